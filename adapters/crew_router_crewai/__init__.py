@@ -1,0 +1,1 @@
+"""CrewAI surface of crew-router."""

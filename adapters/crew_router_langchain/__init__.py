@@ -1,0 +1,1 @@
+"""LangChain surface of crew-router."""

@@ -1,0 +1,1 @@
+"""Picks the model that serves a request best, runs it, remembers, and can say why."""

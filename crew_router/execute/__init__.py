@@ -1,0 +1,1 @@
+"""Running a decision: flows without I/O, engines that drive them, transports that speak to models."""

@@ -1,0 +1,101 @@
+"""Turning the table behind a decision into evidence, a sentence, and the whole story (requirement A8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, cast
+
+from crew_router.types.decision import CandidateRow, Evidence, RoutingDecision
+from crew_router.types.profile import Reading
+
+_SHOWN_CANDIDATES: Final = 8
+_PROFILE_FIELDS: Final = ("task_type", "complexity", "domain", "risk", "language", "urgency", "input_tokens", "expected_output_tokens")
+
+
+def evidence_of(decision: RoutingDecision) -> tuple[Evidence, ...]:
+    """Return the evidence for the chosen model: its factors, where its quality comes from, profile, rejections, notes."""
+    return tuple(_evidence(decision))
+
+
+def rationale_of(decision: RoutingDecision) -> str:
+    """Return one sentence: what was chosen, on what score, at what price, for what, against whom."""
+    chosen, others = _split(decision)
+    task = decision.profile.task_type
+    parts = [f"{decision.selected_model} for {task.value} (complexity {decision.profile.complexity.value})"]
+    if chosen is not None and chosen.score is not None:
+        parts.append(f"{chosen.score:.1f} of 100 points by {decision.strategy}, most from {_strongest(chosen)}")
+    parts.append(f"expected cost {money(decision.estimated_cost)}")
+    runner_up = next(iter(others), None)
+    if runner_up is not None and runner_up.score is not None:
+        parts.append(f"next best {runner_up.model} with {runner_up.score:.1f}")
+    removed = len(decision.rejected)
+    if removed:
+        parts.append(f"{removed} of {removed + len(others) + 1} models removed by constraints")
+    return "; ".join(parts) + "."
+
+
+def story_of(decision: RoutingDecision) -> str:
+    """Return the whole story of a decision as lines of text."""
+    return "\n".join(_story(decision))
+
+
+def money(usd: float | None) -> str:
+    """Return USD as text that keeps small sums readable; unknown prices are said to be unknown."""
+    if usd is None:
+        return "unknown"
+    return f"${usd:.2f}" if usd >= 1 else f"${usd:.6f}"
+
+
+def _story(decision: RoutingDecision) -> Iterator[str]:
+    yield f"decision {decision.id}: {decision.selected_model} ({decision.mode}, strategy {decision.strategy})"
+    yield f"why: {rationale_of(decision)}"
+    yield "profile: " + ", ".join(_said(name, getattr(decision.profile, name)) for name in _PROFILE_FIELDS)
+    chosen, others = _split(decision)
+    rows = [row for row in (chosen, *others) if row is not None]
+    yield "candidates:"
+    for row in islice(rows, _SHOWN_CANDIDATES):
+        points = " ".join(f"{name}={value:.1f}" for name, value in row.points.items())
+        score = "-" if row.score is None else f"{row.score:.1f}"
+        yield f"  {row.model}: {score} ({points}) cost {money(row.cost_usd)}, quality source: {row.quality_source}"
+    if len(rows) > _SHOWN_CANDIDATES:
+        yield f"  and {len(rows) - _SHOWN_CANDIDATES} more"
+    if decision.rejected:
+        yield "removed:"
+        for model, reasons in decision.rejected.items():
+            yield f"  {model}: {'; '.join(map(str, reasons))}"
+    yield f"fallbacks: {', '.join(decision.fallbacks) or 'none'}"
+    for note in decision.table.notes():
+        yield f"note ({note.source}): {note.detail}"
+
+
+def _evidence(decision: RoutingDecision) -> Iterator[Evidence]:
+    chosen, _ = _split(decision)
+    task = decision.profile.task_type
+    yield Evidence("classification", f"{task.value} from {task.source}", task.confidence, decision.at)
+    if chosen is not None:
+        for name, points in chosen.points.items():
+            yield Evidence(f"score.{name}", f"{points:.2f} points", points, decision.at)
+        yield Evidence("registry", f"quality source: {chosen.quality_source}", 0.0, decision.at)
+    yield Evidence(
+        "cost", f"expected {money(decision.estimated_cost)} ({decision.cost.source})", decision.estimated_cost or 0.0, decision.at
+    )
+    for model, reasons in decision.rejected.items():
+        yield Evidence(f"filter.{reasons[0].filter}", f"{model}: {reasons[0].reason}", 0.0, decision.at)
+    yield from decision.table.notes()
+
+
+def _split(decision: RoutingDecision) -> tuple[CandidateRow | None, list[CandidateRow]]:
+    kept = [row for row in decision.table.candidates() if not row.rejections]
+    chosen = next((row for row in kept if row.model == decision.selected_model), None)
+    return chosen, [row for row in kept if row.model != decision.selected_model]
+
+
+def _strongest(row: CandidateRow) -> str:
+    return max(row.points, key=lambda name: row.points[name], default="nothing")
+
+
+def _said(name: str, reading: Reading[object]) -> str:
+    value = reading.value
+    text = "/".join(sorted(map(str, cast("frozenset[object]", value)))) or "none" if isinstance(value, frozenset) else str(value)
+    return f"{name} {text} ({reading.confidence:.0%}, {reading.source})"

@@ -1,0 +1,85 @@
+"""What the line needs of the ledger: the append-only history that may not be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from crew_router.types.decision import RoutingDecision
+    from crew_router.types.outcome import Attempt, Usage
+    from crew_router.types.request import FeedbackData
+    from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOutcome:
+    """What a whole request came to; ``latency_s`` in seconds, ``cost_nano`` over all attempts, ``None`` if unknown."""
+
+    decision_id: str | None
+    _: KW_ONLY
+    model: ModelRef
+    task_type: TaskType | None
+    success: bool
+    at: float
+    latency_s: float | None = None
+    cost_nano: int | None = None
+    usage: Usage | None = None
+    quality: float | None = None
+    confidence: float | None = None
+    escalated: bool = False
+    error: ErrorKind | None = None
+    source: Literal["engine", "caller"] = "engine"
+
+
+class Ledger(Protocol):
+    """Append-only history. Writing never waits for the disk unless ``durability: full``. Safe to call from any thread."""
+
+    def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
+        """Append a decision; the text is kept, hashed or dropped as configured."""
+        ...
+
+    def attempted(self, decision_id: str, attempt: Attempt) -> None:
+        """Append one call."""
+        ...
+
+    def finished(self, outcome: RequestOutcome) -> None:
+        """Append what a request came to."""
+        ...
+
+    def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
+        """Append feedback with its reward (``CONTRACT.md`` rule 4)."""
+        ...
+
+    def audited(self, event: str, detail: Mapping[str, object], *, at: float) -> None:
+        """Append an audit row: overrides, safety effects, resets."""
+        ...
+
+    def decision(self, decision_id: str) -> RoutingDecision:
+        """Read a decision back.
+
+        Raises:
+            UnknownDecisionError: The ledger does not hold it.
+        """
+        ...
+
+    def attempts(self, decision_id: str) -> tuple[Attempt, ...]:
+        """Read the attempts of a decision, in order."""
+        ...
+
+    def outcomes(self, *, since: float | None = None, until: float | None = None) -> Iterator[RequestOutcome]:
+        """Read outcomes in order of time."""
+        ...
+
+    def totals(self, *, since: float | None = None) -> Mapping[str, float]:
+        """Return counts and sums: requests, successes, escalations, cost_usd, latency_s, unwritten rows."""
+        ...
+
+    def flush(self) -> None:
+        """Return when everything handed over so far is on disk."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release everything; further calls do nothing."""
+        ...

@@ -1,0 +1,75 @@
+"""What the line needs of the shared numbers; all of them may be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from crew_router.types.outcome import CircuitBreakerState, PerformanceMetrics, Snapshot
+    from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one attempt or one reported outcome showed of a model; ``None`` where nothing is known.
+
+    ``error`` of kind invalid request does not count against the model's health.
+    """
+
+    model: ModelRef
+    task_type: TaskType | None
+    _: KW_ONLY
+    success: bool
+    at: float
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    cost_usd: float | None = None
+    quality: float | None = None
+    output_tokens: int | None = None
+    error: ErrorKind | None = None
+
+
+class State(Protocol):
+    """Shared numbers: performance, breakers, windows, learned weights. Safe to call from any thread."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the numbers to decide with: in-process, at most the configured age old, own outcomes included."""
+        ...
+
+    def observe(self, observation: Observation) -> None:
+        """Take an outcome into the performance figures and breakers."""
+        ...
+
+    def decided(self, model: ModelRef) -> None:
+        """Count a decision for the provider shares (A5, diversity)."""
+        ...
+
+    def learn(self, model: ModelRef, task_type: TaskType | None, *, reward: float) -> None:
+        """Move the learned weight of a model on a task type towards a reward 0..1 (A12)."""
+        ...
+
+    def begin_probe(self, key: str, *, lease_s: float) -> bool:
+        """Claim the one half-open probe of a breaker (model or provider) over all processes; false if another has it."""
+        ...
+
+    def breaker(self, key: str) -> CircuitBreakerState:
+        """Return the state of a breaker as the store has it."""
+        ...
+
+    def performance(self, model: ModelRef, task_type: TaskType | None) -> PerformanceMetrics | None:
+        """Return the decayed figures of a model, over all task types when ``task_type`` is ``None``."""
+        ...
+
+    def reset(self) -> None:
+        """Start a new statistics epoch (``CONTRACT.md`` rule 8)."""
+        ...
+
+    def health(self) -> Mapping[str, object]:
+        """Return url without credentials, reachability, snapshot age in seconds, unsent updates."""
+        ...
+
+    def close(self) -> None:
+        """Write what is pending and release everything; further calls do nothing."""
+        ...

@@ -1,0 +1,127 @@
+"""What the registry knows of a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import date
+from typing import Final
+
+from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Tier
+
+TOKENS_PER_PRICE: Final = 1_000_000
+NANO_PER_USD: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Prices that apply when a request has more than ``above_input_tokens`` of input (USD per million tokens)."""
+
+    above_input_tokens: int
+    input: float
+    output: float
+    cached_input: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWindow:
+    """Prices that apply daily between two UTC times, ``"HH:MM"`` (USD per million tokens)."""
+
+    start_utc: str
+    end_utc: str
+    input: float
+    output: float
+    cached_input: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """List price in USD per million tokens.
+
+    Example:
+        >>> Price(input=3.0, output=15.0).cost_nano(input_tokens=1000, output_tokens=100)
+        4500000
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    _: KW_ONLY
+    tiers: tuple[PriceTier, ...] = ()
+    windows: tuple[PriceWindow, ...] = ()
+    as_of: date | None = None
+
+    def at(self, input_tokens: int) -> tuple[float, float, float]:
+        """Return (input, output, cached input) rates that hold for this much input."""
+        rates: Price | PriceTier = self
+        for tier in self.tiers:
+            if input_tokens > tier.above_input_tokens:
+                rates = tier
+        return rates.input, rates.output, rates.input if rates.cached_input is None else rates.cached_input
+
+    def cost_usd(self, *, input_tokens: float, output_tokens: float, cached_tokens: float = 0) -> float:
+        """Return the price of one call in USD; ``cached_tokens`` are the cached part of the input."""
+        rate_in, rate_out, rate_cached = self.at(int(input_tokens))
+        fresh = max(input_tokens - cached_tokens, 0)
+        return (fresh * rate_in + cached_tokens * rate_cached + output_tokens * rate_out) / TOKENS_PER_PRICE
+
+    def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Return the price of one call in nano-dollars, rounded up once (``CONTRACT.md`` rule 7)."""
+        usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens)
+        # Six decimals of a nano-dollar absorb binary rounding, so that $0.0045 does not become 4,500,001.
+        return math.ceil(round(usd * NANO_PER_USD, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency prior: seconds to the first token, tokens per second after it, and the 95th percentile in seconds."""
+
+    ttft_s: float | None = None
+    tokens_per_s: float | None = None
+    p95_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the provider allows: requests and tokens a minute, calls at once."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDefinition:
+    """One entry of the registry (requirement A1).
+
+    ``quality`` is 0..1 or ``None`` when unknown; ``source`` says where it was measured, or ``unmeasured``.
+    ``instance`` is a ready client given in code, in which case the transport is found by its type.
+    """
+
+    ref: ModelRef
+    _: KW_ONLY
+    provider: str
+    model: str
+    price: Price | None = None
+    quality: float | None = None
+    task_quality: Mapping[TaskType, float] = field(default_factory=dict[TaskType, float])
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[ModelCapability] = frozenset()
+    tier: Tier | None = None
+    strengths: frozenset[str] = frozenset()
+    latency: Latency = Latency()
+    limits: Limits = Limits()
+    sla_p95_s: float | None = None
+    regions: frozenset[str] = frozenset()
+    moderated: bool | None = None
+    prefill: bool = False
+    data_retention: str | None = None
+    fallbacks: tuple[ModelRef, ...] = ()
+    enabled: bool = True
+    source: str = "unmeasured"
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    kwargs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
+    instance: object | None = field(default=None, repr=False, compare=False)

@@ -1,0 +1,161 @@
+"""What calls and requests came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.types.decision import RoutingDecision
+
+BreakerPhase = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call as the provider reported them; ``estimated`` when we had to count ourselves."""
+
+    input_tokens: int
+    output_tokens: int
+    _: KW_ONLY
+    cached_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum; it is an estimate as soon as one part is."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            estimated=self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that a model asked for; ``arguments`` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one model.
+
+    Times are seconds: ``started_at`` since the epoch, ``latency_s`` for the whole call, ``ttft_s`` to the first piece.
+    ``cost_nano`` is ``None`` when usage or price is unknown, never 0 for that reason.
+    """
+
+    model: ModelRef
+    _: KW_ONLY
+    number: int
+    started_at: float
+    latency_s: float
+    ttft_s: float | None = None
+    usage: Usage | None = None
+    cost_nano: int | None = None
+    error: ErrorKind | None = None
+    message: str = ""
+    status_code: int | None = None
+    finish_reason: str | None = None
+    role: Literal["answer", "draft", "vote", "judge", "hedge", "continue"] = "answer"
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the call gave an answer."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedResponse:
+    """The answer to one request.
+
+    ``message`` is the answer in the surface's own type (an ``AIMessage`` for LangChain models), ``cost_usd`` the price of
+    all attempts together, ``None`` when one of them is unknown; ``usage`` is that of the answering call.
+    """
+
+    text: str
+    message: object
+    _: KW_ONLY
+    model: ModelRef
+    attempts: tuple[Attempt, ...]
+    decision: RoutingDecision
+    cost_usd: float | None
+    usage: Usage | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedChunk:
+    """One piece of a streamed answer; the last one carries the whole response.
+
+    ``reset`` is true on the piece that tells a consumer to forget what it got (stream policy ``restart``).
+    """
+
+    text: str = ""
+    _: KW_ONLY
+    model: ModelRef | None = None
+    reset: bool = False
+    message: object = None
+    response: RoutedResponse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceMetrics:
+    """Decayed performance of a model on a task type (requirement A10); rates and quality 0..1.
+
+    ``samples`` is the decayed count, ``confidence`` grows with sample size and falls with age.
+    """
+
+    model: ModelRef
+    task_type: TaskType | None
+    _: KW_ONLY
+    samples: float
+    success_rate: float | None
+    latency_s: float | None
+    cost_usd: float | None
+    quality: float | None
+    confidence: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitBreakerState:
+    """State of the breaker of a model or a provider (requirement A14); ``retry_at`` is seconds since the epoch."""
+
+    key: str
+    phase: BreakerPhase = "closed"
+    _: KW_ONLY
+    failures: int = 0
+    openings: int = 0
+    opened_at: float | None = None
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The shared numbers as one process sees them while it decides; never changed, only replaced.
+
+    ``weights`` are learned weights 0..1 (A12), ``multipliers`` the provider multipliers 0.5-2 (B1), ``provider_share`` each
+    provider's share of the last 100 decisions, ``spend_left_nano`` what budgets have left by scope name.
+    """
+
+    version: int = 0
+    _: KW_ONLY
+    taken_at: float = 0.0
+    performance: Mapping[tuple[ModelRef, TaskType | None], PerformanceMetrics] = field(
+        default_factory=dict[tuple[ModelRef, TaskType | None], PerformanceMetrics]
+    )
+    weights: Mapping[tuple[ModelRef, TaskType | None], float] = field(default_factory=dict[tuple[ModelRef, TaskType | None], float])
+    breakers: Mapping[str, CircuitBreakerState] = field(default_factory=dict[str, CircuitBreakerState])
+    multipliers: Mapping[str, float] = field(default_factory=dict[str, float])
+    provider_share: Mapping[str, float] = field(default_factory=dict[str, float])
+    spend_left_nano: Mapping[str, int] = field(default_factory=dict[str, int])
+    unreachable: frozenset[ModelRef] = frozenset()

@@ -1,0 +1,1 @@
+"""MCP surface of crew-router."""

@@ -1,0 +1,1 @@
+"""Classification: what is wanted, how hard it is, how sensitive, how long."""

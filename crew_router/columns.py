@@ -1,0 +1,124 @@
+"""The registry as arrays, so that a decision looks at all models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from crew_router.types import ModelCapability, ModelDefinition, ModelRef, TaskType, Tier
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Codes = NDArray[np.int64]
+
+TIER_QUALITY: Final = {  # stands in for a quality nobody measured; shown as `unmeasured` wherever it is used
+    Tier.PREMIUM: 0.85,
+    Tier.BASELINE: 0.75,
+    Tier.FAST: 0.65,
+    Tier.LOCAL: 0.55,
+}
+UNKNOWN_TIER_QUALITY: Final = 0.6
+_CAPABILITY_BIT: Final = {capability: 1 << at for at, capability in enumerate(ModelCapability)}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One array per figure, one place per model, in the order of ``refs``; NaN stands for an unknown figure.
+
+    Prices are USD per million tokens, times seconds. ``quality`` has a row per task type in the order of
+    :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
+    model's name, so that equal scores are ordered the same whatever the order of the registry.
+    """
+
+    refs: tuple[ModelRef, ...]
+    providers: tuple[str, ...]
+    provider_code: Codes
+    price_input: Floats
+    price_output: Floats
+    tiered: Flags
+    quality: Floats
+    measured: Flags
+    context_window: Floats
+    max_output_tokens: Floats
+    capabilities: Codes
+    ttft_s: Floats
+    tokens_per_s: Floats
+    p95_s: Floats
+    enabled: Flags
+    moderated: Flags
+    tie_break: Codes
+
+    def quality_for(self, task: TaskType) -> Floats:
+        """Return the quality of every model on a task type."""
+        row: Floats = self.quality[_TASK_ROW[task]]
+        return row
+
+    def measured_for(self, task: TaskType) -> Flags:
+        """Tell for every model whether its quality on a task type was measured."""
+        row: Flags = self.measured[_TASK_ROW[task]]
+        return row
+
+    def provider_values(self, values: Callable[[str], float]) -> Floats:
+        """Spread one figure per provider over its models."""
+        table = np.array([values(provider) for provider in self.providers], dtype=np.float64)
+        spread: Floats = table[self.provider_code]
+        return spread
+
+
+_TASK_ROW: Final = {task: at for at, task in enumerate(TaskType)}
+
+
+def columns_of(models: Sequence[ModelDefinition]) -> Columns:
+    """Build the arrays of a registry; done once per version of it."""
+    providers = tuple(sorted({model.provider for model in models}))
+    by_name = sorted(range(len(models)), key=lambda at: models[at].ref)
+    tie_break = np.empty(len(models), dtype=np.int64)
+    tie_break[by_name] = np.arange(len(models))
+    quality, measured = _qualities(models)
+    return Columns(
+        refs=tuple(model.ref for model in models),
+        providers=providers,
+        provider_code=np.array([providers.index(model.provider) for model in models], dtype=np.int64),
+        price_input=_floats(None if model.price is None else model.price.input for model in models),
+        price_output=_floats(None if model.price is None else model.price.output for model in models),
+        tiered=np.array([bool(model.price and (model.price.tiers or model.price.windows)) for model in models], dtype=np.bool_),
+        quality=quality,
+        measured=measured,
+        context_window=_floats(model.context_window for model in models),
+        max_output_tokens=_floats(model.max_output_tokens for model in models),
+        capabilities=np.array([capability_bits(model.capabilities) for model in models], dtype=np.int64),
+        ttft_s=_floats(model.latency.ttft_s for model in models),
+        tokens_per_s=_floats(model.latency.tokens_per_s for model in models),
+        p95_s=_floats(model.latency.p95_s for model in models),
+        enabled=np.array([model.enabled for model in models], dtype=np.bool_),
+        moderated=np.array([bool(model.moderated) for model in models], dtype=np.bool_),
+        tie_break=tie_break,
+    )
+
+
+def capability_bits(capabilities: Iterable[ModelCapability]) -> int:
+    """Return a set of capabilities as bits."""
+    return sum(_CAPABILITY_BIT[capability] for capability in capabilities)
+
+
+def _qualities(models: Sequence[ModelDefinition]) -> tuple[Floats, Flags]:
+    quality = np.empty((len(TaskType), len(models)), dtype=np.float64)
+    measured = np.zeros((len(TaskType), len(models)), dtype=np.bool_)
+    for at, model in enumerate(models):
+        known = model.quality is not None and model.source != "unmeasured"
+        prior = UNKNOWN_TIER_QUALITY if model.tier is None else TIER_QUALITY[model.tier]
+        overall = prior if model.quality is None else model.quality
+        for task, row in _TASK_ROW.items():
+            quality[row, at] = model.task_quality.get(task, overall)
+            measured[row, at] = known or task in model.task_quality
+    return quality, measured
+
+
+def _floats(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -1,0 +1,58 @@
+"""Which models could be called from here (``CONTRACT.md`` rule 1): key present, package installed, local server up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final
+
+from crew_router.types import ModelDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a provider needs: environment variables of which one must be set, and the package that speaks to it."""
+
+    keys: tuple[str, ...]
+    package: str
+    extra: str
+
+
+ACCESS: Final[Mapping[str, Access]] = {
+    "openai": Access(("OPENAI_API_KEY",), "langchain_openai", "langchain"),
+    "anthropic": Access(("ANTHROPIC_API_KEY",), "langchain_anthropic", "anthropic"),
+    "google_genai": Access(("GOOGLE_API_KEY", "GEMINI_API_KEY"), "langchain_google_genai", "google"),
+    "mistralai": Access(("MISTRAL_API_KEY",), "langchain_mistralai", "mistral"),
+    "cohere": Access(("COHERE_API_KEY", "CO_API_KEY"), "langchain_cohere", "cohere"),
+    "deepseek": Access(("DEEPSEEK_API_KEY",), "langchain_deepseek", "deepseek"),
+    "xai": Access(("XAI_API_KEY",), "langchain_xai", "xai"),
+    "openrouter": Access(("OPENROUTER_API_KEY",), "langchain_openrouter", "openrouter"),
+    "azure_openai": Access(("AZURE_OPENAI_API_KEY",), "langchain_openai", "langchain"),
+    "bedrock_converse": Access(("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"), "langchain_aws", "bedrock"),
+    "lmstudio": Access((), "langchain_openai", "langchain"),
+    "ollama": Access((), "langchain_openai", "langchain"),
+    "vllm": Access((), "langchain_openai", "langchain"),
+}
+LOCAL_PROVIDERS: Final = frozenset({"lmstudio", "ollama", "vllm"})
+
+
+def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, bool], declared: bool) -> str | None:
+    """Return what keeps a model from being called, or ``None``.
+
+    Args:
+        model: The model.
+        env: The environment, for keys.
+        serving: Whether the server at a base URL answered at its last check; servers never checked are absent.
+        declared: Whether the user wrote the entry; its server is then trusted until a check says otherwise.
+    """
+    if model.instance is not None:
+        return None
+    access = ACCESS.get(model.provider)
+    if access is not None and find_spec(access.package) is None:
+        return f"package {access.package} is not installed (pip install 'crew-router[{access.extra}]')"
+    if model.base_url is not None and not serving.get(model.base_url, declared):
+        return f"no server answers at {model.base_url}"
+    if model.base_url or model.api_key or access is None or any(env.get(key) for key in access.keys):
+        return None
+    return f"none of {', '.join(access.keys)} is set"

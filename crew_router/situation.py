@@ -1,0 +1,64 @@
+"""Everything that one decision looks at, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING
+
+from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.columns import Columns, Flags
+    from crew_router.predict.forecast import Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPreference:
+    """Models that a task type prefers, and those for a small budget (requirement A2)."""
+
+    preferred: frozenset[ModelRef] = frozenset()
+    budget: frozenset[ModelRef] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Points that each factor of requirement A5 can give; they add up to 105 in the document."""
+
+    quality: float = 50.0
+    cost: float = 20.0
+    history: float = 15.0
+    learning: float = 10.0
+    preference: float = 5.0
+    diversity: float = 3.0
+    vendor: float = 2.0
+
+    @property
+    def total(self) -> float:
+        """Return the most points a model can get."""
+        return self.quality + self.cost + self.history + self.learning + self.preference + self.diversity + self.vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What filters, factors and strategies see of one request; never changed.
+
+    ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
+    are hard limits by scope besides the request's own budget; ``now`` is in seconds since the epoch.
+    """
+
+    request: RoutingRequest
+    profile: RequestProfile
+    models: tuple[ModelDefinition, ...]
+    columns: Columns
+    forecast: Forecast
+    snapshot: Snapshot
+    _: KW_ONLY
+    reachable: Flags
+    executing: bool
+    now: float
+    weights: Weights = Weights()
+    preferences: Mapping[TaskType, TaskPreference] = field(default_factory=dict[TaskType, TaskPreference])
+    limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
+    cost_scale_usd: tuple[float, float] = (1e-5, 1.0)
+    unpriced_allowed: bool = False

@@ -1,11 +1,67 @@
+# Every target makes the environment that it needs, once. With VENV=path an environment of yours is used as it is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
 VENV ?= .venv
-PY := $(VENV)/bin/python
+VENV_MCP ?= .venv-mcp
+VENV_DEMO ?= .venv-demo
+PY = $(VENV)/bin/python
+PACKAGES := crew_router adapters mcp_server
+SOURCES = $(PACKAGES) tests .ci $(wildcard benchmarks/*.py examples/*.py)
+MCP_TESTS := tests/integration/mcp
+
+# The checkout in front of whatever an environment of yours has installed.
 export PYTHONPATH := .:adapters:mcp_server
-.PHONY: check lint type
-check: lint type ## Lint, types and unit tests, sockets off
-	@if [ -d tests/unit ]; then $(PY) -m pytest tests/unit -q -x --disable-socket --timeout=30; fi
-lint: ## ruff
-	$(VENV)/bin/ruff check crew_router adapters mcp_server
-type: ## mypy and pyright, both strict
+
+ifeq ($(origin VENV),command line)
+environment:
+else
+environment:
+	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
+endif
+
+.PHONY: help install demo check test lint type unit bench docs lock clean environment environment-mcp
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+install: environment ## Make .venv with everything a developer wants
+
+demo: ## Install into an environment of its own and run the main job
+	@$(PYTHON) .ci/environment.py $(VENV_DEMO)
+	@env -u PYTHONPATH $(VENV_DEMO)/bin/crew-router demo
+
+check: lint type unit ## Lint, types and unit tests, sockets off; under a minute
+
+test: environment environment-mcp ## The whole suite, and the MCP server once more with the newest fastmcp
+	$(PY) -m pytest tests -q -n 2 --dist loadfile
+	$(if $(wildcard $(MCP_TESTS)),$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q)
+
+environment-mcp:
+	@$(PYTHON) .ci/environment.py $(VENV_MCP) --extras mcp,tests --constraints constraints-mcp.txt
+
+lint: environment ## ruff, import-linter, codespell, validate-pyproject
+	$(VENV)/bin/ruff check --quiet $(SOURCES)
+	@$(VENV)/bin/lint-imports > .import-linter.log || { cat .import-linter.log; exit 1; }
+	$(VENV)/bin/codespell $(SOURCES) docs config README.md AGENTS.md CHANGELOG.md
+	@$(PY) -m validate_pyproject pyproject.toml > .validate.log || { cat .validate.log; exit 1; }
+
+type: environment ## mypy and pyright, both strict
 	$(PY) -m mypy
 	$(PY) -m pyright --pythonpath $(PY)
+
+unit: environment
+	$(PY) -m pytest tests/unit -q -x --disable-socket --allow-unix-socket --timeout=30
+
+bench: environment ## Measure what DESIGN promises, as ratios in one run
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+docs: environment ## Check links and run the examples of the documents
+	$(PY) -m pytest tests/docs -q
+
+lock: environment ## Resolve the constraints again; UPGRADE=1 takes the newest of everything
+	$(PY) .ci/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove environments, caches and everything built
+	rm -rf .venv .venv-mcp .venv-demo build dist demo-output .coverage htmlcov .import-linter.log .validate.log
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

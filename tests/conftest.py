@@ -1,0 +1,26 @@
+"""What holds for every test: which sockets may be used, which tests may be skipped, and no telemetry."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ("skip_list",)
+
+# Read by CrewAI and LiteLLM when they are imported; without them both look for their makers' servers.
+os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("CREWAI_DISABLE_TRACKING", "true")
+os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+_HERE = Path(__file__).parent
+_LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep unit tests off the network and everything else on this machine."""
+    for item in items:
+        unit = (_HERE / "unit") in item.path.parents
+        item.add_marker(pytest.mark.disable_socket if unit else pytest.mark.allow_hosts(_LOOPBACK))

@@ -36,14 +36,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--extras", default="", help="comma-separated extras of this project")
+    parser.add_argument("--wheel", type=pathlib.Path, help="install this wheel instead of the checkout")
     parser.add_argument("--constraints", type=pathlib.Path, default=ROOT / "constraints.txt")
     options = parser.parse_args()
     check_python()
     stamp = options.folder / ".made-for"
-    wanted = fingerprint(options.extras, options.constraints)
+    wanted = fingerprint(f"{options.extras} {options.wheel}", options.constraints)
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    make(options.folder, extras=options.extras, constraints=options.constraints)
+    project = ["--editable", str(ROOT)] if options.wheel is None else [str(options.wheel)]
+    project[-1] += f"[{options.extras}]" if options.extras else ""
+    make(options.folder, project=project, constraints=options.constraints)
     stamp.write_text(wanted, encoding="utf-8")
 
 
@@ -59,22 +62,22 @@ def check_python() -> None:
         sys.exit(f"The venv module of Python is not complete: apt-get install -y python{here[0]}.{here[1]}-venv")
 
 
-def fingerprint(extras: str, constraints: pathlib.Path) -> str:
+def fingerprint(contents: str, constraints: pathlib.Path) -> str:
     """Return what the contents of an environment depend on, as one hash."""
     import tomllib  # noqa: PLC0415 - absent from the older Pythons that check_python turns away
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    parts = [project["build-system"], project["project"], project["tool"]["hatch"], extras, sys.version, sys.prefix, str(ROOT)]
+    parts = [project["build-system"], project["project"], project["tool"]["hatch"], contents, sys.version, sys.prefix, str(ROOT)]
     text = json.dumps(parts) + constraints.read_text(encoding="utf-8") + pathlib.Path(__file__).read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make(folder: pathlib.Path, *, extras: str, constraints: pathlib.Path) -> None:
+def make(folder: pathlib.Path, *, project: list[str], constraints: pathlib.Path) -> None:
     """Make the environment from nothing and install into it."""
-    print(f"making {folder} with [{extras}] …", file=sys.stderr, flush=True)
+    print(f"making {folder} …", file=sys.stderr, flush=True)
     run([sys.executable, "-m", "venv", "--clear", str(folder)])
     python = str(folder / "bin" / "python")
-    what = ["-c", str(constraints), "-e", f"{ROOT}[{extras}]" if extras else str(ROOT)]
+    what = ["--constraint", str(constraints), *project]
     uv = pinned("uv", constraints)
     run([python, "-m", "pip", "install", "--quiet", uv])
     by_uv = [str(folder / "bin" / "uv"), "pip", "install", "--quiet", "--python", python, *what]

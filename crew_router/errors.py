@@ -156,6 +156,7 @@ class ModelCallError(CrewRouterError):
         retry_after_s: Seconds the provider asked us to wait.
         status_code: HTTP status, where there was one.
         partial: Text that had already reached the caller.
+        attempts: Every call of the request, where this error ended it.
     """
 
     def __init__(
@@ -167,7 +168,9 @@ class ModelCallError(CrewRouterError):
         retry_after_s: float | None = None,
         status_code: int | None = None,
         partial: str = "",
+        attempts: Sequence[Attempt] = (),
     ) -> None:
+        self.attempts = tuple(attempts)
         self.model, self.kind, self.message = model, kind, message
         self.retry_after_s, self.status_code, self.partial = retry_after_s, status_code, partial
         super().__init__(f"{model}: {kind}{': ' + shown(message) if message else ''}")

@@ -41,25 +41,28 @@ class Piece:
     """A part of a streamed answer.
 
     ``raw`` is the client's own chunk. ``structured`` marks pieces of tool calls or structured output, which are held
-    until they are whole (``CONTRACT.md`` rule 10).
+    until they are whole (``CONTRACT.md`` rule 10). ``raw`` is ``None`` on a piece that was cut to fit a continuation.
+    ``cost_usd`` is the price as the provider (or a recording) states it; it counts where there is no usage to price.
     """
 
     text: str = ""
     _: KW_ONLY
     structured: bool = False
     usage: Usage | None = None
+    cost_usd: float | None = None
     finish_reason: str | None = None
     raw: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer; ``raw`` is the client's own message."""
+    """A whole answer; ``raw`` is the client's own message, ``cost_usd`` as in :class:`Piece`."""
 
     text: str
     _: KW_ONLY
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
+    cost_usd: float | None = None
     finish_reason: str | None = None
     raw: object = None
     logprobs: tuple[float, ...] | None = None

@@ -1,0 +1,22 @@
+"""Names the credential that a model is called with, without the secret."""
+
+from __future__ import annotations
+
+import hashlib
+
+from crew_router.types.model import ModelDefinition
+
+
+def credential_key(model: ModelDefinition) -> str:
+    """Return the breaker key of a model's credential: provider, base URL and key; an instance given in code is its own.
+
+    Example:
+        >>> from crew_router.types import ModelDefinition, ModelRef
+        >>> credential_key(ModelDefinition(ModelRef("lab:a"), provider="lab", model="a", api_key="secret"))
+        'credential/9bba9965e4bba77d'
+    """
+    if model.instance is not None:
+        secret = f"instance\0{model.ref}"
+    else:
+        secret = "\0".join((model.provider, model.base_url or "", model.api_key or ""))
+    return f"credential/{hashlib.sha256(secret.encode()).hexdigest()[:16]}"

@@ -1,0 +1,313 @@
+"""The calls of one request: opened, timed, checked, priced and recorded, whichever engine runs them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from crew_router.clock import Clock
+from crew_router.errors import CrewRouterError, ModelCallError
+from crew_router.execute.checks import fault_of
+from crew_router.execute.commands import Chunk, Done, Refusal, RefusalReason, Start
+from crew_router.execute.gates import Ask, Gate, Pass
+from crew_router.execute.transport import Call, Fault, Payload, Piece, Reply, Transport
+from crew_router.types.model import NANO_PER_USD, ModelDefinition
+from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
+
+if TYPE_CHECKING:
+    from crew_router.types.decision import RoutingDecision
+
+_log = logging.getLogger(__name__)
+_CHARS_PER_TOKEN = 4
+_UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED, ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
+
+# Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
+WATCHERS: list[Callable[[ModelDefinition], None]] = []
+Validator = Callable[[Reply], str | None]
+
+
+class Recorder(Protocol):
+    """Is told of every call the moment it ends. What it raises is logged and never reaches the request."""
+
+    def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
+        """Take one call of a decision."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every request needs: the registry, transports, time, gates and who is told."""
+
+    registry: Callable[[ModelRef], ModelDefinition]
+    transports: Callable[[ModelDefinition], Transport]
+    clock: Clock
+    _: KW_ONLY
+    gates: Sequence[Gate] = ()
+    recorder: Recorder | None = None
+
+
+@dataclass(slots=True)
+class Opened:
+    """A call that may run."""
+
+    start: Start
+    model: ModelDefinition
+    transport: Transport
+    payload: Payload
+    call: Call
+    number: int
+    began: float
+    started_at: float
+    passes: tuple[Pass, ...]
+    first_at: float | None = None
+    pieces: list[Piece] = field(default_factory=list[Piece])
+
+
+class Desk:
+    """Opens the calls of one request and keeps their record.
+
+    Args:
+        services: What every request needs.
+        decision: The decision that is carried out.
+        payload: What is sent.
+        validate: The caller's own check of an answer: ``None`` for a sound one, else what is wrong.
+    """
+
+    def __init__(self, services: Services, decision: RoutingDecision, *, payload: Payload, validate: Validator | None = None) -> None:
+        self._services, self._decision, self._payload, self._validate = services, decision, payload, validate
+        self._open: dict[int, Opened] = {}
+        self._by_call: dict[int, Attempt] = {}
+        self._transports: dict[int, Transport] = {}
+        self._counted: dict[int, tuple[Payload, int]] = {}
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the request."""
+        return self._services.clock
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every call that ended, in the order of their start."""
+        return tuple(sorted(self._by_call.values(), key=lambda attempt: attempt.number))
+
+    def attempt(self, call: int) -> Attempt:
+        """Return the record of a call that ended."""
+        return self._by_call[call]
+
+    def model(self, call: int) -> ModelRef:
+        """Return the model of a call, running or ended."""
+        opened = self._open.get(call)
+        return self._by_call[call].model if opened is None else opened.model.ref
+
+    def open(self, start: Start) -> Opened | Done:
+        """Check a candidate again, fit the request to it, and return a call that has not begun."""
+        model, payload = self._services.registry(start.model), start.payload or self._payload
+        for watch in WATCHERS:
+            watch(model)
+        try:
+            transport = self._services.transports(model)
+        except CrewRouterError as error:
+            return self._refused(start, "transport", str(error))
+        if unfit := self._unfit(model, payload, transport):
+            return self._refused(start, *unfit)
+        passes = self._enter(start, model, transport=transport, payload=payload)
+        if isinstance(passes, Refusal):
+            return Done(start.call, self.clock.monotonic(), refusal=passes)
+        try:
+            call = self._fit(start, model, transport=transport, payload=payload, passes=passes)
+        except CrewRouterError as error:
+            self._give_back(passes)
+            return self._refused(start, "payload", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a client raises is a failed attempt, while it is built too
+            call = _Broken(error)
+        opened = Opened(
+            start, model, transport, payload, call,
+            number=len(self._by_call) + len(self._open) + 1,
+            began=self.clock.monotonic(), started_at=self.clock.now(), passes=passes,
+        )  # fmt: skip
+        self._open[start.call] = opened
+        self._transports[start.call] = transport
+        return opened
+
+    def piece(self, opened: Opened, piece: Piece) -> Chunk:
+        """Take a piece of a live call."""
+        now = self.clock.monotonic()
+        if opened.first_at is None:
+            opened.first_at = now
+        opened.pieces.append(piece)
+        return Chunk(opened.start.call, piece, now)
+
+    def replied(self, opened: Opened, reply: Reply) -> Done:
+        """Take a whole answer, which may turn out to be none."""
+        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
+            fault = Fault(ErrorKind.MALFORMED, problem)
+        return self._end(opened, reply=reply, fault=fault)
+
+    def streamed(self, opened: Opened) -> Done:
+        """Take the end of a live call."""
+        return self.replied(opened, opened.transport.join(tuple(opened.pieces)))
+
+    def failed(self, opened: Opened, error: BaseException) -> Done:
+        """Take what a call raised."""
+        if isinstance(error, ModelCallError):
+            fault = Fault(error.kind, error.message, error.retry_after_s, error.status_code)
+        else:
+            fault = opened.transport.classify(error)
+        return self._end(opened, fault=fault, cause=error)
+
+    def cancelled(self, call: int, kind: ErrorKind) -> Done:
+        """End a running call; does nothing to one that has ended."""
+        opened = self._open.get(call)
+        if opened is None:
+            return Done(call, self.clock.monotonic())
+        message = "took too long" if kind is ErrorKind.TIMEOUT else "cancelled"
+        return self._end(opened, fault=Fault(kind, message))
+
+    def join(self, call: int, pieces: tuple[Piece, ...]) -> Reply:
+        """Put pieces of several calls together with the transport of one of them."""
+        return self._transports[call].join(pieces)
+
+    def close(self) -> None:
+        """End every call that still runs: nobody waits for it any more."""
+        for call in tuple(self._open):
+            self.cancelled(call, ErrorKind.CANCELLED)
+
+    def input_tokens(self, payload: Payload, transport: Transport) -> int:
+        """Return the estimate of the input: the decision's own for the request, else counted once a payload."""
+        known = self._decision.profile.input_tokens.value
+        if payload is self._payload and known > 0:
+            return known
+        if id(payload) not in self._counted:
+            self._counted[id(payload)] = payload, transport.count(payload)
+        return self._counted[id(payload)][1]
+
+    def _unfit(self, model: ModelDefinition, payload: Payload, transport: Transport) -> tuple[RefusalReason, str] | None:
+        """Return why a model cannot take a payload at all: reason and detail."""
+        if payload.tools and model.capabilities and ModelCapability.TOOLS not in model.capabilities:
+            return "capability", "it cannot call tools"
+        if model.context_window is None:
+            return None
+        tokens = self.input_tokens(payload, transport)
+        if tokens > model.context_window:
+            return "context", f"about {tokens} tokens do not fit into {model.context_window}"
+        return None
+
+    def _refused(self, start: Start, reason: RefusalReason, detail: str) -> Done:
+        return Done(start.call, self.clock.monotonic(), refusal=Refusal(start.model, reason, detail))
+
+    def _enter(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> tuple[Pass, ...] | Refusal:
+        if not self._services.gates:
+            return ()
+        bound = payload.parameters.get("max_tokens")
+        ask = Ask(
+            self._decision, model,
+            input_tokens=self.input_tokens(payload, transport),
+            max_tokens=bound if isinstance(bound, int) else None,
+            lease_s=start.timeout_s or 600.0, force=start.force,
+        )  # fmt: skip
+        passes: list[Pass] = []
+        for gate in self._services.gates:
+            answer = gate.enter(ask)
+            if isinstance(answer, Refusal):
+                self._give_back(passes)
+                return answer
+            if answer is not None:
+                passes.append(answer)
+        return tuple(passes)
+
+    def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Pass]) -> Call:
+        bounds = [each.max_tokens for each in passes if each.max_tokens is not None]
+        return transport.fit(payload, model, prefix=start.prefix, max_tokens=min(bounds) if bounds else None, timeout_s=start.timeout_s)
+
+    def _give_back(self, passes: Sequence[Pass]) -> None:
+        for each in passes:
+            each.settle(None, spent=None)
+
+    def _end(self, opened: Opened, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
+        now = self.clock.monotonic()
+        self._open.pop(opened.start.call, None)
+        usage, cost_nano = self._price(opened, reply, fault)
+        attempt = Attempt(
+            opened.model.ref,
+            number=opened.number, started_at=opened.started_at, latency_s=now - opened.began,
+            ttft_s=None if opened.first_at is None else opened.first_at - opened.began,
+            usage=usage, cost_nano=cost_nano,
+            error=fault.kind if fault else None, message=fault.message[:500] if fault else "",
+            status_code=fault.status_code if fault else None,
+            finish_reason=reply.finish_reason if reply else None, role=opened.start.role,
+        )  # fmt: skip
+        self._by_call[opened.start.call] = attempt
+        self._tell(opened, attempt, usage)
+        if fault is None:
+            return Done(opened.start.call, now, reply=reply)
+        error = ModelCallError(
+            opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code
+        )
+        error.__cause__ = cause
+        return Done(opened.start.call, now, error=error)
+
+    def _tell(self, opened: Opened, attempt: Attempt, usage: Usage | None) -> None:
+        spent = usage if usage is not None or attempt.cost_nano == 0 else self._estimate(opened)
+        for each in opened.passes:
+            each.settle(attempt, spent=spent)
+        if self._services.recorder is None:
+            return
+        try:
+            self._services.recorder.attempted(self._decision, attempt)
+        except Exception:  # noqa: BLE001 - an observer never fails a request
+            _log.exception("the recorder could not take an attempt of %s", attempt.model)
+
+    def _price(self, opened: Opened, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
+        """Return usage and price of a call that ended; see rule 9 of ``DESIGN.md`` section 7."""
+        reported, stated = _reported(opened, reply)
+        if reported is None and stated is not None:
+            return None, math.ceil(round(stated * NANO_PER_USD, 6))
+        if reported is None and reply is None:
+            if not opened.pieces and not _may_have_cost(opened, fault):
+                return None, 0
+            reported = self._estimate(opened)
+        if reported is None or opened.model.price is None:
+            return reported, None
+        return reported, opened.model.price.cost_nano(
+            input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens
+        )
+
+    def _estimate(self, opened: Opened) -> Usage:
+        received = sum(len(piece.text) for piece in opened.pieces)
+        return Usage(self.input_tokens(opened.payload, opened.transport), math.ceil(received / _CHARS_PER_TOKEN), estimated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A call whose client could not even be built."""
+
+    error: Exception
+
+    def complete(self) -> Reply:
+        raise self.error
+
+    async def acomplete(self) -> Reply:
+        raise self.error
+
+    def stream(self) -> Iterator[Piece]:
+        raise self.error
+
+    def astream(self) -> AsyncIterator[Piece]:
+        raise self.error
+
+
+def _reported(opened: Opened, reply: Reply | None) -> tuple[Usage | None, float | None]:
+    if reply is not None:
+        return reply.usage, reply.cost_usd
+    usage = next((piece.usage for piece in reversed(opened.pieces) if piece.usage is not None), None)
+    return usage, next((piece.cost_usd for piece in reversed(opened.pieces) if piece.cost_usd is not None), None)
+
+
+def _may_have_cost(opened: Opened, fault: Fault | None) -> bool:
+    # A call that is not live shows no bytes, so one that ran out of time may have been answered and billed.
+    return fault is not None and not opened.start.live and fault.status_code is None and fault.kind in _UNSEEN

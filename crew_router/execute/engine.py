@@ -1,0 +1,295 @@
+"""The engines: one asynchronous, one plain loop for flows that run a call at a time.
+
+Both carry out the commands of a flow and yield what it emits; the last thing they yield is what the flow came to.
+Nothing outlives the generator: closing it ends its calls, tasks and threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeGuard, TypeVar
+
+from crew_router.clock import Clock
+from crew_router.execute.commands import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
+from crew_router.execute.desk import Desk, Opened
+
+T = TypeVar("T")
+_QUEUED_EVENTS = 64
+
+
+class PassingClock(Clock, Protocol):
+    """A clock whose time passes when it is told to; waiting on it takes no time."""
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+def passes(clock: Clock) -> TypeGuard[PassingClock]:
+    """Tell whether a clock's time passes when it is told to."""
+    return hasattr(clock, "advance")
+
+
+def drive(flow: Flow, desk: Desk) -> Generator[Emit | Result, None, None]:
+    """Run a flow that has at most one call at a time, without a loop and without a thread."""
+    running: dict[int, Generator[Event, None, None]] = {}
+    event: Event | None = None
+    try:
+        while True:
+            try:
+                command = flow.send(event)
+            except StopIteration as stop:
+                result: Result = stop.value
+                yield result
+                return
+            event = None
+            if isinstance(command, Start):
+                running[command.call] = _events(desk, command)
+            elif isinstance(command, Emit):
+                yield command
+            elif isinstance(command, Cancel):
+                _close(running.pop(command.call, None))
+                event = desk.cancelled(command.call, command.kind)
+            else:
+                event = _next_event(running) if running else _slept(desk.clock, command.until)
+    finally:
+        for each in running.values():
+            each.close()
+        flow.close()
+        desk.close()
+
+
+async def adrive(flow: Flow, desk: Desk) -> AsyncGenerator[Emit | Result, None]:
+    """Run any flow; its calls are tasks that end with the generator."""
+    engine = _Tasks(desk)
+    event: Event | None = None
+    try:
+        while True:
+            try:
+                command = flow.send(event)
+            except StopIteration as stop:
+                result: Result = stop.value
+                yield result
+                return
+            event = None
+            if isinstance(command, Start):
+                engine.start(command)
+            elif isinstance(command, Emit):
+                yield command
+            elif isinstance(command, Cancel):
+                await engine.cancel(command.call)
+                event = desk.cancelled(command.call, command.kind)
+            else:
+                event = await engine.wait(command.until)
+    finally:
+        flow.close()
+        await engine.close()
+        desk.close()
+
+
+def run(flow: Flow, desk: Desk) -> Result:
+    """Return what a flow comes to; what it emits is dropped."""
+    return next(item for item in drive(flow, desk) if isinstance(item, (Answer, Failure)))
+
+
+async def arun(flow: Flow, desk: Desk) -> Result:
+    """Return what a flow comes to; what it emits is dropped."""
+    async with contextlib.aclosing(adrive(flow, desk)) as items:
+        async for item in items:
+            if isinstance(item, (Answer, Failure)):
+                return item
+    message = "a flow ended without a result"
+    raise AssertionError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crash:
+    """Opening a call raised what no client can raise: a mistake of the configuration or of ours."""
+
+    error: Exception
+
+
+class _Tasks:
+    """The running calls of one request as tasks, and the queue their events come through."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._events: asyncio.Queue[Event | _Crash] = asyncio.Queue(_QUEUED_EVENTS)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._ended: set[int] = set()
+
+    def start(self, start: Start) -> None:
+        self._tasks[start.call] = asyncio.get_running_loop().create_task(self._pump(start))
+
+    async def wait(self, until: float | None) -> Event:
+        while True:
+            event = await self._next(until)
+            if isinstance(event, _Crash):
+                raise event.error
+            if isinstance(event, Timer) or event.call not in self._ended:
+                return event
+
+    async def cancel(self, call: int) -> None:
+        self._ended.add(call)
+        task = self._tasks.pop(call, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _next(self, until: float | None) -> Event | _Crash:
+        if not self._events.empty():
+            return self._events.get_nowait()
+        clock = self._desk.clock
+        if until is None:
+            return await self._events.get()
+        if passes(clock) and all(task.done() for task in self._tasks.values()):
+            return _slept(clock, until)
+        try:
+            async with asyncio.timeout(max(until - clock.monotonic(), 0)):
+                return await self._events.get()
+        except TimeoutError:
+            return Timer(clock.monotonic())
+
+    async def _pump(self, start: Start) -> None:
+        try:
+            opened = self._desk.open(start)
+        except Exception as error:  # noqa: BLE001 - raised again by the engine, in the caller's own task
+            await self._events.put(_Crash(error))
+            return
+        if isinstance(opened, Done):
+            await self._events.put(opened)
+            return
+        try:
+            await self._carry(opened)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # A client's own cancel scope leaked out of the call: that is its failure, not ours.
+            await self._events.put(self._desk.failed(opened, error))
+        except Exception as error:  # noqa: BLE001 - the attempt boundary: whatever a client raises is a failed attempt
+            await self._events.put(self._desk.failed(opened, error))
+
+    async def _carry(self, opened: Opened) -> None:
+        if not opened.start.live:
+            await self._events.put(self._desk.replied(opened, await opened.call.acomplete()))
+            return
+        async with _closing(opened.call.astream()) as pieces:
+            async for piece in pieces:
+                await self._events.put(self._desk.piece(opened, piece))
+        await self._events.put(self._desk.streamed(opened))
+
+
+@contextlib.asynccontextmanager
+async def _closing(pieces: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T], None]:
+    try:
+        yield pieces
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+
+
+def _events(desk: Desk, start: Start) -> Generator[Event, None, None]:
+    opened = desk.open(start)
+    if isinstance(opened, Done):
+        yield opened
+        return
+    try:
+        if not start.live:
+            done = desk.replied(opened, opened.call.complete())
+        else:
+            yield from _chunks(desk, opened)
+            done = desk.streamed(opened)
+    except Exception as error:  # noqa: BLE001 - the attempt boundary: whatever a client raises is a failed attempt
+        done = desk.failed(opened, error)
+    yield done
+
+
+def _chunks(desk: Desk, opened: Opened) -> Generator[Chunk, None, None]:
+    pieces = opened.call.stream()
+    try:
+        for piece in pieces:
+            yield desk.piece(opened, piece)
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+
+
+def _next_event(running: dict[int, Generator[Event, None, None]]) -> Event:
+    ((call, events),) = running.items()
+    event = next(events)
+    if isinstance(event, Done):
+        del running[call]
+        events.close()
+    return event
+
+
+def _close(events: Generator[Event, None, None] | None) -> None:
+    if events is not None:
+        events.close()
+
+
+def _slept(clock: Clock, until: float | None) -> Timer:
+    assert until is not None, "a flow waits for ever without a running call"
+    seconds = max(until - clock.monotonic(), 0)
+    if passes(clock):
+        clock.advance(seconds)
+    else:
+        time.sleep(seconds)
+    return Timer(clock.monotonic())
+
+
+class PrivateLoop:
+    """A loop for one request in sync code; on a thread of its own when the caller's thread already runs a loop."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._thread = ThreadPoolExecutor(1, "crew-router-request") if _loop_is_running() else None
+
+    def run(self, coroutine: Coroutine[object, object, T]) -> T:
+        """Run a coroutine to its end."""
+        if self._thread is None:
+            return self._runner.run(coroutine)
+        return self._thread.submit(self._runner.run, coroutine).result()
+
+    def iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Yield what an asynchronous generator yields, and close it with this one."""
+        try:
+            while True:
+                try:
+                    yield self.run(anext_of(items))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self.run(items.aclose())
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        if self._thread is None:
+            self._runner.close()
+            return
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+
+async def anext_of(items: AsyncGenerator[T, None]) -> T:
+    """Return the next item, as a coroutine that a runner takes."""
+    return await anext(items)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

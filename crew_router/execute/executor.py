@@ -1,0 +1,178 @@
+"""Carries decisions out. The synchronous and asynchronous methods are twins over one flow and one desk."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+
+from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
+from crew_router.execute.commands import Emit, Failure, Flow, Result
+from crew_router.execute.desk import Desk, Services, Validator
+from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
+from crew_router.execute.flows.fallback import fallback
+from crew_router.execute.job import Job
+from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
+from crew_router.execute.transport import Payload
+from crew_router.types.decision import Rejection, RoutingDecision
+from crew_router.types.model import NANO_PER_USD
+from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse
+from crew_router.types.vocabulary import ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a surface wants of one execution.
+
+    Args:
+        stream: Stream policy instead of the configured one, where a surface cannot carry a reset, for example.
+        validate: The caller's own check of an answer: ``None`` for a sound one, else what is wrong.
+    """
+
+    stream: StreamPolicy | None = None
+    validate: Validator | None = None
+
+
+_PLAIN = Options()
+
+
+class Executor:
+    """Carries decisions out.
+
+    Args:
+        services: Registry, transports, clock, gates and recorder.
+        policy: Limits of a request.
+        rng: Draws jitter.
+    """
+
+    def __init__(self, services: Services, *, policy: ExecutionPolicy | None = None, rng: random.Random | None = None) -> None:
+        self._services = services
+        self._policy = policy or ExecutionPolicy()
+        self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
+
+    def run(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> RoutedResponse:
+        """Return the answer to one request.
+
+        Raises:
+            ModelCallError: The request itself is at fault (kind ``invalid_request``).
+            AllModelsFailedError: Every attempt failed.
+            DeadlineExceededError: The deadline passed first.
+            NoCandidateError: No candidate could be called at all.
+        """
+        work = self._work(decision, payload, options, live=False)
+        if not work.concurrent:
+            return _response(run(work.flow, work.desk), work)
+        loop = PrivateLoop()
+        try:
+            return _response(loop.run(arun(work.flow, work.desk)), work)
+        finally:
+            loop.close()
+
+    async def arun(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> RoutedResponse:
+        """Return the answer to one request, as :meth:`run` does."""
+        work = self._work(decision, payload, options, live=False)
+        return _response(await arun(work.flow, work.desk), work)
+
+    def stream(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> Generator[RoutedChunk, None, None]:
+        """Yield the answer to one request piece by piece; the last chunk carries the whole response.
+
+        Raises:
+            ModelCallError: As for :meth:`run`, or the stream broke after it was shown; ``partial`` holds the text.
+            AllModelsFailedError: Every attempt failed before anything was shown.
+            DeadlineExceededError: The deadline passed first.
+            NoCandidateError: No candidate could be called at all.
+        """
+        work = self._work(decision, payload, options, live=True)
+        if not work.concurrent:
+            for item in drive(work.flow, work.desk):
+                yield _chunk(item, work)
+            return
+        loop = PrivateLoop()
+        try:
+            for item in loop.iterate(adrive(work.flow, work.desk)):
+                yield _chunk(item, work)
+        finally:
+            loop.close()
+
+    async def astream(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> AsyncGenerator[RoutedChunk, None]:
+        """Yield the answer to one request piece by piece, as :meth:`stream` does."""
+        work = self._work(decision, payload, options, live=True)
+        items = adrive(work.flow, work.desk)
+        try:
+            async for item in items:
+                yield _chunk(item, work)
+        finally:
+            await items.aclose()
+
+    def _work(self, decision: RoutingDecision, payload: Payload, options: Options, *, live: bool) -> _Work:
+        policy = self._policy if options.stream is None else dataclasses.replace(self._policy, stream=options.stream)
+        desk = Desk(self._services, decision, payload=payload, validate=options.validate)
+        deadline_s = decision.request.deadline_s
+        candidates = (decision.selected_model, *decision.fallbacks) if decision.request.fallbacks else (decision.selected_model,)
+        job = Job(
+            tuple(self._services.registry(ref) for ref in dict.fromkeys(candidates)), policy,
+            clock=self._services.clock, rng=self._rng,
+            deadline=None if deadline_s is None else self._services.clock.monotonic() + deadline_s,
+            live=live, whole=payload.response_format is not None,
+        )  # fmt: skip
+        return _Work(decision, desk, fallback(job), job, deadline_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One request being carried out."""
+
+    decision: RoutingDecision
+    desk: Desk
+    flow: Flow
+    job: Job
+    deadline_s: float | None
+    concurrent: bool = False
+
+
+def _chunk(item: Emit | Result, work: _Work) -> RoutedChunk:
+    if isinstance(item, Emit):
+        model = work.desk.model(item.call)
+        return RoutedChunk(item.piece.text, model=model, reset=item.reset, message=item.piece.raw)
+    response = _response(item, work)
+    return RoutedChunk(model=response.model, response=response)
+
+
+def _response(result: Result, work: _Work) -> RoutedResponse:
+    if isinstance(result, Failure):
+        raise _error(result, work)
+    reply, attempts = result.reply, work.desk.attempts
+    if result.shown:
+        reply = dataclasses.replace(work.desk.join(result.call, result.shown), finish_reason=reply.finish_reason)
+    return RoutedResponse(
+        reply.text, reply.raw,
+        model=result.model, attempts=attempts, decision=work.decision, cost_usd=cost_usd(attempts),
+        usage=work.desk.attempt(result.call).usage, tool_calls=reply.tool_calls,
+        finish_reason=reply.finish_reason, confidence=result.confidence,
+    )  # fmt: skip
+
+
+def cost_usd(attempts: tuple[Attempt, ...]) -> float | None:
+    """Return the price of all attempts together in USD, ``None`` when one of them is unknown."""
+    nano = 0
+    for attempt in attempts:
+        if attempt.cost_nano is None:
+            return None
+        nano += attempt.cost_nano
+    return nano / NANO_PER_USD
+
+
+def _error(failure: Failure, work: _Work) -> CrewRouterError:
+    attempts = work.desk.attempts
+    if failure.fatal is not None:
+        failure.fatal.attempts = attempts
+        return failure.fatal
+    if failure.deadline and work.deadline_s is not None:
+        return DeadlineExceededError(work.deadline_s, attempts=attempts)
+    if failure.errors:
+        return AllModelsFailedError(failure.errors, attempts)
+    rejected: dict[ModelRef, tuple[Rejection, ...]] = {}
+    for refusal in failure.refusals:
+        rejected[refusal.model] = (*rejected.get(refusal.model, ()), Rejection(refusal.reason, refusal.detail))
+    return NoCandidateError(rejected, nearest="Every chosen model was refused just before its call.")

@@ -1,0 +1,1 @@
+"""Flows: how one request is carried out, as generators without I/O."""

@@ -1,0 +1,88 @@
+"""One model, and others when it fails (the modes ``single`` and forced)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+
+from crew_router.execute.commands import Answer, CallFlow, Command, Done, Emit, Event, Failure, Flow, Start, Wait
+from crew_router.execute.flows.call import one_call
+from crew_router.execute.job import Job, Line, Turn
+from crew_router.execute.policy import StreamPolicy
+from crew_router.execute.stage import Stage
+from crew_router.execute.transport import Piece
+from crew_router.execute.treatment import TREATMENTS
+
+
+def fallback(job: Job) -> Flow:
+    """Call the candidates one after the other until one gives a sound answer.
+
+    A fault moves on at once while an untried model is left; only then a model is called again, after its back-off.
+    """
+    line = Line(job)
+    stage = Stage(job.policy.stream, hold_chars=job.policy.hold_chars, whole=job.whole)
+    continued = False
+    while (turn := line.next(prefill=stage.open and job.policy.stream is StreamPolicy.CONTINUE)) is not None:
+        done = yield from _turn(job, turn, line=line, stage=stage)
+        if done.reply is not None:
+            if job.late and not stage.open:
+                break
+            for piece in stage.end():
+                yield Emit(done.call, piece)
+            return Answer(done.call, turn.model.ref, done.reply, shown=tuple(stage.shown) if continued else ())
+        verdict = _after(done, turn, line=line, stage=stage, policy=job.policy.stream)
+        if verdict is not None:
+            return verdict
+        if job.late:
+            break
+        yield from _reopen(done, stage, policy=job.policy.stream)
+        continued = stage.open
+    return _nobody_left(job, line, stage)
+
+
+def _turn(job: Job, turn: Turn, *, line: Line, stage: Stage) -> CallFlow:
+    if turn.at > job.clock.monotonic():
+        yield Wait(turn.at)
+    limit = job.limit(others=line.others)
+    start = Start(
+        next(job.numbers), turn.model.ref,
+        live=job.live, prefix=stage.text, role="continue" if stage.open else "answer",
+        timeout_s=limit - job.clock.monotonic(), force=turn.force, queue=turn.queue,
+    )  # fmt: skip
+    return (yield from one_call(job, start, limit=limit, stage=stage if job.live else None))
+
+
+def _after(done: Done, turn: Turn, *, line: Line, stage: Stage, policy: StreamPolicy) -> Failure | None:
+    """Take a call without an answer; return what ends the request at once, if anything does."""
+    if done.refusal is not None:
+        line.refused(turn.model, done.refusal)
+        return None
+    error = done.error
+    assert error is not None
+    line.failed(turn.model, error)
+    error.partial = stage.text
+    if not TREATMENTS[error.kind].fall_back:
+        return Failure(tuple(line.errors), tuple(line.refusals), fatal=error)
+    broken = stage.open and (policy in {StreamPolicy.BUFFER, StreamPolicy.RAISE} or _cannot_go_on(stage, policy))
+    return Failure(tuple(line.errors), tuple(line.refusals), fatal=error) if broken else None
+
+
+def _cannot_go_on(stage: Stage, policy: StreamPolicy) -> bool:
+    return policy is StreamPolicy.CONTINUE and any(piece.structured for piece in stage.shown)
+
+
+def _reopen(done: Done, stage: Stage, *, policy: StreamPolicy) -> Generator[Command, Event | None, None]:
+    """Make the stage ready for the next call."""
+    if stage.open and policy is StreamPolicy.RESTART:
+        stage.forget()
+        yield Emit(done.call, Piece(), reset=True)
+        return
+    stage.begin(go_on=stage.open)
+
+
+def _nobody_left(job: Job, line: Line, stage: Stage) -> Failure:
+    failure = Failure(tuple(line.errors), tuple(line.refusals), deadline=job.late)
+    if stage.open and line.errors:
+        # A stream that was shown and could not be gone on with ends in the error of its break, with the text.
+        return dataclasses.replace(failure, fatal=line.errors[-1])
+    return failure

@@ -1,0 +1,22 @@
+"""Models that answer from a script or a recording, a clock that stands still, and guards, for tests without a network.
+
+Example:
+    >>> from crew_router.testing import ScriptedModel
+    >>> model = ScriptedModel("Hello.", usage=(10, 2), price=(1.0, 2.0), faults=["rate_limit"])
+"""
+
+from crew_router.testing.clock import FrozenClock
+from crew_router.testing.guard import no_paid_calls
+from crew_router.testing.recorded import RecordedModel
+from crew_router.testing.script import ScriptedFault, ScriptedFaultError, ScriptedReply
+from crew_router.testing.scripted import ScriptedModel
+
+__all__ = [
+    "FrozenClock",
+    "RecordedModel",
+    "ScriptedFault",
+    "ScriptedFaultError",
+    "ScriptedModel",
+    "ScriptedReply",
+    "no_paid_calls",
+]

@@ -1,0 +1,123 @@
+"""A model that answers from a script."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from crew_router.testing.clock import FrozenClock
+from crew_router.testing.prompt import prompt_text
+from crew_router.testing.script import Asked, ScriptedFault, ScriptedReply, Step, faulty, pieces_of, timed
+from crew_router.types.model import Latency, ModelDefinition, Price
+from crew_router.types.outcome import Usage
+from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
+
+AnyReply: TypeAlias = str | ScriptedReply
+AnyFault: TypeAlias = str | ScriptedFault | Exception
+_ALL = frozenset({ModelCapability.TOOLS, ModelCapability.JSON, ModelCapability.STREAMING})
+
+
+class ScriptedModel:
+    """Answers from a script, with faults by plan; a fake, for tests, examples and dry runs.
+
+    Args:
+        replies: One answer for all calls, a list that is gone through again and again, or a function of the prompt.
+        usage: (input, output) tokens of every call; ``None`` for a model that reports none.
+        price: (input, output) in USD per million tokens; ``None`` for an unknown price.
+        latency_s: Seconds of a whole call.
+        faults: One fault for all calls, or a list by call number with ``None`` for a good call. A fault is a kind
+            (``"rate_limit"``), a :class:`ScriptedFault`, or any exception to raise. ``"kind@2"`` comes after two pieces.
+        clock: Where the latency passes; real time when not given.
+        quality: Quality 0..1 for the registry.
+        context_window: Tokens.
+        prefill: Whether the model goes on from an assistant prefix.
+        capabilities: What it can do.
+
+    Example:
+        >>> ScriptedModel("Hello.", faults=["rate_limit", None]).calls
+        0
+    """
+
+    def __init__(
+        self,
+        replies: AnyReply | Sequence[AnyReply] | Callable[[str], AnyReply] = "ok",
+        *,
+        usage: tuple[int, int] | None = (10, 5),
+        price: tuple[float, float] | None = (1.0, 2.0),
+        latency_s: float = 0.0,
+        faults: AnyFault | Sequence[AnyFault | None] = (),
+        clock: FrozenClock | None = None,
+        quality: float | None = 0.8,
+        context_window: int | None = 128_000,
+        prefill: bool = False,
+        capabilities: frozenset[ModelCapability] = _ALL,
+    ) -> None:
+        self._replies, self._usage, self._price = replies, usage, price
+        self._latency_s, self._faults, self._clock = latency_s, faults, clock
+        self._quality, self._context_window, self._prefill, self._capabilities = quality, context_window, prefill, capabilities
+        self._lock = threading.Lock()
+        self.asked: list[Asked] = []
+
+    @property
+    def calls(self) -> int:
+        """How often the model was called."""
+        return len(self.asked)
+
+    def describe(self, ref: ModelRef) -> ModelDefinition:
+        """Return the registry entry of this model; the output bound of a budget is its ``usage``."""
+        return ModelDefinition(
+            ref,
+            provider=ref.provider, model=ref.name,
+            price=None if self._price is None else Price(*self._price),
+            quality=self._quality, context_window=self._context_window,
+            max_output_tokens=self._usage[1] if self._usage else None,
+            capabilities=self._capabilities, latency=Latency(p95_s=self._latency_s or None),
+            prefill=self._prefill, source="scripted", instance=self,
+        )  # fmt: skip
+
+    def steps(self, asked: Asked) -> Iterator[Step]:
+        """Yield what happens in one call."""
+        with self._lock:
+            number = len(self.asked)
+            self.asked.append(asked)
+        reply, fault = self._reply(number, prompt_text(asked.payload)), self._fault(number)
+        if asked.prefix and reply.text.startswith(asked.prefix):
+            reply = ScriptedReply(
+                reply.text[len(asked.prefix) :], tool_calls=reply.tool_calls, usage=reply.usage, finish_reason=reply.finish_reason
+            )
+        usage = reply.usage or self._usage
+        pieces = pieces_of(reply, None if usage is None else Usage(*usage))
+        if fault is None:
+            return timed(pieces, self._latency_s)
+        if isinstance(fault, Exception):
+            return iter((Step(self._latency_s, error=fault),))
+        return faulty(pieces, fault, latency_s=self._latency_s, timeout_s=asked.timeout_s)
+
+    def pass_time(self, seconds: float) -> float:
+        """Let time pass on the model's clock; without one it must be slept."""
+        if self._clock is None:
+            return seconds
+        self._clock.advance(seconds)
+        return 0.0
+
+    def _reply(self, number: int, prompt: str) -> ScriptedReply:
+        given = self._replies
+        if callable(given):
+            given = given(prompt)
+        elif not isinstance(given, (str, ScriptedReply)):
+            given = given[number % len(given)]
+        return ScriptedReply(given) if isinstance(given, str) else given
+
+    def _fault(self, number: int) -> ScriptedFault | Exception | None:
+        given = self._faults
+        if isinstance(given, (str, ScriptedFault, Exception)):
+            return _read_fault(given)
+        return _read_fault(given[number]) if number < len(given) else None
+
+
+def _read_fault(fault: AnyFault | None) -> ScriptedFault | Exception | None:
+    if not isinstance(fault, str):
+        return fault
+    kind, _, after = fault.partition("@")
+    return ScriptedFault(ErrorKind(kind), after=int(after or 0))

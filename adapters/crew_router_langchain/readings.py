@@ -1,0 +1,98 @@
+"""Reading LangChain's answers: text, tool calls, usage, finish reason, log probabilities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from crew_router.execute.transport import Reply
+from crew_router.types.outcome import ToolCall, Usage
+
+# OpenAI, Mistral, Google, Cohere; Anthropic; Amazon; Ollama.
+_FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+
+
+def usage_of(message: BaseMessage) -> Usage | None:
+    """Return the usage that the provider reported, or ``None``."""
+    reported = getattr(message, "usage_metadata", None)
+    if not reported:
+        return None
+    details = reported.get("input_token_details") or {}
+    return Usage(int(reported["input_tokens"]), int(reported["output_tokens"]), cached_tokens=int(details.get("cache_read") or 0))
+
+
+def finish_reason_of(*places: Mapping[str, Any] | None) -> str | None:
+    """Return the finish reason under whichever key the provider uses."""
+    for place in places:
+        for key in _FINISH_KEYS:
+            if place and place.get(key):
+                return str(place[key])
+        if place and place.get("status") in {"completed", "incomplete"}:  # OpenAI's Responses API
+            return _responses_reason(place)
+    return None
+
+
+def _responses_reason(place: Mapping[str, Any]) -> str:
+    if place["status"] == "completed":
+        return "stop"
+    details = place.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, Mapping) else None
+    return "length" if reason in {None, "max_output_tokens"} else str(reason)
+
+
+def reply_of(result: ChatResult, *, notes: Sequence[str] = ()) -> Reply:
+    """Read a whole answer; the metadata that LangChain's wrapper would add is added here.
+
+    Raises:
+        IndexError: The provider gave no choice at all.
+    """
+    generation = result.generations[0]
+    message = generation.message
+    if isinstance(message, AIMessageChunk):
+        message = message_chunk_to_message(message)
+    metadata = {**(result.llm_output or {}), **(generation.generation_info or {}), **message.response_metadata}
+    if notes:
+        metadata["crew_router"] = {"notes": list(notes)}
+    message = message.model_copy(update={"response_metadata": metadata})
+    return Reply(
+        str(message.text),
+        tool_calls=tool_calls_of(message),
+        usage=usage_of(message),
+        finish_reason=finish_reason_of(metadata),
+        raw=message,
+        logprobs=_logprobs(metadata),
+    )
+
+
+def joined(chunks: Sequence[ChatGenerationChunk], *, finish_reason: str | None, notes: Sequence[str] = ()) -> Reply:
+    """Put the chunks of a stream together as LangChain would."""
+    if not chunks:
+        return Reply("", finish_reason=finish_reason, raw=AIMessage(""))
+    total = chunks[0] + list(chunks[1:]) if len(chunks) > 1 else chunks[0]
+    whole = ChatGeneration(message=message_chunk_to_message(total.message), generation_info=total.generation_info)
+    reply = reply_of(ChatResult(generations=[whole]), notes=notes)
+    if reply.finish_reason is not None or finish_reason is None:
+        return reply
+    return replace(reply, finish_reason=finish_reason)
+
+
+def tool_calls_of(message: BaseMessage) -> tuple[ToolCall, ...]:
+    """Return the tool calls, those with unreadable arguments too, as the model wrote them."""
+    if not isinstance(message, AIMessage):
+        return ()
+    good = [ToolCall(call["id"] or "", call["name"], json.dumps(call["args"], ensure_ascii=False)) for call in message.tool_calls]
+    bad = [ToolCall(call["id"] or "", call["name"] or "", call["args"] or "") for call in message.invalid_tool_calls]
+    return (*good, *bad)
+
+
+def _logprobs(metadata: Mapping[str, Any]) -> tuple[float, ...] | None:
+    reported = metadata.get("logprobs")
+    content = reported.get("content") if isinstance(reported, Mapping) else None
+    if not content:
+        return None
+    return tuple(float(token["logprob"]) for token in content)

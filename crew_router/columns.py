@@ -31,7 +31,8 @@ _CAPABILITY_BIT: Final = {capability: 1 << at for at, capability in enumerate(Mo
 class Columns:
     """One array per figure, one place per model, in the order of ``refs``; NaN stands for an unknown figure.
 
-    Prices are USD per million tokens, times seconds. ``quality`` has a row per task type in the order of
+    Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
+    ``quality`` has a row per task type in the order of
     :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
     model's name, so that equal scores are ordered the same whatever the order of the registry.
     """
@@ -41,6 +42,7 @@ class Columns:
     provider_code: Codes
     price_input: Floats
     price_output: Floats
+    price_cached: Floats
     tiered: Flags
     quality: Floats
     measured: Flags
@@ -87,6 +89,7 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
         provider_code=np.array([providers.index(model.provider) for model in models], dtype=np.int64),
         price_input=_floats(None if model.price is None else model.price.input for model in models),
         price_output=_floats(None if model.price is None else model.price.output for model in models),
+        price_cached=_floats(None if model.price is None else model.price.at(0)[2] for model in models),
         tiered=np.array([bool(model.price and (model.price.tiers or model.price.windows)) for model in models], dtype=np.bool_),
         quality=quality,
         measured=measured,

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from crew_router.reachability import LOCAL_SERVERS
 from crew_router.types import ModelRef
 
 TIMEOUT_S: Final = 0.5
-USUAL_SERVERS: Final[Mapping[str, str]] = {
-    "lmstudio": "http://127.0.0.1:1234/v1",
-    "ollama": "http://127.0.0.1:11434/v1",
-    "vllm": "http://127.0.0.1:8000/v1",
-}
 _OK: Final = 200
 _MAX_BYTES: Final = 1_000_000
 
@@ -52,7 +48,7 @@ def listed_models(base_url: str, *, timeout_s: float = TIMEOUT_S) -> tuple[str, 
 
 def usual_servers(skip: Iterable[str] = ()) -> tuple[Server, ...]:
     """Return the local servers that answer on their usual ports (1234, 11434, 8000)."""
-    found = ((provider, url, listed_models(url)) for provider, url in USUAL_SERVERS.items() if url not in set(skip))
+    found = ((provider, url, listed_models(url)) for provider, url in LOCAL_SERVERS.items() if url not in set(skip))
     return tuple(Server(provider, url, names) for provider, url, names in found if names)
 
 

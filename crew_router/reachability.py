@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from crew_router.environment import missing_variables
 from crew_router.types import ModelDefinition
 
 
@@ -34,7 +35,13 @@ ACCESS: Final[Mapping[str, Access]] = {
     "ollama": Access((), "langchain_openai", "langchain"),
     "vllm": Access((), "langchain_openai", "langchain"),
 }
-LOCAL_PROVIDERS: Final = frozenset({"lmstudio", "ollama", "vllm"})
+LOCAL_SERVERS: Final[Mapping[str, str]] = {
+    "lmstudio": "http://127.0.0.1:1234/v1",
+    "ollama": "http://127.0.0.1:11434/v1",
+    "vllm": "http://127.0.0.1:8000/v1",
+}
+"""Providers that are OpenAI-compatible servers, and where they usually listen."""
+LOCAL_PROVIDERS: Final = frozenset(LOCAL_SERVERS)
 
 
 def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, bool], declared: bool) -> str | None:
@@ -48,6 +55,9 @@ def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping
     """
     if model.instance is not None:
         return None
+    missing = missing_variables(model)
+    if missing:
+        return f"the environment variable {missing[0]} is not set"
     access = ACCESS.get(model.provider)
     if access is not None and find_spec(access.package) is None:
         return f"package {access.package} is not installed (pip install 'crew-router[{access.extra}]')"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from crew_router.environment import require_variables
 from crew_router.errors import MissingDependencyError
 from crew_router.reachability import ACCESS
 from crew_router_langchain.connections import Connections, own_connections
@@ -120,7 +121,9 @@ def built(definition: ModelDefinition) -> BaseChatModel:
 
     Raises:
         MissingDependencyError: LangChain or the provider's package is not installed.
+        ConfigurationError: The entry names an environment variable that is not set.
     """
+    require_variables(definition)
     try:
         from langchain.chat_models import init_chat_model  # noqa: PLC0415 - heavy, wanted only when a model is called
     except ImportError as missing:

@@ -1,0 +1,143 @@
+"""Names inside a configuration that have to mean something elsewhere in it."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from crew_router.errors import ConfigurationError, UnknownModelError
+from crew_router.registry import Registry
+from crew_router.schema.layers import Layers
+from crew_router.settings import ArmSettings, ExperimentSettings, PolicySettings, RouterConfig, StrategySettings, TaskTypeSettings
+from crew_router.types.vocabulary import ModelRef
+
+StrategyCheck = Callable[[StrategySettings], None]
+
+_ONE_MODEL: Final = ("pin",)
+_MANY_MODELS: Final = ("allow_models", "deny_models")
+
+
+def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, check_strategy: StrategyCheck | None) -> RouterConfig:
+    """Return the configuration with whole model references.
+
+    Args:
+        config: What was read.
+        layers: Where it was read.
+        lenient: Leave out preferences for models that are not in the registry instead of refusing them.
+        check_strategy: Raises ``ValueError`` for a strategy or parameters that it does not know.
+
+    Raises:
+        ConfigurationError: A model, strategy or time zone is not known, or a name is used twice.
+    """
+    check = _Check(config.registry, layers, check_strategy=check_strategy)
+    check.strategy(config.strategy, ("strategy",))
+    check.time_zone(config.budgets.timezone)
+    check.policies(config.policies)
+    if config.scoring.cost_low_usd >= config.scoring.cost_high_usd:
+        problem = f"{config.scoring.cost_low_usd} is not below cost_high_usd"
+        raise check.error(("scoring", "cost_low_usd"), problem, cure="write a smaller one")
+    return replace(
+        config,
+        baseline=None if config.baseline is None else check.model(config.baseline, ("baseline",)),
+        task_types={task: check.task_type(each, ("task_types", task), lenient=lenient) for task, each in config.task_types.items()},
+        experiments=check.experiments(config.experiments),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """Looks names up and says where a wrong one stands."""
+
+    registry: Registry
+    layers: Layers
+    check_strategy: StrategyCheck | None
+
+    def error(self, path: Sequence[str], problem: str, *, cure: str) -> ConfigurationError:
+        return ConfigurationError(self.layers.place_of(path), ".".join(path), problem, cure=cure)
+
+    def model(self, name: str, path: Sequence[str]) -> ModelRef:
+        try:
+            return self.registry.resolve(name).ref
+        except UnknownModelError as unknown:
+            cure = f"did you mean {', '.join(unknown.near)}?" if unknown.near else "name a model of the registry"
+            raise self.error(path, f"no single model is called {name!r}", cure=cure) from None
+
+    def task_type(self, settings: TaskTypeSettings, path: tuple[str, ...], *, lenient: bool) -> TaskTypeSettings:
+        if settings.strategy is not None:
+            self.strategy(settings.strategy, (*path, "strategy"))
+        return replace(
+            settings,
+            preferred=self._models(settings.preferred, (*path, "preferred"), lenient=lenient),
+            budget=self._models(settings.budget, (*path, "budget"), lenient=lenient),
+        )
+
+    def _models(self, names: Iterable[str], path: tuple[str, ...], *, lenient: bool) -> tuple[ModelRef, ...]:
+        # The packaged preferences name packaged models, which `registry: none` leaves out.
+        wanted = [name for name in names if self._known(name)] if lenient or self.layers.is_packaged(path) else names
+        return tuple(self.model(name, path) for name in wanted)
+
+    def _known(self, name: str) -> bool:
+        try:
+            self.registry.resolve(name)
+        except UnknownModelError:
+            return False
+        return True
+
+    def policies(self, policies: Sequence[PolicySettings]) -> None:
+        self._once([policy.name for policy in policies], ("policies",))
+        for at, policy in enumerate(policies):
+            path = ("policies", str(at), "then")
+            for key in _ONE_MODEL:
+                self._models_of(policy.then, key, path=path, many=False)
+            for key in _MANY_MODELS:
+                self._models_of(policy.then, key, path=path, many=True)
+
+    def _models_of(self, then: Mapping[str, object], key: str, *, path: tuple[str, ...], many: bool) -> None:
+        if key not in then:
+            return
+        value: object = then[key]
+        if many and not isinstance(value, list):
+            raise self.error((*path, key), f"{value!r} is not a list", cure="write a list of models")
+        names: list[object] = cast("list[object]", value) if many else [value]
+        for name in names:
+            if not isinstance(name, str):
+                raise self.error((*path, key), f"{name!r} is not a model", cure="write 'provider:model'")
+            self.model(name, (*path, key))
+
+    def experiments(self, experiments: Sequence[ExperimentSettings]) -> tuple[ExperimentSettings, ...]:
+        self._once([experiment.name for experiment in experiments], ("experiments",))
+        return tuple(self._experiment(experiment, ("experiments", str(at))) for at, experiment in enumerate(experiments))
+
+    def _experiment(self, experiment: ExperimentSettings, path: tuple[str, ...]) -> ExperimentSettings:
+        self._once([arm.name for arm in experiment.arms], (*path, "arms"))
+        if not any(arm.weight for arm in experiment.arms):
+            raise self.error((*path, "arms"), "all weights are 0", cure="give at least one arm a weight")
+        arms: list[ArmSettings] = []
+        for at, arm in enumerate(experiment.arms):
+            if arm.strategy is not None:
+                self.strategy(arm.strategy, (*path, "arms", str(at), "strategy"))
+            model = None if arm.model is None else self.model(arm.model, (*path, "arms", str(at), "model"))
+            arms.append(replace(arm, model=model))
+        return replace(experiment, arms=tuple(arms))
+
+    def strategy(self, settings: StrategySettings, path: tuple[str, ...]) -> None:
+        if self.check_strategy is None:
+            return
+        try:
+            self.check_strategy(settings)
+        except ValueError as unknown:
+            raise self.error((*path, "name"), str(unknown), cure="see docs for the strategies and their parameters") from None
+
+    def time_zone(self, name: str) -> None:
+        try:
+            _ = None if name == "UTC" else zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            cure = "write an IANA name such as Europe/Berlin"
+            raise self.error(("budgets", "timezone"), f"{name!r} is no time zone known on this machine", cure=cure) from None
+
+    def _once(self, names: Sequence[str], path: tuple[str, ...]) -> None:
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise self.error(path, f"the name {twice!r} stands twice", cure="give each its own name")

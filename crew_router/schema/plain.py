@@ -1,0 +1,53 @@
+"""Values given in code to plain data, the shape that YAML files have too."""
+
+# pyright: basic
+# Values of any type pass through here; strictness would only ask for casts.
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from crew_router.errors import ConfigurationError, shown
+
+MAX_DEPTH: Final = 32
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+
+def plain_mapping(values: Mapping[str, object], place: str) -> dict[str, Plain]:
+    """Return a dictionary given in code as plain data: tuples and sets as lists, paths and dates as text.
+
+    Raises:
+        ConfigurationError: A key is not text, a value has no plain form, or the nesting is too deep or circular.
+    """
+    return {key: _plain(values[key], place, path=(key,)) for key in _keys(values, place, path=())}
+
+
+def too_deep(place: str, where: str) -> ConfigurationError:
+    """Return the error for nesting that nobody writes by hand."""
+    return ConfigurationError(place, where, f"nested deeper than {MAX_DEPTH} levels", cure="flatten it")
+
+
+def _plain(value: Any, place: str, *, path: tuple[str, ...]) -> Plain:
+    if len(path) > MAX_DEPTH:
+        raise too_deep(place, ".".join(path[:3]) + ".…")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key], place, path=(*path, key)) for key in _keys(value, place, path=path)}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = value if isinstance(value, (list, tuple)) else sorted(value, key=str)
+        return [_plain(item, place, path=(*path, str(at))) for at, item in enumerate(items)]
+    if isinstance(value, Path) or hasattr(value, "isoformat"):
+        return str(value)
+    problem = f"{shown(value)} is {type(value).__name__}, which has no form in YAML"
+    raise ConfigurationError(place, ".".join(path), problem, cure="give a text, number, list or mapping")
+
+
+def _keys(values: Mapping[Any, Any], place: str, *, path: tuple[str, ...]) -> Iterator[str]:
+    for key in values:
+        if not isinstance(key, str):
+            raise ConfigurationError(place, ".".join(path), f"the key {shown(key)} is not text", cure="write keys as text")
+        yield str(key)

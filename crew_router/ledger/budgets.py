@@ -45,9 +45,7 @@ class Reservation:
 class Budgets(Protocol):
     """Budgets as execution sees them. Safe to call from any thread."""
 
-    def reserve(
-        self, scopes: tuple[Scope, ...], upper_nano: int | None, *, lasts_s: float = 600.0, decision_id: str = ""
-    ) -> Reservation:
+    def reserve(self, scopes: tuple[Scope, ...], upper_nano: int | None, *, lasts_s: float = 600.0, decision_id: str = "") -> Reservation:
         """Set the upper bound of a call's cost aside in every scope, or in none.
 
         Args:

@@ -44,8 +44,8 @@ class Ledger(Protocol):
         """Append one call."""
         ...
 
-    def finished(self, outcome: RequestOutcome) -> None:
-        """Append what a request came to."""
+    def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
+        """Append what a request came to; the answer is kept, hashed or dropped as configured."""
         ...
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
@@ -74,6 +74,14 @@ class Ledger(Protocol):
 
     def totals(self, *, since: float | None = None) -> Mapping[str, float]:
         """Return counts and sums: requests, successes, escalations, cost_usd, latency_s, unwritten rows."""
+        ...
+
+    def reset(self, *, before: float | None = None) -> None:
+        """Start a new statistics epoch at a time, by default now; spend, audit and budgets are not touched (rule 8)."""
+        ...
+
+    def health(self) -> Mapping[str, object]:
+        """Return url without credentials, reachability, rows that wait, were dropped or refused."""
         ...
 
     def flush(self) -> None:

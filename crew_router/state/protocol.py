@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Observation:
     """What one attempt or one reported outcome showed of a model; ``None`` where nothing is known.
 
-    ``error`` of kind invalid request does not count against the model's health.
+    ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
+    that an auth error opens (``credential/<digest>`` of provider, base url and key); without it the whole provider opens.
     """
 
     model: ModelRef
@@ -29,6 +30,7 @@ class Observation:
     quality: float | None = None
     output_tokens: int | None = None
     error: ErrorKind | None = None
+    credential: str | None = None
 
 
 class State(Protocol):
@@ -39,7 +41,7 @@ class State(Protocol):
         ...
 
     def observe(self, observation: Observation) -> None:
-        """Take an outcome into the performance figures and breakers."""
+        """Take an outcome into the performance figures and breakers; a claimed probe ends with it."""
         ...
 
     def decided(self, model: ModelRef) -> None:
@@ -56,6 +58,30 @@ class State(Protocol):
 
     def breaker(self, key: str) -> CircuitBreakerState:
         """Return the state of a breaker as the store has it."""
+        ...
+
+    def take(self, name: str, amount: int, *, limit: int, window_s: float) -> float:
+        """Take an amount from a rate window over all processes; return 0 if it fits, otherwise seconds until it may."""
+        ...
+
+    def acquire(self, name: str, token: str, *, limit: int, lease_s: float) -> bool:
+        """Take one of ``limit`` places over all processes for at most ``lease_s`` seconds; false when all are taken."""
+        ...
+
+    def give_back(self, name: str, token: str) -> None:
+        """Free a place."""
+        ...
+
+    def count(self, name: str, values: tuple[float, ...]) -> None:
+        """Add numbers to named sums that all processes share, as experiments count by arm."""
+        ...
+
+    def counts(self, name: str) -> tuple[float, ...]:
+        """Return named sums as far as this process knows them; empty when nothing was added."""
+        ...
+
+    def mark_reachable(self, model: ModelRef, *, reachable: bool) -> None:
+        """Note whether a model answered at its last check (``CONTRACT.md`` rule 1)."""
         ...
 
     def performance(self, model: ModelRef, task_type: TaskType | None) -> PerformanceMetrics | None:

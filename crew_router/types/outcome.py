@@ -111,7 +111,8 @@ class RoutedChunk:
 class PerformanceMetrics:
     """Decayed performance of a model on a task type (requirement A10); rates and quality 0..1.
 
-    ``samples`` is the decayed count, ``confidence`` grows with sample size and falls with age.
+    ``samples`` is the decayed count, ``confidence`` grows with sample size and falls with age. Seconds are those of
+    successful calls: ``latency_s`` to the whole answer, ``p95_s`` its 95th percentile, ``ttft_s`` to the first piece.
     """
 
     model: ModelRef
@@ -124,6 +125,9 @@ class PerformanceMetrics:
     quality: float | None
     confidence: float
     updated_at: float
+    ttft_s: float | None = None
+    p95_s: float | None = None
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

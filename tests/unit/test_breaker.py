@@ -19,6 +19,7 @@ POLICY = BreakerPolicy(jitter=0.0)
 
 
 def fail(breaker, times, at=0.0):
+    """Let it fail some times."""
     """Return the breaker after this many failures in a row."""
     for _ in range(times):
         breaker = failed(breaker, at=at, policy=POLICY)

@@ -1,0 +1,179 @@
+"""The ledger over any database: hands rows to the writer, reads them back."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from crew_router import forking
+from crew_router.errors import StorageError, UnknownDecisionError
+from crew_router.ledger import rows
+from crew_router.ledger.database import DatabaseError
+from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
+from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
+from crew_router.types.decision import RoutingDecision
+from crew_router.types.model import NANO_PER_USD
+
+if TYPE_CHECKING:
+    from crew_router.clock import Clock
+    from crew_router.ledger.database import Database
+    from crew_router.ledger.protocol import RequestOutcome
+    from crew_router.types.outcome import Attempt
+    from crew_router.types.request import FeedbackData
+
+_PAGE: Final = 1000
+
+
+class Book:
+    """Implements :class:`crew_router.ledger.protocol.Ledger`.
+
+    Args:
+        database: Where rows are kept.
+        project: Whose rows are written and read.
+        clock: Time.
+        keep_text: Whether prompts, answers and comments are kept.
+        policy: How rows are written.
+    """
+
+    def __init__(self, database: Database, project: str, *, clock: Clock, keep_text: bool = False, policy: WriterPolicy = DEFAULT) -> None:
+        self._database, self._project, self._clock, self._policy = database, project, clock, policy
+        self._keep_text = keep_text
+        self._privacy: rows.Privacy | None = None
+        self._writer = Writer(database, policy)
+        forking.watch(self)
+
+    def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
+        """Append a decision; it is turned into a row on the writer's thread."""
+        self._writer.put(DECISIONS, self._decision_row, decision, text)
+
+    def attempted(self, decision_id: str, attempt: Attempt) -> None:
+        """Append one call."""
+        self._writer.put(ATTEMPTS, rows.attempt_row, self._project, decision_id, attempt)
+
+    def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
+        """Append what a request came to; the answer is kept, or hashed, as configured."""
+        self._writer.put(OUTCOMES, self._outcome_row, outcome, answer)
+
+    def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
+        """Append feedback with its reward."""
+        self._writer.put(FEEDBACK, rows.feedback_row, self._project, feedback, reward, at, self._keep_text)
+
+    def audited(self, event: str, detail: Mapping[str, object], *, at: float) -> None:
+        """Append an audit row; like money it is never dropped."""
+        self._writer.put(AUDIT, rows.audit_row, self._project, event, dict(detail), at, money=True)
+
+    def decision(self, decision_id: str) -> RoutingDecision:
+        """Read a decision back.
+
+        Raises:
+            UnknownDecisionError: The ledger does not hold it.
+        """
+        found = self._read("SELECT body FROM decisions WHERE id = ? AND project = ?", (decision_id, self._project))
+        if not found:
+            raise UnknownDecisionError(decision_id)
+        return RoutingDecision.from_dict(json.loads(str(found[0][0])))
+
+    def attempts(self, decision_id: str) -> tuple[Attempt, ...]:
+        """Read the attempts of a decision, in order."""
+        sql = f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempts WHERE decision_id = ? AND project = ? ORDER BY number, seq"  # noqa: S608 - constants
+        return tuple(map(rows.attempt_of, self._read(sql, (decision_id, self._project))))
+
+    def outcomes(self, *, since: float | None = None, until: float | None = None) -> Iterator[RequestOutcome]:
+        """Read outcomes in order of time, a page at a time."""
+        sql = (
+            f"SELECT at, seq, {rows.OUTCOME_COLUMNS} FROM outcomes WHERE project = ? AND at >= ? AND at < ? AND (at > ? OR seq > ?) "  # noqa: S608 - constants
+            f"ORDER BY at, seq LIMIT {_PAGE}"
+        )
+        at, seq, end = self._start() if since is None else since, -1, 1e300 if until is None else until
+        while page := self._read(sql, (self._project, at, end, at, seq)):
+            yield from (rows.outcome_of(row[2:]) for row in page)
+            at, seq = float(page[-1][0] or 0), int(page[-1][1] or 0)
+
+    def totals(self, *, since: float | None = None) -> Mapping[str, float]:
+        """Return counts and sums since a time, by default since the last reset; latency over the requests that know theirs."""
+        sql = (
+            "SELECT count(*), sum(success), sum(escalated), sum(cost_nano), avg(latency_s), avg(confidence), count(cost_nano) "
+            "FROM outcomes WHERE project = ? AND at >= ?"
+        )
+        (row,) = self._read(sql, (self._project, self._start() if since is None else since))
+        names = ("requests", "successes", "escalations", "cost_usd", "latency_s", "confidence", "priced")
+        totals = {name: float(cell or 0) for name, cell in zip(names, row, strict=True)}
+        totals["cost_usd"] /= NANO_PER_USD
+        return totals | {"unwritten": self._writer.unwritten, "dropped": self._writer.dropped, "refused": self._writer.refused}
+
+    def select(self, sql: str, values: tuple[Cell, ...] = ()) -> list[Row]:
+        """Ask the database a question of one's own, written with ``?``; rows handed over so far are in it."""
+        return self._read(sql, values)
+
+    def reset(self, *, before: float | None = None) -> None:
+        """Start a new statistics epoch at a time, by default now; spend, audit and budgets are not touched (rule 8)."""
+        self.flush()
+        with self._database.transaction() as cursor:
+            (row,) = cursor.run("SELECT coalesce(max(number), 0) FROM epochs WHERE project = ?", (self._project,))
+            at = self._clock.now() if before is None else before
+            cursor.run("INSERT INTO epochs (project, number, started_at) VALUES (?, ?, ?)", (self._project, int(row[0] or 0) + 1, at))
+
+    def health(self) -> Mapping[str, object]:
+        """Return url without credentials, reachability, rows that wait, were dropped or refused, and the last trouble."""
+        return {
+            "url": self._database.url,
+            "reachable": self._writer.problem is None,
+            "unwritten": self._writer.unwritten,
+            "dropped": self._writer.dropped,
+            "refused": self._writer.refused,
+            "durability": self._policy.durability,
+            "problem": self._writer.problem,
+        }
+
+    def flush(self) -> None:
+        """Return when everything handed over so far is on disk."""
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what waits and release everything; further calls do nothing."""
+        self._writer.close()
+        self._database.close()
+
+    def before_fork(self) -> None:
+        """Hold still."""
+        self._writer.hold()
+        self._database.hold()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Go on; the child opens its own connections and leaves the parent's rows to the parent."""
+        self._database.let_go()
+        self._writer.let_go(child=child)
+        if child:
+            self._database.reopen()
+
+    def _read(self, sql: str, values: tuple[Cell, ...]) -> list[Row]:
+        self._writer.flush()
+        return self._asked(lambda: self._database.query(sql, values))
+
+    def _asked(self, ask: Callable[[], list[Row]]) -> list[Row]:
+        try:
+            return ask()
+        except DatabaseError as error:
+            raise StorageError(self._database.url, error.problem, cure="check that the database is there and try again") from error
+
+    def _start(self) -> float:
+        (row,) = self._asked(
+            lambda: self._database.query("SELECT coalesce(max(started_at), 0) FROM epochs WHERE project = ?", (self._project,))
+        )
+        return float(row[0] or 0)
+
+    def _decision_row(self, decision: RoutingDecision, text: str) -> Row:
+        return rows.decision_row(decision, text, self._private())
+
+    def _outcome_row(self, outcome: RequestOutcome, answer: str) -> Row:
+        return rows.outcome_row(self._project, outcome, answer, self._private())
+
+    def _private(self) -> rows.Privacy:
+        if self._privacy is None:
+            with self._database.transaction() as cursor:
+                cursor.run("INSERT INTO meta (name, value) VALUES ('hash_key', ?) ON CONFLICT DO NOTHING", (secrets.token_hex(32),))
+                ((key,),) = cursor.run("SELECT value FROM meta WHERE name = 'hash_key'")
+            self._privacy = rows.Privacy(bytes.fromhex(str(key)), self._keep_text)
+        return self._privacy

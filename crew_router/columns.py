@@ -78,7 +78,7 @@ _TASK_ROW: Final = {task: at for at, task in enumerate(TaskType)}
 
 def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     """Build the arrays of a registry; done once per version of it."""
-    providers = tuple(sorted({model.provider for model in models}))
+    providers = tuple(sorted({model.ref.provider for model in models}))
     by_name = sorted(range(len(models)), key=lambda at: models[at].ref)
     tie_break = np.empty(len(models), dtype=np.int64)
     tie_break[by_name] = np.arange(len(models))
@@ -86,7 +86,7 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     return Columns(
         refs=tuple(model.ref for model in models),
         providers=providers,
-        provider_code=np.array([providers.index(model.provider) for model in models], dtype=np.int64),
+        provider_code=np.array([providers.index(model.ref.provider) for model in models], dtype=np.int64),
         price_input=_floats(None if model.price is None else model.price.input for model in models),
         price_output=_floats(None if model.price is None else model.price.output for model in models),
         price_cached=_floats(None if model.price is None else model.price.at(0)[2] for model in models),

@@ -89,7 +89,7 @@ def _enabled(situation: Situation) -> Flags:
 
 def _reachable_reason(situation: Situation, at: int) -> Rejection:
     model = situation.models[at]
-    return Rejection("reachable", f"no key, package or running server for {model.provider}", cure="`crew-router health` tells which")
+    return Rejection("reachable", f"no key, package or running server for {model.ref}", cure="`crew-router health` tells which")
 
 
 @hard_filter("reachable", reason=_reachable_reason)
@@ -120,7 +120,7 @@ def _breaker(situation: Situation) -> Flags | None:
 
 
 def _providers_reason(situation: Situation, at: int) -> Rejection:
-    provider = situation.models[at].provider
+    provider = situation.columns.refs[at].provider
     return Rejection(
         "providers", f"provider {provider} is not allowed", provider, cure=f"allow {provider} in allow_providers/deny_providers"
     )
@@ -132,7 +132,8 @@ def _providers(situation: Situation) -> Flags | None:
     if request.allow_providers is None and not request.deny_providers:
         return None
     allowed = [
-        (request.allow_providers is None or model.provider in request.allow_providers) and model.provider not in request.deny_providers
+        (request.allow_providers is None or model.ref.provider in request.allow_providers)
+        and model.ref.provider not in request.deny_providers
         for model in situation.models
     ]
     return np.array(allowed, dtype=np.bool_)

@@ -41,7 +41,6 @@ class Rules:
     task_strategies: Mapping[TaskType, tuple[str, Strategy]] = field(default_factory=dict[TaskType, "tuple[str, Strategy]"])
     limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
     unpriced_allowed: bool = False
-    resolve_strategy: Callable[[str], Strategy] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ class Line:
         )
 
     def _strategy(self, situation: Situation) -> tuple[str, Strategy]:
-        asked = situation.request.strategy
-        if asked is not None:
+        asked = situation.request.strategy or ("utility" if situation.request.willingness_to_pay is not None else None)
+        if asked is not None and asked != self.rules.strategy_name:
             from crew_router.strategies import make_strategy  # noqa: PLC0415
 
             return asked, make_strategy(asked)

@@ -13,6 +13,7 @@ from crew_router.reachability import LOCAL_SERVERS
 from crew_router.types import ModelRef
 
 TIMEOUT_S: Final = 0.5
+LOCAL_PROBE_S: Final = 60.0
 _OK: Final = 200
 _MAX_BYTES: Final = 1_000_000
 

@@ -96,7 +96,7 @@ def _learning(situation: Situation) -> Floats:
     return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in situation.columns.refs], dtype=np.float64)
 
 
-@factor("preference")
+@factor("task_preference")
 def _preference(situation: Situation) -> Floats:
     share = np.zeros(len(situation.models))
     listed = situation.preferences.get(situation.profile.task_type.value)
@@ -112,7 +112,7 @@ def _diversity(situation: Situation) -> Floats:
     return 1.0 - situation.columns.provider_values(lambda provider: shares.get(provider, 0.0))
 
 
-@factor("vendor")
+@factor("vendor_preference")
 def _vendor(situation: Situation) -> Floats:
     wanted = situation.request.vendor_preference
     return situation.columns.provider_values(lambda provider: float(provider == wanted))

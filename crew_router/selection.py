@@ -44,7 +44,7 @@ def _wanted(situation: Situation, selected: int, order: Sequence[int]) -> Iterat
 
 def _with_other_provider(situation: Situation, selected: int, *, first: list[int], rest: list[int]) -> list[int]:
     def same(at: int) -> bool:
-        return situation.models[at].provider == situation.models[selected].provider
+        return situation.columns.refs[at].provider == situation.columns.refs[selected].provider
 
     if not first or not all(same(at) for at in first):
         return first

@@ -29,14 +29,14 @@ class Weights:
     cost: float = 20.0
     history: float = 15.0
     learning: float = 10.0
-    preference: float = 5.0
+    task_preference: float = 5.0
     diversity: float = 3.0
-    vendor: float = 2.0
+    vendor_preference: float = 2.0
 
     @property
     def total(self) -> float:
         """Return the most points a model can get."""
-        return self.quality + self.cost + self.history + self.learning + self.preference + self.diversity + self.vendor
+        return self.quality + self.cost + self.history + self.learning + self.task_preference + self.diversity + self.vendor_preference
 
 
 @dataclass(frozen=True, slots=True)

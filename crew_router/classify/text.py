@@ -74,7 +74,7 @@ def _content_text(content: object, media: set[ModelCapability]) -> str:
         return content
     if not isinstance(content, Iterable):
         return ""
-    return "\n".join(_block_text(block, media) for block in cast("Iterable[object]", content))
+    return "\n".join(filter(None, (_block_text(block, media) for block in cast("Iterable[object]", content))))
 
 
 def _block_text(block: object, media: set[ModelCapability]) -> str:

@@ -50,7 +50,7 @@ class Forecast:
             max_usd=_known(self.cost_max[at]),
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
-            source="list price x estimated tokens",
+            source="list price x estimated tokens, moved by history" if self.learned[at] else "list price x estimated tokens",
         )
 
     def latency_of(self, columns: Columns, at: int) -> LatencyPrediction:
@@ -68,7 +68,7 @@ def forecast(profile: RequestProfile, columns: Columns, *, models: tuple[ModelDe
     """Predict every figure for every model.
 
     P(success) is the prior quality moved by difficulty on the logit scale (item response with equal discrimination) and
-    shrunk towards the observed success rate by the number of outcomes.
+    then towards the quality that was reported, by the number of outcomes. That a call went through says nothing of it.
 
     Args:
         profile: What was read from the request.
@@ -83,11 +83,11 @@ def forecast(profile: RequestProfile, columns: Columns, *, models: tuple[ModelDe
     cost = _costs(columns, models, tokens_in=tokens_in, tokens_out=tokens_out)
     prior = _harder(quality, profile.complexity.value)
     samples = history.samples
-    success = np.where(samples > 0, (prior * PRIOR_SAMPLES + np.nan_to_num(history.success) * samples) / (PRIOR_SAMPLES + samples), prior)
-    expected = columns.ttft_s + tokens_out / columns.tokens_per_s
     weight = samples / (samples + PRIOR_SAMPLES)
-    seen = ~np.isnan(history.latency)
-    latency = np.where(seen, np.where(np.isnan(expected), history.latency, (1 - weight) * expected + weight * history.latency), expected)
+    success = _shrunk(prior, history.quality, weight)
+    expected = columns.ttft_s + tokens_out / columns.tokens_per_s
+    latency = _shrunk(expected, history.latency, weight)
+    cost = _shrunk(cost, history.cost, weight)
     return Forecast(
         input_tokens=tokens_in,
         output_tokens=tokens_out,
@@ -109,22 +109,35 @@ def forecast(profile: RequestProfile, columns: Columns, *, models: tuple[ModelDe
 class _History:
     samples: Floats
     success: Floats
+    quality: Floats
     latency: Floats
+    cost: Floats
     confidence: Floats
+
+
+def _shrunk(prior: Floats, seen: Floats, weight: Floats) -> Floats:
+    """Return the prior moved towards what was seen; what only one of the two knows is taken from it."""
+    mixed = np.where(np.isnan(prior), seen, (1 - weight) * prior + weight * seen)
+    moved: Floats = np.where(np.isnan(seen), prior, mixed)
+    return moved
 
 
 def _history(profile: RequestProfile, columns: Columns, snapshot: Snapshot) -> _History:
     count = len(columns.refs)
     samples, confidence = np.zeros(count), np.zeros(count)
-    success, latency = np.full(count, np.nan), np.full(count, np.nan)
+    success, quality, latency, cost = (np.full(count, np.nan) for _ in range(4))
     if snapshot.performance:
         for at, ref in enumerate(columns.refs):
             metrics = snapshot.performance.get((ref, profile.task_type.value))
             if metrics is not None:
                 samples[at], confidence[at] = metrics.samples, metrics.confidence
-                success[at] = np.nan if metrics.success_rate is None else metrics.success_rate
-                latency[at] = np.nan if metrics.latency_s is None else metrics.latency_s
-    return _History(samples, success, latency, confidence)
+                success[at], quality[at] = _or_nan(metrics.success_rate), _or_nan(metrics.quality)
+                latency[at], cost[at] = _or_nan(metrics.latency_s), _or_nan(metrics.cost_usd)
+    return _History(samples, success, quality, latency, cost, confidence)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _costs(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: int, tokens_out: int) -> Floats:

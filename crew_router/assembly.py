@@ -1,0 +1,232 @@
+"""Building a router's parts from configuration, environment and arguments."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.protocol import Classifier
+from crew_router.clock import Clock, SystemClock
+from crew_router.identity import IdSource
+from crew_router.ledger.protocol import Ledger
+from crew_router.line import Line, Rules
+from crew_router.parts import Parts
+from crew_router.recording import Recorder
+from crew_router.registry import Registry
+from crew_router.state.protocol import State
+from crew_router.types import ModelRef, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.execute.executor import Executor
+    from crew_router.settings import RouterConfig, StrategySettings
+    from crew_router.situation import TaskPreference
+    from crew_router.strategies import Strategy
+
+MEMORY_LEDGER: Final = "sqlite://"
+MEMORY_STATE: Final = "memory://"
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Arguments that win over configuration; ``None`` leaves the configuration as it is."""
+
+    state_url: str | None = None
+    ledger_url: str | None = None
+    project: str | None = None
+    learning: bool | None = None
+    escalation: bool | None = None
+    escalation_threshold: float | None = None
+    cost_mode: bool | None = None
+
+
+def assemble(
+    config: str | Path | Mapping[str, object] | RouterConfig | None,
+    *,
+    models: Mapping[str, object] | None,
+    overrides: Overrides,
+    classifier: Classifier | None,
+    clock: Clock | None,
+    seed: int | None,
+) -> Parts:
+    """Return the parts of a router.
+
+    Raises:
+        ConfigurationError: The configuration cannot be read or means nothing.
+    """
+    from crew_router.configuration import load_config  # noqa: PLC0415 - pydantic and YAML come when something is loaded
+
+    given = given_models(models)
+    loaded = overridden(load_config(config if config is not None or given is None else {"registry": "none"}, env=os.environ), overrides)
+    registry = loaded.registry if given is None else given
+    time = clock or SystemClock()
+    state_url, ledger_url = storage_urls(loaded)
+    ledger = _ledger(loaded, ledger_url, time)
+    state = _state(loaded, state_url, time)
+    recorder = Recorder(ledger, state, time, learns=loaded.learning.enabled)
+    rng = random.Random(seed)  # noqa: S311 - choices between models are no secret
+    line = Line(classifier or HeuristicClassifier(), rules_of(loaded, registry), rng, IdSource("d").next)
+    parts = Parts(
+        config=loaded,
+        registry=registry,
+        line=line,
+        executor=None,  # type: ignore[arg-type]  # set below: it looks models up in the parts
+        state=state,
+        ledger=ledger,
+        recorder=recorder,
+        clock=time,
+        declared=frozenset(model.ref for model in registry.models) if given is not None else frozenset(),
+        probes_usual_ports=given is None,
+    )
+    parts.executor = _executor(parts, rng)
+    return parts
+
+
+def _ledger(config: RouterConfig, url: str, clock: Clock) -> Ledger:
+    from crew_router.ledger import open_ledger  # noqa: PLC0415 - only what the url asks for is loaded
+
+    kept = config.ledger
+    return open_ledger(url, project=str(config.project), clock=clock, keep_text=kept.keep_text, durability=kept.durability)
+
+
+def _state(config: RouterConfig, url: str, clock: Clock) -> State:
+    from crew_router.execute.breaker import BreakerPolicy  # noqa: PLC0415 - as above
+    from crew_router.state import open_state  # noqa: PLC0415
+    from crew_router.state.shared import Refresh  # noqa: PLC0415
+
+    said = config.breaker
+    breakers = BreakerPolicy(
+        failures=said.failures,
+        window_s=said.window_s,
+        least=said.window_calls,
+        share=said.failure_rate,
+        open_s=said.open_s,
+        longest_s=said.max_open_s,
+    )
+    return open_state(url, project=str(config.project), clock=clock, refresh=Refresh(max_age_s=config.state.max_age_s), policy=breakers)
+
+
+def given_models(models: Mapping[str, object] | None) -> Registry | None:
+    """Return the registry that the ``models`` argument describes.
+
+    Raises:
+        RegistryError: An entry means nothing.
+    """
+    if models is None:
+        return None
+    from crew_router.execute.instances import with_instances  # noqa: PLC0415 - only needed for the argument
+
+    return Registry.from_entries(with_instances(models), place="Router(models=…)")
+
+
+def overridden(config: RouterConfig, overrides: Overrides) -> RouterConfig:
+    """Return the configuration with the arguments put over it."""
+    escalation = replace(
+        config.escalation,
+        enabled=config.escalation.enabled if overrides.escalation is None else overrides.escalation,
+        threshold=config.escalation.threshold if overrides.escalation_threshold is None else overrides.escalation_threshold,
+    )
+    optimize = config.optimize if overrides.cost_mode is None else ("cost" if overrides.cost_mode else "quality")
+    return replace(
+        config,
+        escalation=escalation,
+        optimize=optimize,
+        project=overrides.project or config.project,
+        learning=config.learning if overrides.learning is None else replace(config.learning, enabled=overrides.learning),
+        state=config.state if overrides.state_url is None else replace(config.state, url=overrides.state_url),
+        ledger=config.ledger if overrides.ledger_url is None else replace(config.ledger, url=overrides.ledger_url),
+    )
+
+
+def storage_urls(config: RouterConfig) -> tuple[str, str]:
+    """Return the urls of state and ledger; a ledger in memory takes the state with it unless a state url is given."""
+    ledger_url = config.ledger.url or _file_url("ledger.db")
+    if config.state.url is not None:
+        return config.state.url, ledger_url
+    return (MEMORY_STATE if ledger_url == MEMORY_LEDGER else _file_url("state.db")), ledger_url
+
+
+def rules_of(config: RouterConfig, registry: Registry) -> Rules:
+    """Return what the configuration says about deciding.
+
+    Raises:
+        ConfigurationError: A strategy or one of its parameters is not known.
+    """
+    from crew_router.situation import Weights  # noqa: PLC0415 - numpy comes when first needed
+
+    points = config.scoring.weights
+    strategy = _strategy(config.strategy)
+    name = config.strategy.name
+    if not config.smart_routing:
+        name, strategy = "fixed", _baseline(config, registry)
+    return Rules(
+        Weights(
+            quality=points.quality,
+            cost=points.cost,
+            history=points.history,
+            learning=points.learning,
+            task_preference=points.task_preference,
+            diversity=points.diversity,
+            vendor_preference=points.vendor_preference,
+        ),
+        _preferences(config),
+        name,
+        strategy,
+        str(config.project),
+        f"{registry.version}:{name}",
+        task_strategies=_task_strategies(config),
+        unpriced_allowed=config.budgets.unpriced == "allow",
+    )
+
+
+def _strategy(settings: StrategySettings) -> Strategy:
+    from crew_router.strategies import make_strategy  # noqa: PLC0415
+
+    return make_strategy(settings.name, **settings.parameters)
+
+
+def _baseline(config: RouterConfig, registry: Registry) -> Strategy:
+    from crew_router.strategies import make_strategy  # noqa: PLC0415
+
+    dearest = max(registry.models, key=lambda model: model.price.output if model.price else 0.0, default=None)
+    return make_strategy("fixed", model=config.baseline or (dearest.ref if dearest else ""))
+
+
+def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
+    from crew_router.situation import TaskPreference  # noqa: PLC0415
+
+    return {
+        task: TaskPreference(frozenset(map(ModelRef, listed.preferred)), frozenset(map(ModelRef, listed.budget)))
+        for task, listed in config.task_types.items()
+    }
+
+
+def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy]]:
+    return {
+        task: (listed.strategy.name, _strategy(listed.strategy))
+        for task, listed in config.task_types.items()
+        if listed.strategy is not None
+    }
+
+
+def _executor(parts: Parts, rng: random.Random) -> Executor:
+    from crew_router.execute.desk import Services  # noqa: PLC0415 - only routers that execute need it
+    from crew_router.execute.executor import Executor  # noqa: PLC0415
+    from crew_router.execute.policy import ExecutionPolicy, StreamPolicy  # noqa: PLC0415
+    from crew_router.execute.transports import Transports  # noqa: PLC0415
+
+    stream = parts.config.stream
+    services = Services(lambda ref: parts.registry[ref], Transports(), parts.clock, recorder=parts.recorder)
+    policy = ExecutionPolicy(stream=StreamPolicy(stream.policy), hold_chars=stream.hold_chars)
+    return Executor(services, policy=policy, rng=rng)
+
+
+def _file_url(name: str) -> str:
+    from platformdirs import user_data_path  # noqa: PLC0415 - only the embedded default needs it
+
+    folder = user_data_path("crew-router", appauthor=False, ensure_exists=True)
+    return f"sqlite:///{folder / name}"

@@ -1,0 +1,1 @@
+"""Learning from outcomes: rewards, and what moves with them."""

@@ -1,0 +1,144 @@
+"""What every outcome is told to: the ledger for history, the state for the next decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from crew_router.clock import Clock
+from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
+from crew_router.ledger.protocol import Ledger, RequestOutcome
+from crew_router.state.protocol import Observation, State
+from crew_router.types import NANO_PER_USD, Attempt, ErrorKind, ModelRef, RoutedResponse, RoutingDecision, TaskType, Usage
+
+_CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Writes decisions, attempts and outcomes; learning can be switched off."""
+
+    ledger: Ledger
+    state: State
+    clock: Clock
+    learns: bool = True
+
+    def decided(self, decision: RoutingDecision, *, text: str) -> None:
+        """Take a decision."""
+        self.state.decided(decision.selected_model)
+        self.ledger.decided(decision, text=text)
+
+    def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
+        """Take one call the moment it ends."""
+        self.ledger.attempted(decision.id, attempt)
+        if attempt.error in _CALLERS_FAULT:
+            return
+        self.state.observe(
+            Observation(
+                attempt.model,
+                decision.profile.task_type.value,
+                success=attempt.ok,
+                at=self.clock.now(),
+                latency_s=attempt.latency_s if attempt.ok else None,
+                ttft_s=attempt.ttft_s,
+                cost_usd=None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD,
+                output_tokens=None if attempt.usage is None else attempt.usage.output_tokens,
+                error=attempt.error,
+            )
+        )
+
+    def answered(self, response: RoutedResponse, *, latency_s: float) -> None:
+        """Take a request that ended with an answer."""
+        self.ledger.finished(
+            RequestOutcome(
+                response.decision.id,
+                model=response.model,
+                task_type=response.decision.profile.task_type.value,
+                success=True,
+                at=self.clock.now(),
+                latency_s=latency_s,
+                cost_nano=_sum_nano(response.attempts),
+                usage=response.usage,
+                confidence=response.confidence,
+                escalated=response.model != response.decision.selected_model,
+            )
+        )
+
+    def failed(self, decision: RoutingDecision, error: BaseException, *, latency_s: float) -> None:
+        """Take a request that ended without one; the caller gets the error."""
+        attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
+        self.ledger.finished(
+            RequestOutcome(
+                decision.id,
+                model=decision.selected_model,
+                task_type=decision.profile.task_type.value,
+                success=False,
+                at=self.clock.now(),
+                latency_s=latency_s,
+                cost_nano=_sum_nano(attempts),
+                error=_kind_of(error),
+            )
+        )
+
+    def reported(self, outcome: RequestOutcome) -> None:
+        """Take what a caller says an answer or a call of its own came to."""
+        self.ledger.finished(outcome)
+        if not self.learns:
+            return
+        observation = Observation(
+            outcome.model,
+            outcome.task_type,
+            success=outcome.success,
+            at=outcome.at,
+            latency_s=outcome.latency_s,
+            cost_usd=None if outcome.cost_nano is None else outcome.cost_nano / NANO_PER_USD,
+            quality=float(outcome.success) if outcome.quality is None else outcome.quality,
+        )
+        self.state.observe(observation)
+
+
+def outcome_reported(
+    model: ModelRef,
+    task_type: TaskType | None,
+    *,
+    decision_id: str | None,
+    success: bool,
+    at: float,
+    latency_ms: float | None,
+    cost_usd: float | None,
+    quality: float | None,
+) -> RequestOutcome:
+    """Build an outcome from the figures a caller reports: milliseconds and USD, as the source documents name them."""
+    return RequestOutcome(
+        decision_id,
+        model=model,
+        task_type=task_type,
+        success=success,
+        at=at,
+        latency_s=None if latency_ms is None else latency_ms / 1000.0,
+        cost_nano=None if cost_usd is None else round(cost_usd * NANO_PER_USD),
+        quality=quality,
+        source="caller",
+    )
+
+
+def total_usage(attempts: tuple[Attempt, ...]) -> Usage | None:
+    """Return the tokens of all attempts together, ``None`` when none reported any."""
+    known = [attempt.usage for attempt in attempts if attempt.usage is not None]
+    return sum(known[1:], start=known[0]) if known else None
+
+
+def _sum_nano(attempts: tuple[Attempt, ...]) -> int | None:
+    costs = [attempt.cost_nano for attempt in attempts]
+    return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+
+
+def _kind_of(error: BaseException) -> ErrorKind:
+    if isinstance(error, ModelCallError):
+        return error.kind
+    if isinstance(error, AllModelsFailedError):
+        last = error.exceptions[-1]
+        return last.kind if isinstance(last, ModelCallError) else ErrorKind.UNKNOWN
+    if isinstance(error, TimeoutError):
+        return ErrorKind.TIMEOUT
+    return ErrorKind.UNKNOWN if isinstance(error, CrewRouterError) else ErrorKind.CANCELLED

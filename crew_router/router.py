@@ -1,0 +1,351 @@
+"""The line as a whole: classify → filter → score → select → execute → record → learn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from crew_router.errors import InvalidRequestError
+from crew_router.execute.transport import Payload
+from crew_router.types import (
+    Attempt,
+    CostPrediction,
+    FeedbackData,
+    ModelDefinition,
+    ModelRef,
+    PerformanceMetrics,
+    RoutedChunk,
+    RoutedResponse,
+    RoutingDecision,
+    RoutingRequest,
+    TaskType,
+)
+
+if TYPE_CHECKING:
+    from crew_router.classify.protocol import Classifier
+    from crew_router.clock import Clock
+    from crew_router.settings import RouterConfig
+
+Prompt = str | Sequence[object] | Payload
+_ANYTHING = RoutingRequest()
+
+
+class Router:
+    """Picks a model for every request, runs it, remembers what came of it, and can say why.
+
+    Args:
+        config: A file, a folder, a mapping or a loaded configuration; the packaged one when not given.
+        models: These models only: ``"provider:model"`` to a registry entry, a :class:`ModelDefinition` or a ready client.
+        state_url: Where the shared numbers live (``memory://``, ``sqlite:///file``, ``redis://…``).
+        redis_url: The same, by the name that document A uses.
+        ledger_url: Where the history lives (``sqlite://`` in memory, ``sqlite:///file``, ``postgresql://…``).
+        project: Name space of state, budgets and learning.
+        enable_learning: Whether outcomes change later decisions.
+        enable_escalation: Whether a weak answer is escalated (E2).
+        escalation_threshold: Confidence, 0..1, below which it is.
+        cost_optimization_mode: True prefers cheap models, false prefers quality (E1).
+        classifier: Reads the profile of requests instead of the built-in one.
+        clock: Time; the machine's when not given.
+        seed: Makes every random choice repeatable.
+
+    Raises:
+        ConfigurationError: The configuration cannot be read or means nothing.
+
+    Example:
+        >>> from crew_router import Router, RoutingRequest
+        >>> from crew_router.testing import ScriptedModel
+        >>> with Router(models={"lab:a": ScriptedModel(replies=["Paris"])}, ledger_url="sqlite://") as router:
+        ...     router.invoke("What is the capital of France?").text
+        'Paris'
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, object] | RouterConfig | None = None,
+        *,
+        models: Mapping[str, object] | None = None,
+        state_url: str | None = None,
+        redis_url: str | None = None,
+        ledger_url: str | None = None,
+        project: str | None = None,
+        enable_learning: bool | None = None,
+        enable_escalation: bool | None = None,
+        escalation_threshold: float | None = None,
+        cost_optimization_mode: bool | None = None,
+        classifier: Classifier | None = None,
+        clock: Clock | None = None,
+        seed: int | None = None,
+    ) -> None:
+        from crew_router.assembly import Overrides, assemble  # noqa: PLC0415 - reads files, which importing must not
+
+        if state_url is not None and redis_url is not None:
+            raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
+        overrides = Overrides(
+            state_url=state_url or redis_url,
+            ledger_url=ledger_url,
+            project=project,
+            learning=enable_learning,
+            escalation=enable_escalation,
+            escalation_threshold=escalation_threshold,
+            cost_mode=cost_optimization_mode,
+        )
+        self._parts = assemble(config, models=models, overrides=overrides, classifier=classifier, clock=clock, seed=seed)
+
+    def __enter__(self) -> Self:
+        """Return the router; leaving closes it."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the router."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the router; leaving closes it."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the router."""
+        await self.aclose()
+
+    # Decide
+
+    def select_model(self, request: RoutingRequest) -> RoutingDecision:
+        """Decide only; no provider is called.
+
+        Models that cannot be called from here are left out when any can be; otherwise the advice assumes keys and servers.
+
+        Raises:
+            NoCandidateError: No model satisfies the request.
+            UnknownModelError: ``force_model`` is not in the registry.
+        """
+        decision = self._decide(request, executing=False)
+        self._parts.recorder.decided(decision, text=request.task_description)
+        return decision
+
+    async def aselect_model(self, request: RoutingRequest) -> RoutingDecision:
+        """Decide only, as :meth:`select_model` does; it never waits, so it needs no thread."""
+        return self.select_model(request)
+
+    def predict_cost(self, request: RoutingRequest) -> tuple[CostPrediction, ...]:
+        """Return the expected cost of a request on every model, cheapest first, unknown prices last (A9)."""
+        return self._parts.predicted_costs(request)
+
+    # Execute
+
+    def invoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> RoutedResponse:
+        """Return the answer of the model that serves the request best.
+
+        Args:
+            prompt: A text, a chat (texts, dictionaries or LangChain messages), or a :class:`Payload`.
+            request: Constraints and wishes.
+
+        Raises:
+            NoCandidateError: No model satisfies the request.
+            AllModelsFailedError: Every attempt failed.
+            DeadlineExceededError: ``deadline_s`` passed first.
+            ModelCallError: The request itself is at fault.
+        """
+        payload, decision = self._plan(prompt, request)
+        with self._parts.watch(decision) as watch:
+            return watch.answered(self._parts.executor.run(decision, payload))
+
+    async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> RoutedResponse:
+        """Return the answer, as :meth:`invoke` does."""
+        payload, decision = self._plan(prompt, request)
+        with self._parts.watch(decision) as watch:
+            return watch.answered(await self._parts.executor.arun(decision, payload))
+
+    def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> Iterator[RoutedChunk]:
+        """Yield the answer piece by piece; the last chunk carries the whole response. Raises what :meth:`invoke` does."""
+        payload, decision = self._plan(prompt, request)
+        with self._parts.watch(decision) as watch:
+            for chunk in self._parts.executor.stream(decision, payload):
+                yield watch.seen(chunk)
+
+    async def astream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> AsyncIterator[RoutedChunk]:
+        """Yield the answer piece by piece, as :meth:`stream` does."""
+        payload, decision = self._plan(prompt, request)
+        with self._parts.watch(decision) as watch:
+            async for chunk in self._parts.executor.astream(decision, payload):
+                yield watch.seen(chunk)
+
+    def batch(
+        self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
+    ) -> list[RoutedResponse | Exception]:
+        """Answer several prompts, at most ``max_concurrency`` at once, in order; a failure stands in its place."""
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - not needed to import the package
+
+        def one(prompt: Prompt) -> RoutedResponse | Exception:
+            try:
+                return self.invoke(prompt, request=request)
+            except Exception as error:  # noqa: BLE001 - handed to the caller in its place
+                return error
+
+        with ThreadPoolExecutor(max_concurrency) as pool:
+            return list(pool.map(one, prompts))
+
+    async def abatch(
+        self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
+    ) -> list[RoutedResponse | Exception]:
+        """Answer several prompts, as :meth:`batch` does."""
+        import asyncio  # noqa: PLC0415 - not needed to import the package
+
+        gate = asyncio.Semaphore(max_concurrency)
+
+        async def one(prompt: Prompt) -> RoutedResponse | Exception:
+            async with gate:
+                try:
+                    return await self.ainvoke(prompt, request=request)
+                except Exception as error:  # noqa: BLE001 - handed to the caller in its place
+                    return error
+
+        return await asyncio.gather(*(one(prompt) for prompt in prompts))
+
+    # Record and learn
+
+    def record_request_outcome(
+        self,
+        *,
+        success: bool,
+        decision_id: str | None = None,
+        model_id: str | None = None,
+        task_type: TaskType | str | None = None,
+        latency_ms: float | None = None,
+        cost: float | None = None,
+        quality: float | None = None,
+    ) -> None:
+        """Report what an answer came to, or a call that was made without this router.
+
+        Args:
+            success: Whether it served.
+            decision_id: The decision it belongs to; model and task type are then known.
+            model_id: The model, when no decision is named.
+            task_type: What it was for.
+            latency_ms: Milliseconds it took.
+            cost: USD it cost.
+            quality: How good it was, 0..1.
+
+        Raises:
+            InvalidRequestError: Neither decision nor model is named, or a figure is out of range.
+            UnknownDecisionError: The ledger does not hold the decision.
+        """
+        self._parts.report(
+            success=success,
+            decision_id=decision_id,
+            model_id=model_id,
+            task_type=task_type,
+            latency_ms=latency_ms,
+            cost_usd=cost,
+            quality=quality,
+        )
+
+    def record_feedback(self, feedback: FeedbackData) -> float:
+        """Take what somebody said later; returns its reward 0..1 (``CONTRACT.md`` rule 4).
+
+        Raises:
+            UnknownDecisionError: The ledger does not hold the decision, and the feedback names no model.
+        """
+        return self._parts.learn(feedback)
+
+    # Look
+
+    @property
+    def models(self) -> tuple[ModelDefinition, ...]:
+        """The models of the registry."""
+        return self._parts.registry.models
+
+    @property
+    def config(self) -> RouterConfig:
+        """The configuration that holds."""
+        return self._parts.config
+
+    def explain(self, decision_id: str) -> RoutingDecision:
+        """Return an earlier decision; ``.explain()`` on it tells the story.
+
+        Raises:
+            UnknownDecisionError: The ledger does not hold it.
+        """
+        return self._parts.ledger.decision(decision_id)
+
+    def attempts(self, decision_id: str) -> tuple[Attempt, ...]:
+        """Return the calls that were made for a decision, in order."""
+        return self._parts.ledger.attempts(decision_id)
+
+    def performance(self, model_id: str, task_type: TaskType | str | None = None) -> PerformanceMetrics | None:
+        """Return the decayed figures of a model (A10), over all task types when none is given; ``None`` without history."""
+        model = self._parts.registry.resolve(model_id)
+        return self._parts.state.performance(model.ref, None if task_type is None else TaskType(task_type))
+
+    def stats(self) -> dict[str, object]:
+        """Return counts, sums and the age of the snapshot."""
+        return self._parts.stats()
+
+    def reachable(self) -> frozenset[ModelRef]:
+        """Return the models that could be called from here, as far as is known without asking anybody."""
+        return self._parts.reachable_refs()
+
+    def discover(self) -> None:
+        """Look for local servers: those of the registry, and the usual ports of LM Studio, Ollama and vLLM."""
+        self._parts.discover()
+
+    def health(self) -> dict[str, object]:
+        """Return whether any model can be called, what keeps the others, open breakers, and the state of the stores."""
+        return self._parts.health()
+
+    def check_health(self, model_id: str | None = None) -> dict[str, object]:
+        """Ask servers whether they answer, then return :meth:`health`, of one model when it is named."""
+        return self._parts.check_health(model_id)
+
+    # End
+
+    def close(self) -> None:
+        """Write what is pending and release everything."""
+        self._parts.close()
+
+    async def aclose(self) -> None:
+        """Close, without holding up the event loop."""
+        import asyncio  # noqa: PLC0415 - not needed to import the package
+
+        await asyncio.to_thread(self._parts.close)
+
+    def _plan(self, prompt: Prompt, request: RoutingRequest) -> tuple[Payload, RoutingDecision]:
+        payload = payload_of(prompt)
+        self._parts.look_for_servers()
+        decision = self._decide(described(request, payload), executing=True)
+        self._parts.recorder.decided(decision, text=request.task_description)
+        return payload, decision
+
+    def _decide(self, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
+        parts = self._parts
+        return parts.line.decide(
+            parts.resolved(request),
+            pool=parts.pool(),
+            snapshot=parts.state.snapshot(),
+            now=parts.clock.now(),
+            executing=executing,
+        )
+
+
+def payload_of(prompt: Prompt) -> Payload:
+    """Return what is sent for a prompt.
+
+    Raises:
+        InvalidRequestError: There is nothing to send.
+    """
+    payload = prompt if isinstance(prompt, Payload) else Payload((prompt,) if isinstance(prompt, str) else tuple(prompt))
+    if not payload.messages or payload.messages == ("",):
+        raise InvalidRequestError("prompt", prompt if isinstance(prompt, str) else [], expected="a text or at least one message")
+    return payload
+
+
+def described(request: RoutingRequest, payload: Payload) -> RoutingRequest:
+    """Add to a request what its payload shows: the messages, tools and a response format."""
+    return dataclasses.replace(
+        request,
+        messages=payload.messages,
+        requires_tools=request.requires_tools or bool(payload.tools),
+        requires_json=request.requires_json or payload.response_format is not None,
+    )

@@ -1,0 +1,10 @@
+"""The command line; everything heavy is imported when a command runs."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the ``crew-router`` command."""
+    from crew_router.cli.app import run  # noqa: PLC0415 - typer and rich are not needed to import the package
+
+    run()

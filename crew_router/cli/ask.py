@@ -1,0 +1,92 @@
+"""``crew-router ask``: route a prompt, run it, print the answer."""
+
+from __future__ import annotations
+
+import typer
+
+from crew_router.cli.asking import (
+    BudgetOption,
+    LatencyOption,
+    ModelOption,
+    NeedsOption,
+    PromptArgument,
+    QualityOption,
+    StrategyOption,
+    TaskOption,
+    TierOption,
+    WorthOption,
+    read_prompt,
+    routing_request,
+)
+from crew_router.cli.console import ConfigOption, JsonOption, fail, one_line_errors, open_router, say, say_json
+from crew_router.explain import money
+from crew_router.types import RoutedResponse
+
+NOTHING_FOUND = (
+    "no model found: set OPENAI_API_KEY (or another provider's key), start Ollama (`ollama serve`), "
+    "or load a model in LM Studio and start its server"
+)
+
+
+def ask(
+    prompt: PromptArgument,
+    *,
+    task: TaskOption = None,
+    budget: BudgetOption = None,
+    quality: QualityOption = None,
+    max_latency: LatencyOption = None,
+    needs: NeedsOption = None,
+    tier: TierOption = None,
+    strategy: StrategyOption = None,
+    model: ModelOption = None,
+    willingness_to_pay: WorthOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Answer a prompt with the model that serves it best of those found here: keys in the environment, local servers."""
+    with one_line_errors(), open_router(config) as router:
+        text = read_prompt(prompt)
+        request = routing_request(
+            "",
+            task=task,
+            budget=budget,
+            quality=quality,
+            latency=max_latency,
+            needs=needs,
+            tier=tier,
+            strategy=strategy,
+            model=model,
+            worth=willingness_to_pay,
+        )
+        router.discover()
+        if not router.reachable():
+            fail(NOTHING_FOUND)
+        if as_json:
+            say_json(summary_of(router.invoke(text, request=request)))
+            return
+        for chunk in router.stream(text, request=request):
+            typer.echo(chunk.text, nl=False)
+            if chunk.response is not None:
+                say("")
+                typer.echo(f"[{footer_of(chunk.response)}]", err=True)
+
+
+def summary_of(response: RoutedResponse) -> dict[str, object]:
+    """Return an answer as plain data."""
+    return {
+        "text": response.text,
+        "model": response.model,
+        "cost_usd": response.cost_usd,
+        "usage": response.usage,
+        "attempts": response.attempts,
+        "decision_id": response.decision.id,
+        "rationale": response.decision.rationale,
+    }
+
+
+def footer_of(response: RoutedResponse) -> str:
+    """Return one line on who answered, for how much, and how to ask why."""
+    tries = len(response.attempts)
+    return (
+        f"{response.model}, {money(response.cost_usd)}, {tries} call{'s' * (tries != 1)}; why: crew-router explain {response.decision.id}"
+    )

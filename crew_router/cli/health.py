@@ -1,0 +1,36 @@
+"""``crew-router health``: what can be called from here, and the state of the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, cast
+
+import typer
+
+from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+
+
+def health(
+    model: Annotated[str | None, typer.Argument(help="Check this model with a real, tiny call or a listing.")] = None,
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show which models can be called from here and whether the stores work; exit 1 when nothing can be called."""
+    with one_line_errors(), open_router(config) as router:
+        report = router.check_health(model) if model else router.health()
+        if as_json:
+            say_json(report)
+        else:
+            _print(report)
+        if not report["ok"]:
+            raise typer.Exit(FAILED)
+
+
+def _print(report: Mapping[str, object]) -> None:
+    models = report.get("models")
+    for key, value in report.items():
+        if key != "models":
+            say(f"{key}: {value}")
+    if isinstance(models, Mapping):
+        say_table("models", ("model", "state"), [(str(ref), str(state)) for ref, state in cast("Mapping[object, object]", models).items()])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import cast
 
+from crew_router.execute.schema import Schema, problems
 from crew_router.execute.transport import Fault, Payload, Reply
 from crew_router.types.outcome import ToolCall
 from crew_router.types.vocabulary import ErrorKind
@@ -37,8 +40,8 @@ def _empty(reply: Reply) -> Fault:
 
 
 def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
-    names = {_name_of(tool) for tool in payload.tools}
-    if names and call.name not in names:
+    offered = dict(map(_offered, payload.tools))
+    if offered and None not in offered and call.name not in offered:
         return Fault(ErrorKind.MALFORMED, f"tool {call.name!r} was not offered")
     try:
         arguments = json.loads(call.arguments or "{}")
@@ -46,19 +49,26 @@ def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not JSON")
     if not isinstance(arguments, dict):
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not an object")
-    return None
+    wrong = problems(cast("object", arguments), offered.get(call.name, {}))
+    return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r}: {wrong[0]}") if wrong else None
 
 
-def _name_of(tool: object) -> object:
-    function = tool.get("function", tool) if isinstance(tool, dict) else {}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON of the surface
-    return function.get("name") if isinstance(function, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # as above
+def _offered(tool: Mapping[str, object]) -> tuple[str | None, Schema]:
+    """Return name and schema of an offered tool; provider-built tools have neither."""
+    function = cast("Mapping[str, object]", tool.get("function", tool))
+    name, schema = function.get("name"), function.get("parameters")
+    return (name if isinstance(name, str) else None), (cast("Schema", schema) if isinstance(schema, Mapping) else {})
 
 
 def _format_fault(text: str, payload: Payload) -> Fault | None:
-    if (payload.response_format or {}).get("type") not in {"json_object", "json_schema"}:
+    wanted = payload.response_format or {}
+    if wanted.get("type") not in {"json_object", "json_schema"}:
         return None
     try:
-        json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return Fault(ErrorKind.MALFORMED, "the answer is not the JSON that was asked for")
-    return None
+    described = wanted.get("json_schema")
+    schema = cast("Mapping[str, object]", described).get("schema") if isinstance(described, Mapping) else None
+    wrong = problems(value, cast("Schema", schema)) if isinstance(schema, Mapping) else []
+    return Fault(ErrorKind.MALFORMED, f"the answer does not fit its schema: {wrong[0]}") if wrong else None

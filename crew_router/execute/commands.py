@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, TypeAlias
 
-from crew_router.errors import ModelCallError
+from crew_router.errors import CrewRouterError, ModelCallError
 from crew_router.execute.transport import Payload, Piece, Reply
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 
@@ -75,12 +75,21 @@ Command: TypeAlias = Start | Wait | Cancel | Emit
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call was not made; ``retry_at`` is when it could be, where that is known."""
+    """Why a call was not made.
+
+    Args:
+        model: The model that was not called.
+        reason: What stood in the way.
+        detail: One sentence for people.
+        retry_at: When the call could be made, where that is known.
+        error: What the caller gets when nothing but this stood in the way of every model.
+    """
 
     model: ModelRef
     reason: RefusalReason
     detail: str
     retry_at: float | None = None
+    error: CrewRouterError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Desk:
         self._services, self._decision, self._payload, self._validate = services, decision, payload, validate
         self._open: dict[int, Opened] = {}
         self._by_call: dict[int, Attempt] = {}
+        self._ended: dict[int, Done] = {}
         self._transports: dict[int, Transport] = {}
         self._counted: dict[int, tuple[Payload, int]] = {}
 
@@ -161,10 +162,10 @@ class Desk:
         return self._end(opened, fault=fault, cause=error)
 
     def cancelled(self, call: int, kind: ErrorKind) -> Done:
-        """End a running call; does nothing to one that has ended."""
+        """End a running call; one that ended in the same moment is reported as it ended."""
         opened = self._open.get(call)
         if opened is None:
-            return Done(call, self.clock.monotonic())
+            return self._ended[call]
         message = "took too long" if kind is ErrorKind.TIMEOUT else "cancelled"
         return self._end(opened, fault=Fault(kind, message))
 
@@ -242,17 +243,15 @@ class Desk:
             finish_reason=reply.finish_reason if reply else None, role=opened.start.role,
         )  # fmt: skip
         self._by_call[opened.start.call] = attempt
-        self._tell(opened, attempt, usage)
-        if fault is None:
-            return Done(opened.start.call, now, reply=reply)
-        error = ModelCallError(
-            opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code
-        )
-        error.__cause__ = cause
-        return Done(opened.start.call, now, error=error)
+        self._tell(opened, attempt, reply)
+        error = None if fault is None else _error(opened, fault, cause)
+        done = self._ended[opened.start.call] = Done(opened.start.call, now, reply=reply if error is None else None, error=error)
+        return done
 
-    def _tell(self, opened: Opened, attempt: Attempt, usage: Usage | None) -> None:
-        spent = usage if usage is not None or attempt.cost_nano == 0 else self._estimate(opened)
+    def _tell(self, opened: Opened, attempt: Attempt, reply: Reply | None) -> None:
+        spent = attempt.usage
+        if spent is None and attempt.cost_nano != 0:
+            spent = self._estimate(opened, reply)
         for each in opened.passes:
             each.settle(attempt, spent=spent)
         if self._services.recorder is None:
@@ -277,8 +276,8 @@ class Desk:
             input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens
         )
 
-    def _estimate(self, opened: Opened) -> Usage:
-        received = sum(len(piece.text) for piece in opened.pieces)
+    def _estimate(self, opened: Opened, reply: Reply | None = None) -> Usage:
+        received = sum(len(piece.text) for piece in opened.pieces) if reply is None else len(reply.text)
         return Usage(self.input_tokens(opened.payload, opened.transport), math.ceil(received / _CHARS_PER_TOKEN), estimated=True)
 
 
@@ -299,6 +298,12 @@ class _Broken:
 
     def astream(self) -> AsyncIterator[Piece]:
         raise self.error
+
+
+def _error(opened: Opened, fault: Fault, cause: BaseException | None) -> ModelCallError:
+    error = ModelCallError(opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code)
+    error.__cause__ = cause
+    return error
 
 
 def _reported(opened: Opened, reply: Reply | None) -> tuple[Usage | None, float | None]:

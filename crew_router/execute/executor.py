@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from dataclasses import dataclass
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
 from crew_router.execute.commands import Emit, Failure, Flow, Result
 from crew_router.execute.desk import Desk, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
-from crew_router.execute.flows.fallback import fallback
+from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
+from crew_router.execute.plans import FlowFactory, Work, flow_of
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
 from crew_router.execute.transport import Payload
 from crew_router.types.decision import Rejection, RoutingDecision
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse
-from crew_router.types.vocabulary import ModelRef
+from crew_router.types.vocabulary import Mode, ModelRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,22 @@ class Executor:
         services: Registry, transports, clock, gates and recorder.
         policy: Limits of a request.
         rng: Draws jitter.
+        flows: Flows that carry out decisions of a mode instead of the built-in ones.
     """
 
-    def __init__(self, services: Services, *, policy: ExecutionPolicy | None = None, rng: random.Random | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        policy: ExecutionPolicy | None = None,
+        rng: random.Random | None = None,
+        flows: Mapping[Mode, FlowFactory] | None = None,
+    ) -> None:
         self._services = services
+        self._flows = dict(flows or {})
         self._policy = policy or ExecutionPolicy()
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
+        self._hedge = HedgeBudget(self._policy.hedge) if self._policy.hedge > 0 else None
 
     def run(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> RoutedResponse:
         """Return the answer to one request.
@@ -105,33 +116,37 @@ class Executor:
         finally:
             await items.aclose()
 
-    def _work(self, decision: RoutingDecision, payload: Payload, options: Options, *, live: bool) -> _Work:
+    def _work(self, decision: RoutingDecision, payload: Payload, options: Options, *, live: bool) -> _Running:
         policy = self._policy if options.stream is None else dataclasses.replace(self._policy, stream=options.stream)
-        desk = Desk(self._services, decision, payload=payload, validate=options.validate)
-        deadline_s = decision.request.deadline_s
-        candidates = (decision.selected_model, *decision.fallbacks) if decision.request.fallbacks else (decision.selected_model,)
+        services, deadline_s = self._services, decision.request.deadline_s
+        desk = Desk(services, decision, payload=payload, validate=options.validate)
         job = Job(
-            tuple(self._services.registry(ref) for ref in dict.fromkeys(candidates)), policy,
-            clock=self._services.clock, rng=self._rng,
-            deadline=None if deadline_s is None else self._services.clock.monotonic() + deadline_s,
-            live=live, whole=payload.response_format is not None,
+            tuple(services.registry(ref) for ref in _candidates(decision)), policy,
+            clock=services.clock, rng=self._rng,
+            deadline=None if deadline_s is None else services.clock.monotonic() + deadline_s,
+            live=live, whole=payload.response_format is not None, hedge=self._hedge,
         )  # fmt: skip
-        return _Work(decision, desk, fallback(job), job, deadline_s)
+        flow, concurrent = flow_of(Work(decision, payload, job, services.registry), self._flows)
+        return _Running(decision, desk, flow, deadline_s, concurrent)
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Running:
     """One request being carried out."""
 
     decision: RoutingDecision
     desk: Desk
     flow: Flow
-    job: Job
     deadline_s: float | None
-    concurrent: bool = False
+    concurrent: bool
 
 
-def _chunk(item: Emit | Result, work: _Work) -> RoutedChunk:
+def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
+    first = decision.selected_model
+    return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
+
+
+def _chunk(item: Emit | Result, work: _Running) -> RoutedChunk:
     if isinstance(item, Emit):
         model = work.desk.model(item.call)
         return RoutedChunk(item.piece.text, model=model, reset=item.reset, message=item.piece.raw)
@@ -139,7 +154,7 @@ def _chunk(item: Emit | Result, work: _Work) -> RoutedChunk:
     return RoutedChunk(model=response.model, response=response)
 
 
-def _response(result: Result, work: _Work) -> RoutedResponse:
+def _response(result: Result, work: _Running) -> RoutedResponse:
     if isinstance(result, Failure):
         raise _error(result, work)
     reply, attempts = result.reply, work.desk.attempts
@@ -163,7 +178,7 @@ def cost_usd(attempts: tuple[Attempt, ...]) -> float | None:
     return nano / NANO_PER_USD
 
 
-def _error(failure: Failure, work: _Work) -> CrewRouterError:
+def _error(failure: Failure, work: _Running) -> CrewRouterError:
     attempts = work.desk.attempts
     if failure.fatal is not None:
         failure.fatal.attempts = attempts
@@ -172,6 +187,10 @@ def _error(failure: Failure, work: _Work) -> CrewRouterError:
         return DeadlineExceededError(work.deadline_s, attempts=attempts)
     if failure.errors:
         return AllModelsFailedError(failure.errors, attempts)
+    if failure.refusals and all(refusal.error is not None for refusal in failure.refusals):
+        last = failure.refusals[-1].error
+        assert last is not None
+        return last
     rejected: dict[ModelRef, tuple[Rejection, ...]] = {}
     for refusal in failure.refusals:
         rejected[refusal.model] = (*rejected.get(refusal.model, ()), Rejection(refusal.reason, refusal.detail))

@@ -12,6 +12,7 @@ from crew_router.clock import Clock
 from crew_router.errors import ModelCallError
 from crew_router.execute.commands import Refusal
 from crew_router.execute.credential import credential_key
+from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.treatment import TREATMENTS
 from crew_router.types.model import ModelDefinition
@@ -32,6 +33,7 @@ class Job:
         deadline: Monotonic seconds after which an answer is worthless.
         live: Whether somebody reads the answer as a stream.
         whole: Whether a stream shows nothing before the answer is whole (structured output).
+        hedge: How many slow calls may be joined by a second one; none when it is not given.
     """
 
     candidates: tuple[ModelDefinition, ...]
@@ -42,6 +44,7 @@ class Job:
     deadline: float | None = None
     live: bool = False
     whole: bool = False
+    hedge: HedgeBudget | None = None
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def limit(self, *, others: bool) -> float:
@@ -52,6 +55,10 @@ class Job:
             left = max(self.deadline - now, 0.0)
             patience = min(patience, left * self.policy.first_share if others else left)
         return now + patience
+
+    def slow_after_s(self, model: ModelDefinition) -> float | None:
+        """Return the seconds after which a call of a model is slow; ``None`` when it is never hedged."""
+        return model.latency.p95_s if self.hedge is not None and self.hedge.share > 0 else None
 
     @property
     def late(self) -> bool:
@@ -110,6 +117,10 @@ class Line:
         if refusal.reason in {"breaker", "capacity"} and not any(refusal.model == each.model for each in self.refusals):
             self._refused.append((model, refusal))
         self.refusals.append(refusal)
+
+    def put_back(self, model: ModelDefinition) -> None:
+        """Take back a candidate that was only cancelled: it may be tried again."""
+        self._untried.insert(0, model)
 
     def failed(self, model: ModelDefinition, error: ModelCallError) -> None:
         """Take a failed call."""

@@ -15,6 +15,36 @@ class StreamPolicy(StrEnum):
     RAISE = "raise"
 
 
+class ConsensusMethod(StrEnum):
+    """How one answer is chosen from several (requirement A11)."""
+
+    JUDGE = "judge"
+    WEIGHTED = "weighted"
+    VOTING = "voting"
+    FIRST_SUCCESS = "first_success"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusPolicy:
+    """How a parallel run ends; ``timeout_s`` is the most seconds that its members are waited for."""
+
+    method: ConsensusMethod = ConsensusMethod.JUDGE
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class CascadePolicy:
+    """When a cascade stops.
+
+    Args:
+        threshold: Probability of being right at which an answer is accepted (E2).
+        samples: Calls of one step; more than one asks for self-consistency.
+    """
+
+    threshold: float = 0.7
+    samples: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class BackOff:
     """Waits before a model is called again, once nothing else is left.
@@ -41,6 +71,9 @@ class ExecutionPolicy:
         hold_chars: Characters held back by the stream policy ``buffer``.
         back_off: Waits before a model is called again.
         first_share: Share of the time left that one call gets while other models stand behind it.
+        hedge: Second calls to slow models, as a share of all requests; 0 for none.
+        consensus: How a parallel run ends.
+        cascade: When a cascade stops.
     """
 
     attempts: int = 8
@@ -50,3 +83,6 @@ class ExecutionPolicy:
     hold_chars: int = 200
     back_off: BackOff = field(default_factory=BackOff)
     first_share: float = 0.6  # guess, not measured
+    hedge: float = 0.0
+    consensus: ConsensusPolicy = field(default_factory=ConsensusPolicy)
+    cascade: CascadePolicy = field(default_factory=CascadePolicy)

@@ -10,13 +10,17 @@ from crew_router.testing.guard import no_paid_calls
 from crew_router.testing.recorded import RecordedModel
 from crew_router.testing.script import ScriptedFault, ScriptedFaultError, ScriptedReply
 from crew_router.testing.scripted import ScriptedModel
+from crew_router.testing.simulator import Outcome, World, check_seeds
 
 __all__ = [
     "FrozenClock",
+    "Outcome",
     "RecordedModel",
     "ScriptedFault",
     "ScriptedFaultError",
     "ScriptedModel",
     "ScriptedReply",
+    "World",
+    "check_seeds",
     "no_paid_calls",
 ]

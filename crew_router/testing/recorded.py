@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from crew_router.errors import ConfigurationError
+from crew_router.execute.prompt import prompt_text, whole_text
 from crew_router.execute.transport import Piece
 from crew_router.testing.clock import FrozenClock
-from crew_router.testing.prompt import prompt_text, whole_text
 from crew_router.testing.script import Asked, ScriptedFault, ScriptedFaultError, ScriptedReply, Step, pieces_of, timed
 from crew_router.types.model import ModelDefinition, Price
 from crew_router.types.outcome import Usage

@@ -62,7 +62,7 @@ class ScriptedFault:
     """One fault of a script.
 
     Args:
-        kind: What goes wrong. ``empty`` and ``content_policy`` answer without text, ``truncated`` ends without a
+        kind: What goes wrong. ``empty`` and ``content_policy`` answer without any text, ``truncated`` ends without a
             finish reason, ``timeout`` gives nothing more until the client's timeout; all others raise.
         after: Pieces that arrive before the fault; 0 is before the first.
         retry_after_s: Seconds the provider asks to wait.
@@ -116,6 +116,9 @@ def pieces_of(reply: ScriptedReply, usage: Usage | None) -> list[Piece]:
     ]
 
 
+_WITHOUT_TEXT = frozenset({ErrorKind.EMPTY, ErrorKind.CONTENT_POLICY})
+
+
 def timed(pieces: Sequence[Piece], latency_s: float) -> Iterator[Step]:
     """Spread pieces over a latency: half of it passes before the first, the rest between the others."""
     gap_s = latency_s / 2 / max(len(pieces) - 1, 1)
@@ -126,7 +129,7 @@ def timed(pieces: Sequence[Piece], latency_s: float) -> Iterator[Step]:
 def faulty(pieces: Sequence[Piece], fault: ScriptedFault, *, latency_s: float, timeout_s: float | None) -> Iterator[Step]:
     """Play a script that a fault ends."""
     last = pieces[-1]
-    before = [*pieces[:-1]][: fault.after]
+    before = [] if fault.kind in _WITHOUT_TEXT else [*pieces[:-1]][: fault.after]
     yield from timed(before, latency_s) if before else ()
     wait_s = 0.0 if before else latency_s
     match fault.kind:

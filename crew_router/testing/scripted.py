@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from crew_router.execute.prompt import prompt_text
 from crew_router.testing.clock import FrozenClock
-from crew_router.testing.prompt import prompt_text
 from crew_router.testing.script import Asked, ScriptedFault, ScriptedReply, Step, faulty, pieces_of, timed
 from crew_router.types.model import Latency, ModelDefinition, Price
 from crew_router.types.outcome import Usage
@@ -63,6 +63,11 @@ class ScriptedModel:
     def calls(self) -> int:
         """How often the model was called."""
         return len(self.asked)
+
+    @property
+    def usage_bound(self) -> Usage | None:
+        """Most tokens of one call, for budgets."""
+        return None if self._usage is None else Usage(*self._usage)
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
         """Return the registry entry of this model; the output bound of a budget is its ``usage``."""

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from crew_router.errors import ConfigurationError
+from crew_router.execute.prompt import whole_text
 from crew_router.execute.transport import Fault, Payload, Piece, Reply
-from crew_router.testing.prompt import whole_text
 from crew_router.testing.script import Asked, LogProbs, Scripted, ScriptedFault, ScriptedFaultError, Step, ToolPart
 from crew_router.types.model import ModelDefinition
 from crew_router.types.outcome import ToolCall
@@ -33,10 +34,10 @@ class TestingTransport:
         timeout_s: float | None = None,
     ) -> ScriptedCall:
         """Return a call that has not started."""
-        if not isinstance(model.instance, Scripted):
+        if not hasattr(model.instance, "steps"):
             raise ConfigurationError("models", model.ref, "it has no script", cure="give a ScriptedModel or a RecordedModel.")
         asked = Asked(payload, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s)
-        return ScriptedCall(model.instance, asked)
+        return ScriptedCall(cast("Scripted", model.instance), asked)
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
         """Put a stream together."""
@@ -75,13 +76,24 @@ class ScriptedCall:
         """Yield what happens; the simulator plays it in virtual time."""
         return self.model.steps(self.asked)
 
+    @staticmethod
+    def whole(pieces: tuple[Piece, ...]) -> Reply:
+        """Return a whole answer; a script that ends without a finish reason is a body cut in half.
+
+        Raises:
+            ScriptedFaultError: The script ended without a finish reason.
+        """
+        if not pieces or pieces[-1].finish_reason is None:
+            raise ScriptedFaultError(ScriptedFault(ErrorKind.TRUNCATED))
+        return TestingTransport().join(pieces)
+
     def complete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return _whole(tuple(self.stream()))
+        return self.whole(tuple(self.stream()))
 
     async def acomplete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return _whole(tuple([piece async for piece in self.astream()]))
+        return self.whole(tuple([piece async for piece in self.astream()]))
 
     def stream(self) -> Iterator[Piece]:
         """Play the script."""
@@ -96,13 +108,6 @@ class ScriptedCall:
             if seconds := self.model.pass_time(step.after_s):
                 await asyncio.sleep(seconds)
             yield _piece(step)
-
-
-def _whole(pieces: tuple[Piece, ...]) -> Reply:
-    """Return a whole answer; a script that ends without a finish reason is a body cut in half."""
-    if pieces[-1].finish_reason is None:
-        raise ScriptedFaultError(ScriptedFault(ErrorKind.TRUNCATED))
-    return TestingTransport().join(pieces)
 
 
 def _piece(step: Step) -> Piece:

@@ -1,29 +1,37 @@
-"""One model, and others when it fails (the modes ``single`` and forced)."""
+"""One model, and others when it fails or is slow (the modes ``single`` and forced)."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator
+from typing import TypeAlias
 
-from crew_router.execute.commands import Answer, CallFlow, Command, Done, Emit, Event, Failure, Flow, Start, Wait
+from crew_router.execute.commands import Answer, Command, Done, Emit, Event, Failure, Flow, Start, Wait
 from crew_router.execute.flows.call import one_call
+from crew_router.execute.flows.race import race
 from crew_router.execute.job import Job, Line, Turn
 from crew_router.execute.policy import StreamPolicy
 from crew_router.execute.stage import Stage
 from crew_router.execute.transport import Piece
 from crew_router.execute.treatment import TREATMENTS
+from crew_router.types.vocabulary import ErrorKind
+
+Ended: TypeAlias = tuple[Turn, Done]
 
 
 def fallback(job: Job) -> Flow:
     """Call the candidates one after the other until one gives a sound answer.
 
     A fault moves on at once while an untried model is left; only then a model is called again, after its back-off.
+    A model that is slower than its own 95th percentile is joined by the next one, within the hedge budget.
     """
     line = Line(job)
     stage = Stage(job.policy.stream, hold_chars=job.policy.hold_chars, whole=job.whole)
     continued = False
+    if job.hedge is not None:
+        job.hedge.request()
     while (turn := line.next(prefill=stage.open and job.policy.stream is StreamPolicy.CONTINUE)) is not None:
-        done = yield from _turn(job, turn, line=line, stage=stage)
+        *_, (turn, done) = yield from _turn(job, turn, line=line, stage=stage)
         if done.reply is not None:
             if job.late and not stage.open:
                 break
@@ -40,7 +48,8 @@ def fallback(job: Job) -> Flow:
     return _nobody_left(job, line, stage)
 
 
-def _turn(job: Job, turn: Turn, *, line: Line, stage: Stage) -> CallFlow:
+def _turn(job: Job, turn: Turn, *, line: Line, stage: Stage) -> Generator[Command, Event | None, list[Ended]]:
+    """Let a candidate try; with it, if it is slow, the next one. The last of the list decides."""
     if turn.at > job.clock.monotonic():
         yield Wait(turn.at)
     limit = job.limit(others=line.others)
@@ -49,7 +58,19 @@ def _turn(job: Job, turn: Turn, *, line: Line, stage: Stage) -> CallFlow:
         live=job.live, prefix=stage.text, role="continue" if stage.open else "answer",
         timeout_s=limit - job.clock.monotonic(), force=turn.force, queue=turn.queue,
     )  # fmt: skip
-    return (yield from one_call(job, start, limit=limit, stage=stage if job.live else None))
+    after_s = None if stage.open or not line.others else job.slow_after_s(turn.model)
+    if after_s is None:
+        done = yield from one_call(job, start, limit=limit, stage=stage if job.live else None)
+        return [(turn, done)]
+    ended = yield from race(job, (turn, start), line=line, stage=stage if job.live else None, hedge_at=job.clock.monotonic() + after_s)
+    for loser, done in ended[:-1]:
+        if done.error is not None and done.error.kind is ErrorKind.CANCELLED:
+            line.put_back(loser.model)
+        elif done.error is not None:
+            line.failed(loser.model, done.error)
+        elif done.refusal is not None:
+            line.refused(loser.model, done.refusal)
+    return ended
 
 
 def _after(done: Done, turn: Turn, *, line: Line, stage: Stage, policy: StreamPolicy) -> Failure | None:

@@ -1,0 +1,85 @@
+"""The answer inside a reply: what two models must share to be said to agree.
+
+Agreement is judged on the extracted answer, in this order: the tool call in a canonical form, JSON, the output of the code
+when a runner is given, a choice letter, a final number, and otherwise the normalised text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Final
+
+from crew_router.execute.transport import Reply
+from crew_router.types.outcome import ToolCall
+
+CodeRunner = Callable[[str], str | None]
+"""Runs a piece of code on given tests and returns its output, or ``None`` when it cannot be run."""
+
+_FENCE: Final = re.compile(r"```[a-zA-Z0-9_+-]*\n(.*?)```", re.DOTALL)
+_BOXED: Final = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
+_CHOICE: Final = re.compile(
+    r"(?:answer|option|choice)\s*(?:is|:)?\s*\**\(?([A-J])\)?(?![A-Za-z])|^\W*\(?([A-J])\)?\W*$", re.IGNORECASE | re.MULTILINE
+)
+_NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?:/\d+)?")
+_MARKED: Final = re.compile(r"(?:answer|result|total)\s*(?:is|:|=)\s*\**\$?\s*(-?\d[\d,]*(?:\.\d+)?)", re.IGNORECASE)
+_SHORT_CHARS: Final = 400
+
+
+def answer_key(reply: Reply, *, runner: CodeRunner | None = None) -> str:
+    """Return what a reply answers, in a form that is equal for equal answers."""
+    if reply.tool_calls:
+        return "tools " + json.dumps([_canonical_call(call) for call in reply.tool_calls])
+    text = reply.text.strip()
+    fenced = _FENCE.findall(text)
+    value = _json_key(fenced[-1] if fenced else text)
+    if value is not None:
+        return f"json {value}"
+    if fenced:
+        output = runner(fenced[-1]) if runner is not None else None
+        return f"code {_plain(fenced[-1])}" if output is None else f"output {output.strip()}"
+    return _spoken_key(text)
+
+
+def _spoken_key(text: str) -> str:
+    if boxed := _BOXED.findall(text):
+        return _value_key(boxed[-1])
+    choices = [first or second for first, second in _CHOICE.findall(text)]
+    if choices:
+        return f"choice {choices[-1].upper()}"
+    if marked := _MARKED.findall(text):
+        return _value_key(marked[-1])
+    numbers = _NUMBER.findall(text)
+    if numbers and len(text) <= _SHORT_CHARS * 10:
+        return _value_key(numbers[-1])
+    return f"text {_plain(text)}"
+
+
+def _value_key(text: str) -> str:
+    plain = text.replace(",", "").replace("$", "").strip()
+    try:
+        number = float(plain)
+    except ValueError:
+        return f"text {_plain(text)}"
+    return f"number {number:.10g}"
+
+
+def _json_key(text: str) -> str | None:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return None
+
+
+def _canonical_call(call: ToolCall) -> list[str]:
+    try:
+        return [call.name, json.dumps(json.loads(call.arguments or "{}"), sort_keys=True)]
+    except ValueError:
+        return [call.name, _plain(call.arguments)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[^\w\s.+*/=<>-]", "", text.lower()).split())

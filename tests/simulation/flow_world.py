@@ -1,0 +1,251 @@
+"""A world of requests over faulty models, every flow under every stream policy, and what must hold in it.
+
+``python tests/simulation/flow_world.py SEED`` replays one seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import sys
+from dataclasses import dataclass, field
+
+from execute_bench import Notebook, decision_for
+
+from crew_router.execute.commands import Answer, Failure, Flow, Refusal
+from crew_router.execute.desk import Desk, Services
+from crew_router.execute.flows.cascade import Ladder, cascade
+from crew_router.execute.flows.consensus import Panel, consensus
+from crew_router.execute.flows.fallback import fallback
+from crew_router.execute.gates import Ask, Pass
+from crew_router.execute.hedge import HedgeBudget
+from crew_router.execute.job import Job
+from crew_router.execute.plans import SIGNALS
+from crew_router.execute.policy import BackOff, ConsensusMethod, ExecutionPolicy, StreamPolicy
+from crew_router.execute.transport import Payload
+from crew_router.testing import Outcome, ScriptedFault, ScriptedModel, World
+from crew_router.testing.transport import TestingTransport
+from crew_router.types import Attempt, ErrorKind, Latency, ModelDefinition, ModelRef, RoutingRequest, Usage
+
+KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
+PROMPT = Payload(("Go on.",))
+TRANSPORT = TestingTransport()
+REPLAY = "PYTHONPATH=.:tests python tests/simulation/flow_world.py {seed}"
+
+
+@dataclass
+class CountingGate:
+    """A gate that refuses at random, sets an upper bound aside, and counts what is inside."""
+
+    rng: random.Random
+    inside: int = 0
+    entered: int = 0
+    settled: int = 0
+
+    def enter(self, ask: Ask) -> Pass | Refusal | None:
+        """Let nine of ten calls in."""
+        if self.rng.random() < 0.1:
+            return Refusal(ask.model.ref, self.rng.choice(["breaker", "capacity", "budget"]), "by chance")
+        self.inside += 1
+        self.entered += 1
+        return CountedPass(self)
+
+
+@dataclass
+class CountedPass:
+    """One call inside the gate."""
+
+    gate: CountingGate
+    max_tokens: int | None = None
+    done: bool = False
+
+    def settle(self, attempt: Attempt | None, *, spent: Usage | None) -> None:  # noqa: ARG002 - the protocol's
+        """Leave the gate, once."""
+        assert not self.done, "a call was settled twice"
+        self.done = True
+        self.gate.inside -= 1
+        self.gate.settled += 1
+
+
+@dataclass
+class FlowWorld:
+    """Some requests over some models, everything drawn from a seed."""
+
+    seed: int
+    rng: random.Random = field(init=False)
+    models: dict[ModelRef, ModelDefinition] = field(init=False)
+    requests: list[tuple[Job, Desk, Outcome]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Draw the world."""
+        self.rng = random.Random(self.seed)
+        self.world = World(self.rng, jitter_s=0.01)
+        self.gate = CountingGate(self.rng)
+        self.same_text = self.rng.random() < 0.5
+        self.models = {ref: self._model(ref, n) for n in range(self.rng.randint(1, 4)) for ref in [ModelRef(f"lab:m{n}")]}
+        self.composed: set[int] = set()
+        self.killed = self.rng.random() < 0.2
+        for _ in range(self.rng.randint(1, 2)):
+            self._spawn()
+
+    def run(self) -> None:
+        """Let everything happen, then check."""
+        self.world.run()
+        assert self.gate.inside == 0, f"{self.gate.inside} calls were never settled"
+        for job, desk, outcome in self.requests:
+            self._check(job, desk, outcome)
+
+    def text_of(self, ref: ModelRef) -> str:
+        """Return the whole answer of a model; the same for all, or each its own."""
+        mark = "" if self.same_text else ref.name
+        return " ".join(f"{mark}w{n}" for n in range(8))
+
+    def _model(self, ref: ModelRef, number: int) -> ModelDefinition:
+        rng = self.rng
+        model = ScriptedModel(
+            self.text_of(ref),
+            usage=(10, 12) if rng.random() < 0.8 else None,
+            latency_s=rng.choice([0.0, 0.5, 2.0]),
+            faults=[self._fault() for _ in range(6)],
+            prefill=number % 2 == 1,
+        )
+        described = model.describe(ref)
+        return dataclasses.replace(described, latency=Latency(p95_s=rng.choice([None, 0.4, 3.0])))
+
+    def _fault(self) -> ScriptedFault | None:
+        if self.rng.random() < 0.6:
+            return None
+        retry_after_s = self.rng.choice([None, 0.5, 5.0, 100.0])
+        return ScriptedFault(self.rng.choice(KINDS), after=self.rng.choice([0, 0, 1, 4, 7]), retry_after_s=retry_after_s)
+
+    def _spawn(self) -> None:
+        rng = self.rng
+        policy = ExecutionPolicy(
+            attempts=rng.randint(1, 8),
+            attempt_timeout_s=rng.choice([1.0, 30.0]),
+            stall_s=rng.choice([0.5, 30.0]),
+            stream=rng.choice(list(StreamPolicy)),
+            hold_chars=rng.choice([0, 10, 200]),
+            back_off=BackOff(first_s=0.25, patience_s=30.0),
+        )
+        deadline_s, live = rng.choice([None, None, 1.0, 6.0]), rng.random() < 0.7
+        start = rng.random()
+        hedge = HedgeBudget(1.0) if rng.random() < 0.3 else None
+        job = Job(
+            tuple(self.models.values()),
+            policy,
+            clock=self.world.clock,
+            rng=rng,
+            deadline=None if deadline_s is None else start + deadline_s,
+            live=live,
+            whole=live and rng.random() < 0.1,
+            hedge=hedge,
+        )
+        flow = self._flow(job)
+        services = Services(self.models.__getitem__, lambda _: TRANSPORT, self.world.clock, gates=(self.gate,), recorder=Notebook())
+        first, *others = self.models
+        desk = Desk(services, decision_for(first, tuple(others), request=RoutingRequest()), payload=PROMPT)
+        kill_after = rng.randint(0, 20) if self.killed else None
+        outcome = self.world.spawn(lambda: (flow, desk), at=start, kill_after=kill_after)
+        self.requests.append((job, desk, outcome))
+
+    def _flow(self, job: Job) -> Flow:
+        kind = self.rng.choice(["fallback", "fallback", "consensus", "cascade"])
+        models, judge = job.candidates[:3], job.candidates[-1] if len(job.candidates) > 3 else None
+        accuracy = {model.ref: self.rng.uniform(0.2, 0.95) for model in job.candidates}
+        if kind == "fallback" or len(models) < 2:
+            return fallback(job)
+        self.composed.add(id(job))
+        if kind == "consensus":
+            method, timeout_s = self.rng.choice(list(ConsensusMethod)), self.rng.choice([1.0, 60.0])
+            return consensus(job, Panel(models, method, payload=PROMPT, judge=judge, accuracy=accuracy, timeout_s=timeout_s))
+        value, samples = self.rng.choice([None, 0.01]), self.rng.choice([1, 1, 2])
+        cost = dict.fromkeys(accuracy, 0.001)
+        ladder = Ladder(
+            models,
+            payload=PROMPT,
+            threshold=0.7,
+            value_usd=value,
+            cost_usd=cost,
+            accuracy=accuracy,
+            signals=SIGNALS,
+            samples=samples,
+            judge=judge,
+        )
+        return cascade(job, ladder)
+
+    def _check(self, job: Job, desk: Desk, outcome: Outcome) -> None:
+        assert outcome.ended_at is not None, "the request never ended"
+        if id(job) not in self.composed:
+            assert len(desk.attempts) <= job.policy.attempts, "more calls than the attempt budget allows"
+            self._check_order(job, desk)
+            self._check_nobody_was_passed_over(job, desk, outcome)
+        self._check_prices(desk)
+        if job.deadline is not None:
+            assert outcome.ended_at <= job.deadline + 0.011, "the deadline passed and the request went on"
+        if isinstance(outcome.result, Answer):
+            self._check_answer(job, outcome, outcome.result)
+        elif isinstance(outcome.result, Failure):
+            self._check_failure(job, outcome, outcome.result)
+
+    def _check_order(self, job: Job, desk: Desk) -> None:
+        """No model is called twice while another one has not been called or refused."""
+        if job.hedge is not None:
+            return
+        called = [attempt.model for attempt in desk.attempts]
+        if job.policy.stream is StreamPolicy.CONTINUE and job.live:
+            return
+        firsts = list(dict.fromkeys(called))
+        assert called[: len(firsts)] == firsts or self.gate.entered > len(called), f"a model was called again too early: {called}"
+
+    def _check_nobody_was_passed_over(self, job: Job, desk: Desk, outcome: Outcome) -> None:
+        """A request fails only after every candidate had its chance, and nobody but a hedge's loser is cancelled."""
+        if outcome.result is None:
+            return
+        hedges = [attempt for attempt in desk.attempts if attempt.role == "hedge"]
+        cancelled = [attempt for attempt in desk.attempts if attempt.error is ErrorKind.CANCELLED]
+        assert len(cancelled) <= len(hedges), "a call was cancelled that no hedge beat"
+        result, spent = outcome.result, len(desk.attempts) >= job.policy.attempts
+        if isinstance(result, Answer) or result.fatal is not None or result.deadline or spent:
+            return
+        tried = {attempt.model for attempt in desk.attempts} | {refusal.model for refusal in result.refusals}
+        assert tried == set(self.models), f"only {tried} had a chance"
+
+    def _check_prices(self, desk: Desk) -> None:
+        for attempt in desk.attempts:
+            if attempt.ok and attempt.usage is not None:
+                assert attempt.cost_nano == 10 * 1000 + 12 * 2000, f"wrong price {attempt.cost_nano}"
+            if not attempt.ok and attempt.usage is None:
+                assert attempt.cost_nano in (0, None), "a price without usage"
+
+    def _check_answer(self, job: Job, outcome: Outcome, answer: Answer) -> None:
+        whole = self.text_of(answer.model)
+        assert not answer.shown or job.policy.stream is StreamPolicy.CONTINUE, "an answer of several calls"
+        if not answer.shown:
+            assert answer.reply.text == whole, f"{answer.reply.text!r} is not the whole answer"
+        if not job.live:
+            assert outcome.text == "", "a plain request emitted something"
+        elif answer.shown and not answer.reply.text:
+            # A model that adds nothing to a prefix says that the answer was whole; a faulty one says the same.
+            assert whole.startswith(outcome.text) or not self.same_text, "glued"
+        elif self.same_text or not answer.shown:
+            assert outcome.text == whole, f"the consumer got {outcome.text!r}"
+
+    def _check_failure(self, job: Job, outcome: Outcome, failure: Failure) -> None:
+        assert failure.errors or failure.refusals or failure.deadline, "a failure without a cause"
+        if job.live and outcome.text:
+            assert failure.fatal is not None or failure.deadline, "text was shown, and no error carries it"
+            assert failure.fatal is None or failure.fatal.partial == outcome.text, "the error carries another text than was shown"
+        marks = {word.split("w")[0] for word in outcome.text.split()}
+        assert len(marks) < 2 or job.policy.stream is StreamPolicy.CONTINUE, f"glued: {outcome.text!r}"
+        if self.same_text:
+            assert self.text_of(job.candidates[0].ref).startswith(outcome.text), f"glued: {outcome.text!r}"
+
+
+def scenario(seed: int) -> None:
+    """Run one world."""
+    FlowWorld(seed).run()
+
+
+if __name__ == "__main__":
+    scenario(int(sys.argv[1]))

@@ -1,0 +1,159 @@
+"""What answers say: agreement, posterior, signals, schemas, the joint of a continued text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crew_router.execute.answers import answer_key
+from crew_router.execute.policy import StreamPolicy
+from crew_router.execute.posterior import Vote, expected_best, posterior
+from crew_router.execute.schema import problems
+from crew_router.execute.signals.judged import chosen, graded
+from crew_router.execute.signals.logprobs import token_logprobs
+from crew_router.execute.signals.protocol import Drafted
+from crew_router.execute.signals.reading import reading
+from crew_router.execute.stage import Stage
+from crew_router.execute.transport import Payload, Piece, Reply
+from crew_router.testing import ScriptedModel
+from crew_router.types import ModelRef, ToolCall
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 1}, "unit": {"enum": ["C", "F"]}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+VOTES = st.lists(st.builds(Vote, st.sampled_from("abcd"), st.sampled_from("xyz"), st.floats(0, 1)), min_size=1, max_size=6)
+WORDS = st.lists(st.text("abcdefg", min_size=1, max_size=6), min_size=1, max_size=30, unique=True).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The answer is 42.", "42"),
+        ("Total: $1,234.50", "1234.5"),
+        ("The correct option is (B).", "B"),
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'),
+        ("```json\n[1, 2]\n```", "[1,2]"),
+        (r"so \boxed{3/4}", r"\boxed{3/4}"),
+        ("Paris!", "  paris "),
+    ],
+)
+def test_equal_answers_have_equal_keys(one, other):
+    """Wording, order and punctuation do not make another answer."""
+    assert answer_key(Reply(one)) == answer_key(Reply(other))
+
+
+@pytest.mark.parametrize(("one", "other"), [("42", "43"), ("Option A", "Option B"), ("Paris", "Rome"), ("-1", "1")])
+def test_other_answers_have_other_keys(one, other):
+    """Different answers stay apart."""
+    assert answer_key(Reply(one)) != answer_key(Reply(other))
+
+
+def test_tool_calls_agree_by_name_and_arguments():
+    """The id of a call and the order of its arguments do not matter."""
+    one = Reply("", tool_calls=(ToolCall("1", "f", '{"a": 1, "b": 2}'),))
+    other = Reply("", tool_calls=(ToolCall("2", "f", '{"b":2,"a":1}'),))
+
+    assert answer_key(one) == answer_key(other)
+
+
+def test_code_agrees_by_its_output_when_a_runner_is_given():
+    """Two programs that print the same agree."""
+    one, other = Reply("```python\nprint(2)\n```"), Reply("```python\nprint(1 + 1)\n```")
+
+    assert answer_key(one, runner=lambda _: "2\n") == answer_key(other, runner=lambda _: "2")
+
+
+@given(VOTES)
+def test_posterior_is_a_probability(votes):
+    """The answers' probabilities lie in 0..1 and sum to at most one."""
+    beliefs = posterior(votes)
+
+    assert all(0 <= belief <= 1 for belief in beliefs.values())
+    assert sum(beliefs.values()) <= 1 + 1e-9
+
+
+@given(VOTES, st.sampled_from("abcd"), st.floats(0.1, 0.95))
+def test_asking_more_is_never_expected_to_hurt(votes, model, accuracy):
+    """One more answer is expected to leave the best one at least as probable."""
+    fresh = [Vote(f"{vote.model}{at}", vote.key, vote.accuracy) for at, vote in enumerate(votes)]
+
+    assert expected_best(fresh, f"new {model}", accuracy=accuracy) >= max(posterior(fresh).values()) - 1e-6
+
+
+def test_agreement_of_two_is_surer_than_either():
+    """Two models of accuracy 0.6 that agree are right with more than 0.8."""
+    assert posterior([Vote("a", "x", 0.6), Vote("b", "x", 0.6)])["x"] > 0.8
+
+
+def test_wrong_sums_and_hedging_count_against_an_answer():
+    """A sum that does not hold and words of doubt are evidence against it, a right sum for it."""
+    values = [reading(_draft(text)) for text in ("3 + 4 = 8", "I'm not sure, perhaps 7.", "3 + 4 = 7")]
+
+    assert values[0] < values[1] < 0 < values[2]
+
+
+def test_sure_tokens_count_for_an_answer():
+    """Log-probabilities near zero are evidence for the answer, low ones against it."""
+    sure, unsure = (_draft("x", logprobs=(value, value)) for value in (-0.01, -2.0))
+
+    assert token_logprobs(unsure) < 0 < token_logprobs(sure)
+    assert token_logprobs(_draft("x")) is None
+
+
+def test_the_judges_words_are_read():
+    """Letter and grade are found in free text, and missing ones are not made up."""
+    assert chosen("B is weak.\nBest: **A**", [1, 0]) == 1
+    assert graded("Looks fine.\n85") == 0.85
+    assert (chosen("no idea", [0, 1]), graded("no idea")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ({"city": "Bonn"}, True),
+        ({"city": "Bonn", "days": 2, "unit": "C"}, True),
+        ({}, False),
+        ({"city": 1}, False),
+        ({"city": "Bonn", "days": 0}, False),
+        ({"city": "Bonn", "days": True}, False),
+        ({"city": "Bonn", "unit": "K"}, False),
+        ({"city": "Bonn", "more": 1}, False),
+        ([], False),
+    ],
+)
+def test_values_are_checked_against_their_schema(value, good):
+    """What the schema forbids is found, what it allows is let through."""
+    assert (not problems(value, SCHEMA)) is good
+
+
+def test_schemas_refer_to_their_definitions():
+    """References into $defs and alternatives are followed."""
+    schema = {"$defs": {"n": {"type": "integer"}}, "anyOf": [{"$ref": "#/$defs/n"}, {"type": "null"}]}
+
+    assert [bool(problems(value, schema)) for value in (1, None, "x")] == [False, False, True]
+
+
+@given(WORDS, st.integers(0, 200), st.integers(0, 40), st.integers(1, 9))
+def test_a_continuation_says_nothing_twice(text, cut, back, size):
+    """Wherever a stream of distinct words breaks, and however many of its last words the next model restates, the text is whole."""
+    cut = cut % (len(text) + 1)
+    start = text.rfind(" ", 0, max(cut - back, 0)) + 1
+    restated = text[start:] if len(text[start:cut].strip()) > 1 else text[cut:]
+    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
+
+    shown = [*stage.take(Piece(text[:cut]))] if cut else []
+    stage.begin(go_on=stage.open)
+    for at in range(0, len(restated), size):
+        shown += stage.take(Piece(restated[at : at + size]))
+    shown += stage.end()
+
+    assert "".join(piece.text for piece in shown) == text
+
+
+def _draft(text, *, logprobs=None):
+    model = ScriptedModel().describe(ModelRef("lab:a"))
+    return Drafted(Payload(("q",)), Reply(text, logprobs=logprobs, finish_reason="stop"), model)

@@ -39,6 +39,30 @@ if TYPE_CHECKING:
 _INF: Final = float("inf")
 
 
+class Recent:
+    """Who answered for which task type, for the newest decisions, so that an outcome reported at once needs no read.
+
+    Args:
+        keep: How many decisions are remembered.
+    """
+
+    def __init__(self, keep: int = 4096) -> None:
+        self._keep = keep
+        self._answered: dict[str, tuple[ModelRef, TaskType]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, decision_id: str, model: ModelRef, task: TaskType) -> None:
+        """Remember a decision, and forget the oldest beyond the limit."""
+        with self._lock:
+            self._answered[decision_id] = model, task
+            while len(self._answered) > self._keep:
+                del self._answered[next(iter(self._answered))]
+
+    def get(self, decision_id: str) -> tuple[ModelRef, TaskType] | None:
+        """Return who answered and for what, or ``None`` when the decision is older or another process's."""
+        return self._answered.get(decision_id)
+
+
 class Watch:
     """Times one request and tells the recorder how it ended."""
 
@@ -50,6 +74,7 @@ class Watch:
     def answered(self, response: RoutedResponse) -> RoutedResponse:
         """Take the answer and return it."""
         self._answered = True
+        self._parts.recent.put(response.decision.id, response.model, response.decision.profile.task_type.value)
         self._parts.recorder.answered(response, latency_s=self._elapsed())
         return response
 
@@ -86,6 +111,7 @@ class Parts:
     declared: frozenset[ModelRef]
     probes_usual_ports: bool
     serving: dict[str, bool] = field(default_factory=dict[str, bool])
+    recent: Recent = field(default_factory=Recent)
     _pool: Pool | None = None
     _probed_at: float = -_INF
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -214,6 +240,9 @@ class Parts:
             return self.registry.resolve(model_id).ref, task
         if decision_id is None:
             raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
+        known = self.recent.get(decision_id)
+        if known is not None:
+            return known[0], task or known[1]
         decision = self.ledger.decision(decision_id)
         answered = [attempt.model for attempt in self.ledger.attempts(decision_id) if attempt.ok]
         return (answered[-1] if answered else decision.selected_model), task or decision.profile.task_type.value

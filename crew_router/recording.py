@@ -9,7 +9,7 @@ from crew_router.clock import Clock
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
 from crew_router.ledger.protocol import Ledger, RequestOutcome
 from crew_router.state.protocol import Observation, State
-from crew_router.types import NANO_PER_USD, Attempt, ErrorKind, ModelRef, RoutedResponse, RoutingDecision, TaskType, Usage
+from crew_router.types import NANO_PER_USD, Attempt, ErrorKind, Mode, ModelRef, RoutedResponse, RoutingDecision, TaskType, Usage
 
 _CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.CANCELLED})
 
@@ -60,7 +60,7 @@ class Recorder:
                 cost_nano=_sum_nano(response.attempts),
                 usage=response.usage,
                 confidence=response.confidence,
-                escalated=response.model != response.decision.selected_model,
+                escalated=_escalated(response),
             )
         )
 
@@ -126,6 +126,11 @@ def total_usage(attempts: tuple[Attempt, ...]) -> Usage | None:
     """Return the tokens of all attempts together, ``None`` when none reported any."""
     known = [attempt.usage for attempt in attempts if attempt.usage is not None]
     return sum(known[1:], start=known[0]) if known else None
+
+
+def _escalated(response: RoutedResponse) -> bool:
+    """Tell whether a weak answer was passed over; a fallback after a fault is no escalation (E2)."""
+    return response.decision.mode is Mode.CASCADE and response.model != response.decision.selected_model
 
 
 def _sum_nano(attempts: tuple[Attempt, ...]) -> int | None:

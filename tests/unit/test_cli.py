@@ -1,0 +1,167 @@
+"""The command line: what it prints, its exit codes, and one line for every error."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from crew_router.cli.app import app
+from crew_router.reachability import ACCESS
+
+LAB = """
+registry: none
+project: test
+state: {url: "memory://"}
+ledger: {url: "sqlite:///LEDGER"}
+models:
+  "lab:good": {provider: openai, model: good, base_url: "http://127.0.0.1:9/v1", price: {input: 5, output: 25}, quality: 0.9,
+    capabilities: [tools, streaming], tier: premium, source: "a test"}
+  "lab:cheap": {provider: openai, model: cheap, base_url: "http://127.0.0.1:9/v1", price: {input: 0.1, output: 0.4}, quality: 0.6,
+    tier: fast, source: "a test"}
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A configuration of two models, away from the user's own folders and keys."""
+    for access in ACCESS.values():
+        for key in access.keys:
+            monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "lab.yaml"
+    path.write_text(LAB.replace("LEDGER", str(tmp_path / "ledger.db")), encoding="utf-8")
+    return path
+
+
+def run(*arguments, stdin=None):
+    """Run a command and return its result."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def test_route_tells_the_choice_and_the_reasons(config):
+    """The decision is shown with scores and the next best."""
+    result = run("route", "Compare A and B.", "--config", config)
+
+    assert result.exit_code == 0
+    assert "lab:good (single, strategy weighted)" in result.stdout
+    assert "next best lab:cheap" in result.stdout
+
+
+def test_route_as_json_is_one_document(config):
+    """With --json there is one document on stdout, which holds every candidate."""
+    result = run("route", "Compare A and B.", "--config", config, "--json")
+
+    document = json.loads(result.stdout)
+    assert document["selected_model"] == "lab:good"
+    assert {row["model"] for row in document["table"]["rows"]} == {"lab:good", "lab:cheap"}
+
+
+def test_prompt_can_come_from_standard_input(config):
+    """A dash reads the prompt from standard input."""
+    result = run("route", "-", "--config", config, "--json", stdin="Write a haiku about rain.")
+
+    assert json.loads(result.stdout)["profile"]["task_type"]["value"] == "creative"
+
+
+def test_explain_finds_an_earlier_decision(config):
+    """What route decided can be explained later by its id."""
+    made = json.loads(run("route", "Hi", "--config", config, "--json").stdout)
+
+    result = run("explain", made["id"], "--config", config)
+
+    assert result.exit_code == 0
+    assert made["selected_model"] in result.stdout
+
+
+def test_models_lists_price_and_where_quality_comes_from(config):
+    """Each model is listed with its figures."""
+    document = json.loads(run("models", "--config", config, "--json").stdout)
+
+    assert [(row["model"], row["price"]["input"], row["source"]) for row in document] == [
+        ("lab:good", 5, "a test"),
+        ("lab:cheap", 0.1, "a test"),
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("models",), ("health",), ("config", "show"), ("help",)])
+def test_text_output_is_printed(config, arguments):
+    """Every command prints text without --json."""
+    result = run(*arguments, *(() if arguments == ("help",) else ("--config", config)))
+
+    assert result.stdout.strip()
+    assert "Traceback" not in result.output
+
+
+def test_ask_without_any_model_names_three_ways_to_get_one(config, monkeypatch):
+    """With nothing to call, one line names the quickest ways and the exit code is 1."""
+    monkeypatch.setattr("crew_router.parts.listed_models", lambda _url: None)
+    monkeypatch.setattr("crew_router.parts.usual_servers", lambda: ())
+
+    result = run("ask", "Hi", "--config", config)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+    for way in ("OPENAI_API_KEY", "Ollama", "LM Studio"):
+        assert way in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("route", ""), 2, "prompt"),
+        (("route", "Hi", "--task", "cooking"), 2, "task_type"),
+        (("route", "Hi", "--budget", "-1"), 2, "cost_budget"),
+        (("route", "Hi", "--quality", "7"), 2, "quality_requirement"),
+        (("route", "Hi", "--model", "nobody"), 2, "nobody"),
+        (("route", "Hi", "--strategy", "astrology"), 2, "astrology"),
+        (("route", "Hi", "--quality", "0.99"), 1, "lower quality_requirement"),
+        (("explain", "d-nope"), 2, "d-nope"),
+    ],
+)
+def test_error_is_one_line_with_its_exit_code(config, arguments, code, said):
+    """Wrong use exits 2, a failure 1; stderr has one line that names the trouble, and there is no traceback."""
+    result = run(*arguments, "--config", config)
+
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert said in result.stderr
+
+
+def test_unknown_command_and_option_are_wrong_use():
+    """Typer's own errors exit 2."""
+    assert run("fly").exit_code == 2
+    assert run("route", "Hi", "--speed", "9").exit_code == 2
+
+
+def test_config_check_accepts_a_good_file_and_names_what_is_wrong(config, tmp_path):
+    """A good file is ok; a bad one is one line with file, key, value and cure."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text('models: {"lab:x": {price: {input: -1, output: 2}}}', encoding="utf-8")
+
+    good, wrong = run("config", "check", config), run("config", "check", bad)
+
+    assert good.exit_code == 0
+    assert wrong.exit_code == 2
+    assert len(wrong.stderr.splitlines()) == 1
+    for part in ("bad.yaml", "lab:x", "-1"):
+        assert part in wrong.stderr
+
+
+def test_demo_figures_come_from_the_recordings(tmp_path, monkeypatch):
+    """The demo compares the router with each model, a random mix and the oracle, and draws the picture."""
+    monkeypatch.chdir(tmp_path)
+
+    result = run("demo", "--json", "--picture", tmp_path / "demo.svg")
+
+    document = json.loads(result.stdout)
+    lines = {line["name"]: line for line in document["lines"]}
+    singles = [line for line in lines.values() if line["kind"] == "single"]
+    routed = [line for line in lines.values() if line["kind"] == "router"]
+    assert document["tasks"] == 121
+    assert [round(line["accuracy"] * 121) for line in singles] == [87, 111, 49]
+    assert lines["random mix"]["accuracy"] == pytest.approx(sum(line["accuracy"] for line in singles) / 3)
+    assert lines["oracle"]["accuracy"] >= max(line["accuracy"] for line in routed)
+    assert routed[0]["cost_usd"] < routed[-1]["cost_usd"]
+    assert ET.parse(tmp_path / "demo.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,6 +28,7 @@ from crew_router.types import (
 if TYPE_CHECKING:
     from crew_router.classify.protocol import Classifier
     from crew_router.clock import Clock
+    from crew_router.execute.executor import Options
     from crew_router.settings import RouterConfig
 
 Prompt = str | Sequence[object] | Payload
@@ -112,17 +114,22 @@ class Router:
 
     # Decide
 
-    def select_model(self, request: RoutingRequest) -> RoutingDecision:
+    def select_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
         """Decide only; no provider is called.
 
         Models that cannot be called from here are left out when any can be; otherwise the advice assumes keys and servers.
+
+        Args:
+            request: What is asked.
+            record: Whether the decision goes into the history; without it, it is only looked at.
 
         Raises:
             NoCandidateError: No model satisfies the request.
             UnknownModelError: ``force_model`` is not in the registry.
         """
         decision = self._decide(request, executing=False)
-        self._parts.recorder.decided(decision, text=request.task_description)
+        if record:
+            self._parts.recorder.decided(decision, text=request.task_description)
         return decision
 
     async def aselect_model(self, request: RoutingRequest) -> RoutingDecision:
@@ -135,12 +142,13 @@ class Router:
 
     # Execute
 
-    def invoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> RoutedResponse:
+    def invoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer of the model that serves the request best.
 
         Args:
             prompt: A text, a chat (texts, dictionaries or LangChain messages), or a :class:`Payload`.
             request: Constraints and wishes.
+            options: What the surface wants of this execution.
 
         Raises:
             NoCandidateError: No model satisfies the request.
@@ -150,27 +158,32 @@ class Router:
         """
         payload, decision = self._plan(prompt, request)
         with self._parts.watch(decision) as watch:
-            return watch.answered(self._parts.executor.run(decision, payload))
+            return watch.answered(self._parts.executor.run(decision, payload, options=options))
 
-    async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> RoutedResponse:
+    async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer, as :meth:`invoke` does."""
         payload, decision = self._plan(prompt, request)
         with self._parts.watch(decision) as watch:
-            return watch.answered(await self._parts.executor.arun(decision, payload))
+            return watch.answered(await self._parts.executor.arun(decision, payload, options=options))
 
-    def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> Iterator[RoutedChunk]:
+    def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> Iterator[RoutedChunk]:
         """Yield the answer piece by piece; the last chunk carries the whole response. Raises what :meth:`invoke` does."""
         payload, decision = self._plan(prompt, request)
-        with self._parts.watch(decision) as watch:
-            for chunk in self._parts.executor.stream(decision, payload):
+        chunks = self._parts.executor.stream(decision, payload, options=options)
+        with self._parts.watch(decision) as watch, contextlib.closing(chunks):
+            for chunk in chunks:
                 yield watch.seen(chunk)
 
-    async def astream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING) -> AsyncIterator[RoutedChunk]:
+    async def astream(
+        self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None
+    ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer piece by piece, as :meth:`stream` does."""
         payload, decision = self._plan(prompt, request)
         with self._parts.watch(decision) as watch:
-            async for chunk in self._parts.executor.astream(decision, payload):
-                yield watch.seen(chunk)
+            # Closed here, so that a consumer that goes away ends the call at once.
+            async with contextlib.aclosing(self._parts.executor.astream(decision, payload, options=options)) as chunks:
+                async for chunk in chunks:
+                    yield watch.seen(chunk)
 
     def batch(
         self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
@@ -256,6 +269,11 @@ class Router:
     def models(self) -> tuple[ModelDefinition, ...]:
         """The models of the registry."""
         return self._parts.registry.models
+
+    @property
+    def policy_version(self) -> str:
+        """Changes when models, rules or the strategy do; answers of two versions are not the same policy's."""
+        return self._parts.line.rules.policy_version
 
     @property
     def config(self) -> RouterConfig:

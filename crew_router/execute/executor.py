@@ -29,10 +29,14 @@ class Options:
     Args:
         stream: Stream policy instead of the configured one, where a surface cannot carry a reset, for example.
         validate: The caller's own check of an answer: ``None`` for a sound one, else what is wrong.
+        attempts: Most calls of the request, fallbacks included; it never widens the configured limit.
+        resets: Whether the surface can tell its consumer to forget what it saw; where it cannot, ``restart`` is ``buffer``.
     """
 
     stream: StreamPolicy | None = None
     validate: Validator | None = None
+    attempts: int | None = None
+    resets: bool = True
 
 
 _PLAIN = Options()
@@ -62,7 +66,7 @@ class Executor:
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._hedge = HedgeBudget(self._policy.hedge) if self._policy.hedge > 0 else None
 
-    def run(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> RoutedResponse:
+    def run(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> RoutedResponse:
         """Return the answer to one request.
 
         Raises:
@@ -80,12 +84,12 @@ class Executor:
         finally:
             loop.close()
 
-    async def arun(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> RoutedResponse:
+    async def arun(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> RoutedResponse:
         """Return the answer to one request, as :meth:`run` does."""
         work = self._work(decision, payload, options, live=False)
         return _response(await arun(work.flow, work.desk), work)
 
-    def stream(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> Generator[RoutedChunk, None, None]:
+    def stream(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> Generator[RoutedChunk, None, None]:
         """Yield the answer to one request piece by piece; the last chunk carries the whole response.
 
         Raises:
@@ -106,7 +110,9 @@ class Executor:
         finally:
             loop.close()
 
-    async def astream(self, decision: RoutingDecision, payload: Payload, *, options: Options = _PLAIN) -> AsyncGenerator[RoutedChunk, None]:
+    async def astream(
+        self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None
+    ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer to one request piece by piece, as :meth:`stream` does."""
         work = self._work(decision, payload, options, live=True)
         items = adrive(work.flow, work.desk)
@@ -116,8 +122,9 @@ class Executor:
         finally:
             await items.aclose()
 
-    def _work(self, decision: RoutingDecision, payload: Payload, options: Options, *, live: bool) -> _Running:
-        policy = self._policy if options.stream is None else dataclasses.replace(self._policy, stream=options.stream)
+    def _work(self, decision: RoutingDecision, payload: Payload, options: Options | None, *, live: bool) -> _Running:
+        options = options or _PLAIN
+        policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
         desk = Desk(services, decision, payload=payload, validate=options.validate)
         job = Job(
@@ -144,6 +151,16 @@ class _Running:
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     first = decision.selected_model
     return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
+
+
+def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:
+    stream = configured.stream if options.stream is None else options.stream
+    if stream is StreamPolicy.RESTART and not options.resets:
+        stream = StreamPolicy.BUFFER
+    attempts = configured.attempts if options.attempts is None else min(options.attempts, configured.attempts)
+    if (stream, attempts) == (configured.stream, configured.attempts):
+        return configured
+    return dataclasses.replace(configured, stream=stream, attempts=attempts)
 
 
 def _chunk(item: Emit | Result, work: _Running) -> RoutedChunk:

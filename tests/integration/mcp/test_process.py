@@ -1,0 +1,155 @@
+"""The MCP server as a process, asked by a real client over stdio and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+_ROOT = Path(__file__).resolve().parents[3]
+_PATH = os.pathsep.join(str(_ROOT / folder) for folder in (".", "adapters", "mcp_server"))
+_SERVE = "import sys; from crew_router_mcp import main; main(sys.argv[1:])"
+_CONFIG = """
+registry: none
+state: {url: "memory://"}
+ledger: {url: "sqlite://"}
+models:
+  "lab:small": {provider: openai, model: small, base_url: "http://127.0.0.1:9/v1", api_key: none, quality: 0.6,
+    price: {input: 0.1, output: 0.4}, context_window: 8000, capabilities: [tools, json, streaming], source: unmeasured}
+"""
+_HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+
+
+def _run(words, environment, *, said=""):
+    return subprocess.run(words, input=said, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return the command that serves a configuration of one model, and the environment to run it in."""
+    config = tmp_path / "crew_router.yaml"
+    config.write_text(_CONFIG, encoding="utf-8")
+    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": _PATH, "PATH": os.environ["PATH"]}
+    return [sys.executable, "-c", _SERVE, "--config", str(config)], home
+
+
+async def test_client_over_stdio_gets_a_suggestion(command):
+    """A client that starts the server as a subprocess lists the tools and gets a suggestion."""
+    words, environment = command
+
+    async with Client(StdioTransport(words[0], words[1:], env=environment), init_timeout=60) as client:
+        tools = [tool.name for tool in await client.list_tools()]
+        answer = await client.call_tool("suggest_model", {"task": "Say hello."})
+
+    assert set(tools) == {"suggest_model", "list_models", "check_health"}
+    assert answer.structured_content["model"] == "lab:small"
+
+
+def test_standard_output_holds_nothing_but_the_protocol(command):
+    """Every line on standard output is a JSON-RPC message, from the first on."""
+    words, environment = command
+
+    done = _run(words, environment, said=json.dumps(_HELLO) + "\n")
+
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["id"] for line in lines] == [1]
+    assert lines[0]["result"]["serverInfo"]["name"] == "crew-router"
+
+
+def test_server_starts_without_crewai_and_langchain(command):
+    """Making a server imports neither CrewAI nor LangChain."""
+    code = (
+        "import sys; from crew_router import Router; from crew_router_mcp import create_server;"
+        "create_server(Router(config=sys.argv[1]));"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('crewai', 'langchain', 'langchain_core')])"
+    )
+
+    done = _run([sys.executable, "-c", code, command[0][-1]], command[1])
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_broken_configuration_is_one_line(command, tmp_path):
+    """A configuration that means nothing ends the process with one line on standard error and nothing on standard output."""
+    words, environment = command
+    (tmp_path / "crew_router.yaml").write_text("unheard_of: 1\n", encoding="utf-8")
+
+    done = _run(words, environment)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "unheard_of" in done.stderr
+
+
+def test_only_loopback_is_served(command):
+    """Without authentication the server refuses every address that others could reach."""
+    words, environment = command
+
+    done = _run([*words, "--http", "--host", "0.0.0.0"], environment)  # noqa: S104 - it is refused
+
+    assert done.returncode == 1
+    assert "loopback" in done.stderr
+
+
+@pytest.fixture
+async def url(command):
+    """Serve HTTP on a free loopback port and return the address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words, environment = command
+    server = await asyncio.create_subprocess_exec(*words, "--http", "--port", str(port), env=environment)
+    try:
+        await _answering(port)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+async def _answering(port):
+    for _ in range(300):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+    pytest.fail("the server did not come up within 30 s")
+
+
+async def test_client_over_http_gets_a_suggestion(url):
+    """A client over streamable HTTP gets a suggestion."""
+    async with Client(url, init_timeout=60) as client:
+        answer = await client.call_tool("suggest_model", {"task": "Say hello."})
+
+    assert answer.structured_content["model"] == "lab:small"
+
+
+async def test_foreign_hosts_are_refused(url):
+    """A request that names another host, as a rebound name would, is refused."""
+    port = int(url.split(":")[2].partition("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    body = json.dumps(_HELLO)
+
+    writer.write(
+        f"POST /mcp HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json, text/event-stream\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+    )
+    status = int((await reader.readline()).split()[1])
+    writer.close()
+
+    assert status in {403, 421}

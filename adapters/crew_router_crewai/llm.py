@@ -1,0 +1,295 @@
+"""A CrewAI LLM whose calls are routed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from crewai.events.types.llm_events import LLMCallType
+from crewai.llms.base_llm import BaseLLM, llm_call_context
+from pydantic import BaseModel, Field, PrivateAttr
+
+from crew_router.errors import CrewRouterError, NoCandidateError
+from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router_crewai.conversation import CallSettings, payload_of, spent, tool_call_dict, usage_dict
+from crew_router_crewai.turn import Ending, Shown, Turn
+
+if TYPE_CHECKING:
+    from crewai.agents.agent_builder.base_agent import BaseAgent
+    from crewai.task import Task
+
+    from crew_router.router import Router
+
+_MODEL: Final = "crew-router/auto"
+_USABLE_SHARE: Final = 0.85  # CrewAI's own reserve for what it adds to a conversation
+_UNKNOWN_WINDOW_TOKENS: Final = 32_768  # guess, not measured
+_CHARS_PER_TOKEN: Final = 4
+_PARAMETERS: Final = ("temperature", "top_p", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
+
+
+class RouterLLM(BaseLLM):
+    """Routes every call of one agent; give each agent its own, over a shared router.
+
+    CrewAI sums token counters over agents, so that an instance shared by two agents would be counted twice.
+
+    Args:
+        router: Decides and calls; the default configuration when not given.
+        routing: Constraints and wishes of this agent, with the keys of :class:`~crew_router.RoutingRequest`.
+        task_routing: The same for single tasks, by the task's name; its keys win over the agent's.
+        decision: A choice made beforehand: its model is called first, while no hard constraint removes it.
+        settings: ``temperature``, ``max_tokens``, ``stop``, ``stream`` and what else CrewAI's ``BaseLLM`` takes.
+
+    Raises:
+        InvalidRequestError: A key of ``routing`` or ``task_routing`` is unknown, or a value is out of range.
+
+    Example:
+        >>> from crew_router import Router
+        >>> from crew_router.testing import ScriptedModel
+        >>> router = Router(models={"lab:a": ScriptedModel("Paris")}, ledger_url="sqlite://")
+        >>> RouterLLM(router, routing={"quality_requirement": 0.1}).call("What is the capital of France?")
+        'Paris'
+    """
+
+    llm_type: str = "crew_router"
+    routing: dict[str, Any] = Field(default_factory=dict)
+    task_routing: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    _router: Router = PrivateAttr()
+    _decision: RoutingDecision | None = PrivateAttr(default=None)
+    _last: RoutedResponse | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        router: Router | None = None,
+        *,
+        routing: Mapping[str, Any] | None = None,
+        task_routing: Mapping[str, Mapping[str, Any]] | None = None,
+        decision: RoutingDecision | None = None,
+        **settings: Any,
+    ) -> None:
+        agent, tasks = dict(routing or {}), {name: dict(keys) for name, keys in (task_routing or {}).items()}
+        for keys in (agent, *tasks.values()):
+            RoutingRequest.from_mapping(keys)
+        super().__init__(**{"model": _MODEL, "provider": "crew_router", **settings, "routing": agent, "task_routing": tasks})
+        self._router = router or _shared_router()
+        self._decision = decision
+
+    def __copy__(self) -> Self:
+        """Return a copy over the same router with counters of its own; CrewAI copies agents for every run."""
+        copied = super().__copy__()
+        copied._token_usage = dict.fromkeys(self._token_usage, 0)  # noqa: SLF001 - of the same class
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy as :meth:`__copy__` does; a router is shared, never copied."""
+        return self.__copy__()
+
+    @property
+    def chosen(self) -> str | None:
+        """The model that was chosen beforehand, if any."""
+        return None if self._decision is None else self._decision.selected_model
+
+    @property
+    def fallbacks(self) -> tuple[str, ...]:
+        """The fallbacks of the model that was chosen beforehand."""
+        return () if self._decision is None else self._decision.fallbacks
+
+    @property
+    def last_response(self) -> RoutedResponse | None:
+        """The answer to the last call, with its decision and attempts."""
+        return self._last
+
+    def call(  # noqa: PLR0917 - CrewAI's signature
+        self,
+        messages: str | list[Any],
+        tools: list[dict[str, Any]] | None = None,
+        callbacks: list[Any] | None = None,
+        available_functions: dict[str, Any] | None = None,
+        from_task: Task | None = None,
+        from_agent: BaseAgent | None = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> str | Any:
+        """Return the answer: text, an instance of ``response_model``, or tool calls as OpenAI-style dictionaries.
+
+        Raises:
+            AllModelsFailedError: Every attempt failed. Neither its text nor its chain looks like a throttle, so that
+                CrewAI does not repeat the whole.
+            NoCandidateError: No model satisfies the constraints.
+        """
+        turn = self._turn(
+            messages, tools, task=from_task, agent=from_agent, functions=available_functions, response_model=response_model
+        )
+        with self._told(turn, messages, tools, callbacks) as ending:
+            ending.answer = self._finished(turn, self._answered(turn))
+        return ending.value()
+
+    async def acall(  # noqa: PLR0917 - CrewAI's signature
+        self,
+        messages: str | list[Any],
+        tools: list[dict[str, Any]] | None = None,
+        callbacks: list[Any] | None = None,
+        available_functions: dict[str, Any] | None = None,
+        from_task: Task | None = None,
+        from_agent: BaseAgent | None = None,
+        response_model: type[BaseModel] | None = None,
+    ) -> str | Any:
+        """Return the answer, as :meth:`call` does."""
+        turn = self._turn(
+            messages, tools, task=from_task, agent=from_agent, functions=available_functions, response_model=response_model
+        )
+        with self._told(turn, messages, tools, callbacks) as ending:
+            ending.answer = self._finished(turn, await self._aanswered(turn))
+        return ending.value()
+
+    def supports_function_calling(self) -> bool:
+        """Tell whether any model that may serve can call tools; the filter keeps tool calls from the others."""
+        return any(ModelCapability.TOOLS in model.capabilities for model in self._pool())
+
+    def get_context_window_size(self) -> int:
+        """Return the usable tokens of the smallest window among the models that may serve, so that any can take over."""
+        windows = [model.context_window for model in self._pool() if model.context_window is not None]
+        return int(min(windows, default=_UNKNOWN_WINDOW_TOKENS) * _USABLE_SHARE)
+
+    def get_input_tokens_count(
+        self, messages: str | list[Any], tools: list[dict[str, Any]] | None = None, response_model: type[BaseModel] | None = None
+    ) -> int:
+        """Return characters / 4 of everything that is sent."""
+        schema = None if response_model is None else response_model.model_json_schema()
+        texts = (messages if isinstance(messages, str) else json.dumps(messages, default=str), json.dumps([tools, schema], default=str))
+        return sum(map(len, texts)) // _CHARS_PER_TOKEN
+
+    def _turn(
+        self,
+        messages: str | list[Any],
+        tools: Sequence[Mapping[str, Any]] | None,
+        *,
+        task: Task | None,
+        agent: BaseAgent | None,
+        functions: Mapping[str, Any] | None,
+        response_model: type[BaseModel] | None,
+    ) -> Turn:
+        parameters = {name: getattr(self, name) for name in _PARAMETERS if getattr(self, name) is not None}
+        settings = CallSettings(tuple(self.stop_sequences), {**parameters, **self.additional_params})
+        payload = payload_of(self._format_messages(messages), settings, tools=tools, response_model=response_model)
+        return Turn(payload, self._requests(task), task=task, agent=agent, functions=functions, response_model=response_model)
+
+    def _requests(self, task: Task | None) -> tuple[RoutingRequest, ...]:
+        """Return the request with the model that was chosen beforehand, and without it for when it cannot serve."""
+        own = self.task_routing.get(task.name or "") if task is not None else None
+        free = RoutingRequest.from_mapping({**self.routing, **(own or {})})
+        if self._decision is None or own is not None or free.force_model is not None:
+            return (free,)
+        return (replace(free, force_model=self._decision.selected_model), free)
+
+    @contextlib.contextmanager
+    def _told(self, turn: Turn, messages: Any, tools: Any, callbacks: Any) -> Iterator[Ending]:
+        """Emit the events of one call; an error of ours is kept for the caller to raise."""
+        ending = Ending()
+        with llm_call_context():
+            self._emit_call_started_event(messages, tools, callbacks, None, turn.task, turn.agent)
+            try:
+                self._invoke_before_llm_call_hooks(self._format_messages(messages), turn.agent)
+                yield ending
+            except CrewRouterError as error:
+                ending.error = self._failed(turn, error)
+            except Exception as error:
+                self._emit_call_failed_event(str(error), turn.task, turn.agent)
+                raise
+
+    def _answered(self, turn: Turn) -> RoutedResponse:
+        for request in turn.requests:
+            try:
+                if not self._effective_stream():
+                    return self._router.invoke(turn.payload, request=request)
+                shown = Shown()
+                for chunk in self._router.stream(turn.payload, request=request):
+                    self._show(chunk, turn, shown)
+                return shown.whole()
+            except NoCandidateError:
+                if request is turn.requests[-1]:
+                    raise
+        raise AssertionError(turn.requests)
+
+    async def _aanswered(self, turn: Turn) -> RoutedResponse:
+        for request in turn.requests:
+            try:
+                if not self._effective_stream():
+                    return await self._router.ainvoke(turn.payload, request=request)
+                shown = Shown()
+                async for chunk in self._router.astream(turn.payload, request=request):
+                    self._show(chunk, turn, shown)
+                return shown.whole()
+            except NoCandidateError:
+                if request is turn.requests[-1]:
+                    raise
+        raise AssertionError(turn.requests)
+
+    def _show(self, chunk: RoutedChunk, turn: Turn, shown: Shown) -> None:
+        shown.response = chunk.response or shown.response
+        if chunk.text:
+            self._emit_stream_chunk_event(chunk.text, turn.task, turn.agent, call_type=LLMCallType.LLM_CALL)
+
+    def _finished(self, turn: Turn, response: RoutedResponse) -> Any:
+        self._last = response
+        usage = spent(response.attempts)
+        if usage is not None:
+            self._track_token_usage_internal(usage_dict(usage))
+        if response.tool_calls and turn.functions:
+            return self._executed(turn, response)
+        if response.tool_calls:
+            answer: Any = [tool_call_dict(call) for call in response.tool_calls]
+        elif turn.response_model is not None:
+            answer = self._validate_structured_output(response.text, turn.response_model)
+        else:
+            answer = self._apply_stop_words(response.text)
+        kind = LLMCallType.TOOL_CALL if response.tool_calls else LLMCallType.LLM_CALL
+        self._emit_call_completed_event(
+            answer,
+            kind,
+            turn.task,
+            turn.agent,
+            list(turn.payload.messages),  # type: ignore[arg-type]  # dictionaries, as CrewAI gave them
+            usage=None if usage is None else usage_dict(usage),
+            finish_reason=response.finish_reason,
+            response_id=response.decision.id,
+        )
+        return answer
+
+    def _executed(self, turn: Turn, response: RoutedResponse) -> Any:
+        """Run the first tool call with the caller's functions; its event ends the call."""
+        call = response.tool_calls[0]
+        arguments = json.loads(call.arguments or "{}")
+        return self._handle_tool_execution(call.name, arguments, dict(turn.functions or {}), turn.task, turn.agent)
+
+    def _failed(self, turn: Turn, error: CrewRouterError) -> CrewRouterError:
+        usage = spent(getattr(error, "attempts", ()))
+        if usage is not None:
+            for name, tokens in usage_dict(usage).items():
+                self._token_usage[name] += tokens
+        self._emit_call_failed_event(str(error), turn.task, turn.agent)
+        # CrewAI looks for a throttle along this chain and would repeat the call; the causes stay in the group itself.
+        error.__cause__ = error.__context__ = None
+        return error
+
+    def _pool(self) -> list[ModelDefinition]:
+        """Return the models that may serve this agent, those that can be called from here if there are any."""
+        request = self._requests(None)[-1]
+        named = {self.chosen, *self.fallbacks} if self._decision is not None and not self.task_routing else None
+        allowed = [
+            model
+            for model in self._router.models
+            if model.enabled
+            and (named is None or model.ref in named)
+            and (request.allow_providers is None or model.provider in request.allow_providers)
+            and model.provider not in request.deny_providers
+        ]
+        reachable = self._router.reachable()
+        return [model for model in allowed if model.ref in reachable] or allowed
+
+
+def _shared_router() -> Router:
+    from crew_router_crewai.shared import shared_router  # noqa: PLC0415 - made when an LLM is given none
+
+    return shared_router()

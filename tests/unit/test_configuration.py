@@ -1,6 +1,7 @@
 """Configuration: layers, environment, references, errors."""
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from crew_router.configuration import argument_settings, load_config, packaged_r
 from crew_router.environment import missing_variables, require_variables
 from crew_router.errors import ConfigurationError, RegistryError
 from crew_router.registry import Registry
-from crew_router.settings import BudgetLimit
+from crew_router.settings import BudgetLimit, ConfigFile
 from crew_router.types import ModelDefinition, ModelRef, TaskType
 
 CONTRACT = """
@@ -71,13 +72,33 @@ def test_every_key_of_the_contract_is_read(tmp_path):
     assert (config.state.url, config.ledger.url) == ("memory://", "sqlite://")
 
 
+@pytest.mark.parametrize("page", ["configuration.md", "registry.md"])
+def test_documented_configuration_loads(tmp_path, page):
+    """The YAML that the pages show is valid as it stands."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    shown = text.split("```yaml\n")[1].split("```")[0]
+
+    config = load_config(write(tmp_path, shown), {})
+
+    assert len(config.registry) == len(packaged_registry())
+
+
+def test_every_section_is_documented():
+    """No setting is missing on its page."""
+    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+    missing = [item.name for item in fields(ConfigFile) if f"\n{item.name}:" not in text]
+
+    assert missing == []
+
+
 def test_nothing_given_is_the_packaged_configuration():
     """Without file and environment the packaged defaults hold; no budget exists."""
     config = load_config(None, {})
 
     assert (config.optimize, config.strategy.name, config.escalation.threshold) == ("cost", "weighted", 0.7)
     assert config.budgets.limits() == ()
-    assert config.registry.version == packaged_registry().version
+    assert [model.ref for model in config.registry] == [model.ref for model in packaged_registry()]
 
 
 def test_argument_wins_over_environment_over_file(tmp_path):

@@ -298,7 +298,7 @@ def server_model(ref: ModelRef, *, base_url: str) -> ModelDefinition:
 
     return ModelDefinition(
         ref,
-        provider="openai",
+        provider=ref.provider,
         model=ref.name,
         price=Price(0.0, 0.0),
         tier=Tier.LOCAL,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -150,6 +151,8 @@ def _settings(definition: ModelDefinition) -> tuple[str, dict[str, Any]]:
             settings["stream_usage"] = True
     if definition.api_key is not None:
         settings[_API_KEY_KEYS.get(provider, "api_key")] = definition.api_key
+    elif provider == "openai" and definition.base_url is not None and not os.environ.get("OPENAI_API_KEY"):
+        settings["api_key"] = _NO_KEY  # a server of one's own that asks for none; the client refuses to be built without
     return provider, settings | _plain(definition.kwargs)
 
 

@@ -11,14 +11,14 @@ from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_e
 
 
 def health(
-    model: Annotated[str | None, typer.Argument(help="Check this model with a real, tiny call or a listing.")] = None,
+    model: Annotated[str | None, typer.Argument(help="Report this model only.")] = None,
     *,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show which models can be called from here and whether the stores work; exit 1 when nothing can be called."""
+    """Ask local servers whether they answer and show which models can be called; exit 1 when none can."""
     with one_line_errors(), open_router(config) as router:
-        report = router.check_health(model) if model else router.health()
+        report = router.check_health(model)
         if as_json:
             say_json(report)
         else:

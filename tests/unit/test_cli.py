@@ -85,7 +85,7 @@ def test_models_lists_price_and_where_quality_comes_from(config):
     ]
 
 
-@pytest.mark.parametrize("arguments", [("models",), ("health",), ("config", "show"), ("help",)])
+@pytest.mark.parametrize("arguments", [("models",), ("config", "show"), ("help",)])
 def test_text_output_is_printed(config, arguments):
     """Every command prints text without --json."""
     result = run(*arguments, *(() if arguments == ("help",) else ("--config", config)))

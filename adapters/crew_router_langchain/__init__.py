@@ -1,1 +1,23 @@
-"""LangChain surface of crew-router."""
+"""LangChain surface of crew-router: a chat model that is many, a middleware for agents, and the transport behind both."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crew_router_langchain.chat_model import ChatCrewRouter
+    from crew_router_langchain.middleware import RoutingMiddleware
+    from crew_router_langchain.runnable import choice
+    from crew_router_langchain.transport import LangChainTransport
+
+__all__ = ["ChatCrewRouter", "LangChainTransport", "RoutingMiddleware", "choice"]
+
+_HOMES = {"ChatCrewRouter": "chat_model", "LangChainTransport": "transport", "RoutingMiddleware": "middleware", "choice": "runnable"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: the middleware needs ``langchain``, the transport only ``langchain-core``."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415 - only for names that are asked for
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

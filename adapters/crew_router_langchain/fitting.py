@@ -210,6 +210,8 @@ def _choice(choice: object, kind: str) -> object:
 
 
 def _formatted(client: BaseChatModel, wanted: Mapping[str, object], *, ref: ModelRef, kind: str) -> dict[str, Any]:
+    if kind == "anthropic" and wanted.get("type") == "json_object":
+        raise ModelCallError(ref, ErrorKind.UNKNOWN, "Anthropic has no JSON mode without a schema; use method='json_schema'")
     if kind in _PASSES_RESPONSE_FORMAT:
         return {"response_format": dict(wanted)}
     schema, method = _schema(wanted)

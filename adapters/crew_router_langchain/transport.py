@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
@@ -14,15 +15,14 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from crew_router.errors import CrewRouterError, MissingDependencyError, ModelCallError
 from crew_router.execute.transport import Fault, Payload, Piece, Reply
 from crew_router.types.outcome import Usage
-from crew_router.types.vocabulary import ErrorKind
+from crew_router.types.vocabulary import ErrorKind, ModelRef
 from crew_router_langchain import faults
 from crew_router_langchain.clients import ChatModels
+from crew_router_langchain.describing import described
 from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted
 from crew_router_langchain.readings import finish_reason_of, joined, reply_of, usage_of
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
     from crew_router.types.model import ModelDefinition
 
 _MESSAGE_FIELDS: Final = ("content", "additional_kwargs", "response_metadata", "id", "name", "usage_metadata")
@@ -94,6 +94,11 @@ class LangChainTransport:
         """Return an estimate of the input tokens: four characters a token, a fixed price an image."""
         tools: list[Any] = [dict(tool) for tool in payload.tools]
         return count_tokens_approximately(as_messages(payload.messages), tools=tools or None)
+
+    def describe(self, ref: ModelRef, instance: object) -> ModelDefinition:
+        """Return the registry entry of a chat model that was given in code; unknown figures stay ``None``."""
+        assert isinstance(instance, BaseChatModel)
+        return described(ref, instance)
 
     def close(self) -> None:
         """Close the blocking connections of the chat models that were built here."""

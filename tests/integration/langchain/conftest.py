@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +50,13 @@ async def transport() -> AsyncIterator[LangChainTransport]:
     transport = LangChainTransport()
     yield transport
     await transport.aclose()
+
+
+@pytest.fixture
+def benchmark() -> Callable[..., object]:
+    """Run what LangChain's suite wants timed, without timing it: ``benchmarks/langchain.py`` measures."""
+
+    def once(function: Callable[..., object], *args: object) -> object:
+        return function(*args)
+
+    return once

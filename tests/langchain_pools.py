@@ -1,0 +1,56 @@
+"""Configurations of routers over the fake provider, for the tests of the LangChain adapter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from wire_server import Fault, WireServer
+
+from crew_router import Mode, Router, RoutingDecision, RoutingRequest
+
+_CAPABILITIES = ["tools", "json", "streaming"]
+
+
+@cache
+def standing_wire() -> WireServer:
+    """Return one fake provider for the whole process; the model ``broken`` fails on every call."""
+    server = WireServer().__enter__()
+    server.break_model("broken", Fault(status=500))
+    return server
+
+
+def entry(wire: WireServer, model: str, *, provider: str = "openai", quality: float = 0.7, **more: Any) -> dict[str, Any]:
+    """Return a registry entry of a model on the fake provider."""
+    url = {"anthropic": wire.url, "mistralai": wire.mistral_url}.get(provider, wire.openai_url)
+    known = {"price": {"input": 1.0, "output": 2.0}, "context_window": 100_000, "max_output_tokens": 4000, "capabilities": _CAPABILITIES}
+    return {"provider": provider, "model": model, "base_url": url, "api_key": "k", "quality": quality, **known, **more}
+
+
+def pool(wire: WireServer, *names: str, provider: str = "openai", **more: Any) -> dict[str, Any]:
+    """Return a configuration with some models on the fake provider, the first one the best, everything in memory."""
+    entries = {f"lab:{name}": entry(wire, name, provider=provider, quality=0.9 - at * 0.1) for at, name in enumerate(names)}
+    return {"registry": "none", "models": entries, "ledger": {"url": "sqlite://"}, "breaker": {"failures": 1_000_000}, **more}
+
+
+@cache
+def router_over(*names: str, provider: str = "openai") -> Router:
+    """Return a router over the standing fake provider that lives as long as the process."""
+    return Router(pool(standing_wire(), *names, provider=provider))
+
+
+class CascadingRouter(Router):
+    """A router whose every decision is a cascade over the whole pool, cheapest first, unless a model is pinned."""
+
+    def _decide(self, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
+        decision = super()._decide(request, executing=executing)
+        if request.force_model is not None:
+            return decision
+        return replace(decision, mode=Mode.CASCADE, models=tuple(reversed((decision.selected_model, *decision.fallbacks))))
+
+
+@cache
+def cascading_router(*names: str) -> Router:
+    """Return a router over the standing fake provider that answers everything by a cascade."""
+    return CascadingRouter(pool(standing_wire(), *names))

@@ -1,0 +1,63 @@
+"""What LangChain's standard suites are told of :class:`ChatCrewRouter`; each test module names its pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_pools import router_over
+
+from crew_router_langchain import ChatCrewRouter
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+class Declared:
+    """Features of the chat model; ``names`` and ``provider`` are the pool of a test module."""
+
+    names: tuple[str, ...] = ("fast", "smart")
+    provider = "openai"
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        """The class under test."""
+        return ChatCrewRouter
+
+    @property
+    def model_override_value(self) -> str:
+        """A model of the pool that a call may name, by its short name."""
+        return "smart"
+
+    @property
+    def supports_json_mode(self) -> bool:
+        """JSON mode is bound for whichever model is called."""
+        return True
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        """Anthropic's content blocks are read by every provider package in the pools."""
+        return True
+
+
+class UnitDeclared(Declared):
+    """For the unit suite the router comes from a file, which the environment can name."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        """The file."""
+        return {"config": f"tests/data/langchain/{self.provider}.yaml"}
+
+    @property
+    def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
+        """The environment names the file."""
+        file = self.chat_model_params["config"]
+        return {"CREW_ROUTER_CONFIG": file}, {}, {"config": file}
+
+
+class IntegrationDeclared(Declared):
+    """For the integration suite the router is over the fake provider."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        """A router over the pool of the module."""
+        return {"router": router_over(*self.names, provider=self.provider)}

@@ -220,7 +220,8 @@ def _executor(parts: Parts, rng: random.Random) -> Executor:
     from crew_router.execute.transports import Transports  # noqa: PLC0415
 
     stream = parts.config.stream
-    services = Services(lambda ref: parts.registry[ref], Transports(), parts.clock, recorder=parts.recorder)
+    parts.transports = transports = Transports()
+    services = Services(lambda ref: parts.registry[ref], transports, parts.clock, recorder=parts.recorder)
     policy = ExecutionPolicy(stream=StreamPolicy(stream.policy), hold_chars=stream.hold_chars)
     return Executor(services, policy=policy, rng=rng)
 

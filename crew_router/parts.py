@@ -33,6 +33,7 @@ from crew_router.types import (
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
+    from crew_router.execute.transports import Transports
     from crew_router.registry import Registry
     from crew_router.settings import RouterConfig
 
@@ -112,6 +113,7 @@ class Parts:
     probes_usual_ports: bool
     serving: dict[str, bool] = field(default_factory=dict[str, bool])
     recent: Recent = field(default_factory=Recent)
+    transports: Transports | None = None
     _pool: Pool | None = None
     _probed_at: float = -_INF
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -288,8 +290,18 @@ class Parts:
 
     def close(self) -> None:
         """Write what is pending and release everything."""
+        if self.transports is not None:
+            self.transports.close()
         self.ledger.close()
         self.state.close()
+
+    async def aclose(self) -> None:
+        """Close, connections of the running loop too, without holding it up."""
+        import asyncio  # noqa: PLC0415 - not needed to import the package
+
+        if self.transports is not None:
+            await self.transports.aclose()
+        await asyncio.to_thread(self.close)
 
 
 def server_model(ref: ModelRef, *, base_url: str) -> ModelDefinition:

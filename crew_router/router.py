@@ -325,9 +325,7 @@ class Router:
 
     async def aclose(self) -> None:
         """Close, without holding up the event loop."""
-        import asyncio  # noqa: PLC0415 - not needed to import the package
-
-        await asyncio.to_thread(self._parts.close)
+        await self._parts.aclose()
 
     def _plan(self, prompt: Prompt, request: RoutingRequest) -> tuple[Payload, RoutingDecision]:
         payload = payload_of(prompt)

@@ -49,6 +49,20 @@ class Transports:
         ready = self._ready.get(name)
         return ready if ready is not None else self._load(name)
 
+    def close(self) -> None:
+        """Close what the transports opened for blocking calls; they open again when they are used again."""
+        for transport in tuple(self._ready.values()):
+            close = getattr(transport, "close", None)
+            if close is not None:
+                close()
+
+    async def aclose(self) -> None:
+        """Close what the transports opened on the running loop, and what :meth:`close` closes."""
+        for transport in tuple(self._ready.values()):
+            aclose = getattr(transport, "aclose", None)
+            if aclose is not None:
+                await aclose()
+
     def _name_of(self, model: ModelDefinition) -> str:
         if model.instance is None:
             provider = f"provider.{model.provider}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from crew_router.types import ModelRef, TaskType
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
+    from crew_router.execute.policy import ExecutionPolicy
     from crew_router.settings import RouterConfig, StrategySettings
     from crew_router.situation import TaskPreference
     from crew_router.strategies import Strategy
@@ -82,8 +84,15 @@ def assemble(
         declared=frozenset(model.ref for model in registry.models) if given is not None else frozenset(),
         probes_usual_ports=given is None,
     )
+    parts.recorder = replace(recorder, credential=functools.partial(_credential, parts))
     parts.executor = _executor(parts, rng)
     return parts
+
+
+def _credential(parts: Parts, ref: ModelRef) -> str | None:
+    from crew_router.execute.credential import credential_key  # noqa: PLC0415 - only failed credentials need it
+
+    return credential_key(parts.registry[ref])
 
 
 def _ledger(config: RouterConfig, url: str, clock: Clock) -> Ledger:
@@ -214,16 +223,34 @@ def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy
 
 
 def _executor(parts: Parts, rng: random.Random) -> Executor:
-    from crew_router.execute.desk import Services  # noqa: PLC0415 - only routers that execute need it
+    from crew_router.execute.breaker_gate import BreakerGate  # noqa: PLC0415 - only routers that execute need it
+    from crew_router.execute.capacity import Capacity  # noqa: PLC0415
+    from crew_router.execute.desk import Services  # noqa: PLC0415
     from crew_router.execute.executor import Executor  # noqa: PLC0415
-    from crew_router.execute.policy import ExecutionPolicy, StreamPolicy  # noqa: PLC0415
+    from crew_router.execute.sla_gate import SlaGate  # noqa: PLC0415
     from crew_router.execute.transports import Transports  # noqa: PLC0415
 
-    stream = parts.config.stream
     parts.transports = transports = Transports()
-    services = Services(lambda ref: parts.registry[ref], transports, parts.clock, recorder=parts.recorder)
-    policy = ExecutionPolicy(stream=StreamPolicy(stream.policy), hold_chars=stream.hold_chars)
-    return Executor(services, policy=policy, rng=rng)
+    services = Services(
+        lambda ref: parts.registry[ref],
+        transports,
+        parts.clock,
+        gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng)),
+        capacity=Capacity(parts.clock, parts.state, factor=parts.config.capacity.factor),
+        recorder=parts.recorder,
+    )
+    return Executor(services, policy=_execution(parts.config), rng=rng)
+
+
+def _execution(config: RouterConfig) -> ExecutionPolicy:
+    from crew_router.execute.policy import CascadePolicy, ExecutionPolicy, StreamPolicy  # noqa: PLC0415 - as above
+
+    return ExecutionPolicy(
+        stream=StreamPolicy(config.stream.policy),
+        hold_chars=config.stream.hold_chars,
+        hedge=config.hedge.budget,
+        cascade=CascadePolicy(threshold=config.escalation.threshold if config.escalation.enabled else 0.0),
+    )
 
 
 def _file_url(name: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from crew_router.clock import Clock
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
@@ -11,17 +11,16 @@ from crew_router.ledger.protocol import Ledger, RequestOutcome
 from crew_router.state.protocol import Observation, State
 from crew_router.types import NANO_PER_USD, Attempt, ErrorKind, Mode, ModelRef, RoutedResponse, RoutingDecision, TaskType, Usage
 
-_CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.CANCELLED})
-
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes decisions, attempts and outcomes; learning can be switched off."""
+    """Writes decisions, attempts and outcomes; learning can be switched off, ``credential`` names the breaker of a model's key."""
 
     ledger: Ledger
     state: State
     clock: Clock
     learns: bool = True
+    credential: Callable[[ModelRef], str | None] | None = None
 
     def decided(self, decision: RoutingDecision, *, text: str) -> None:
         """Take a decision."""
@@ -31,8 +30,6 @@ class Recorder:
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
         """Take one call the moment it ends."""
         self.ledger.attempted(decision.id, attempt)
-        if attempt.error in _CALLERS_FAULT:
-            return
         self.state.observe(
             Observation(
                 attempt.model,
@@ -44,8 +41,12 @@ class Recorder:
                 cost_usd=None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD,
                 output_tokens=None if attempt.usage is None else attempt.usage.output_tokens,
                 error=attempt.error,
+                credential=self._credential_of(attempt),
             )
         )
+
+    def _credential_of(self, attempt: Attempt) -> str | None:
+        return None if self.credential is None else self.credential(attempt.model)
 
     def answered(self, response: RoutedResponse, *, latency_s: float) -> None:
         """Take a request that ended with an answer."""

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crew_router.clock import Clock, SystemClock
+from crew_router.execute.breaker_gate import BreakerGate
+from crew_router.execute.capacity import Capacity
+from crew_router.execute.credential import credential_key
 from crew_router.execute.desk import Services
 from crew_router.execute.executor import Executor
 from crew_router.execute.gates import Gate
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.transports import Transports
+from crew_router.state.protocol import Observation, State
 from crew_router.testing import RecordedModel, ScriptedModel
 from crew_router.types import (
     Attempt,
@@ -44,6 +48,21 @@ class Notebook:
 
 
 @dataclass
+class Observer:
+    """A recorder that tells the shared state, as the router's does."""
+
+    state: State
+    registry: Mapping[ModelRef, ModelDefinition]
+    clock: Clock
+
+    def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
+        """Tell the state how the call ended."""
+        key = credential_key(self.registry[attempt.model])
+        task = decision.profile.task_type.value
+        self.state.observe(Observation(attempt.model, task, success=attempt.ok, at=self.clock.now(), error=attempt.error, credential=key))
+
+
+@dataclass
 class Bench:
     """An executor over models by short name, and everything it was told."""
 
@@ -51,12 +70,16 @@ class Bench:
     policy: ExecutionPolicy = QUICK
     clock: Clock = field(default_factory=SystemClock)
     gates: tuple[Gate, ...] = ()
+    capacity: Capacity | None = None
     notebook: Notebook = field(default_factory=Notebook)
+    state: State | None = None
 
     def __post_init__(self) -> None:
         """Build the registry and the executor."""
         self.registry = {ModelRef(f"lab:{name}"): model.describe(ModelRef(f"lab:{name}")) for name, model in self.models.items()}
-        services = Services(self.lookup, Transports(), self.clock, gates=self.gates, recorder=self.notebook)
+        recorder = self.notebook if self.state is None else Observer(self.state, self.registry, self.clock)
+        gates = self.gates if self.state is None else (BreakerGate(self.state, self.clock), *self.gates)
+        services = Services(self.lookup, Transports(), self.clock, gates=gates, capacity=self.capacity, recorder=recorder)
         self.executor = Executor(services, policy=self.policy, rng=random.Random(1))
 
     def lookup(self, ref: ModelRef) -> ModelDefinition:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crew_router.clock import Clock
 from crew_router.errors import CrewRouterError, ModelCallError
+from crew_router.execute.capacity import Capacity, Place, Queued
 from crew_router.execute.checks import fault_of
 from crew_router.execute.commands import Chunk, Done, Refusal, RefusalReason, Start
 from crew_router.execute.gates import Ask, Gate, Pass
@@ -47,6 +48,7 @@ class Services:
     clock: Clock
     _: KW_ONLY
     gates: Sequence[Gate] = ()
+    capacity: Capacity | None = None
     recorder: Recorder | None = None
 
 
@@ -82,6 +84,7 @@ class Desk:
         self._open: dict[int, Opened] = {}
         self._by_call: dict[int, Attempt] = {}
         self._ended: dict[int, Done] = {}
+        self._queued: dict[int, tuple[Start, Queued]] = {}
         self._transports: dict[int, Transport] = {}
         self._counted: dict[int, tuple[Payload, int]] = {}
 
@@ -104,8 +107,13 @@ class Desk:
         opened = self._open.get(call)
         return self._by_call[call].model if opened is None else opened.model.ref
 
-    def open(self, start: Start) -> Opened | Done:
-        """Check a candidate again, fit the request to it, and return a call that has not begun."""
+    def open(self, start: Start, place: Place | None = None) -> Opened | Queued | Done:
+        """Check a candidate again, fit the request to it, and return a call that has not begun.
+
+        Args:
+            start: The call.
+            place: The place that it waited for, when it was queued before.
+        """
         model, payload = self._services.registry(start.model), start.payload or self._payload
         for watch in WATCHERS:
             watch(model)
@@ -113,11 +121,14 @@ class Desk:
             transport = self._services.transports(model)
         except CrewRouterError as error:
             return self._refused(start, "transport", str(error))
-        if unfit := self._unfit(model, payload, transport):
+        if place is None and (unfit := self._unfit(model, payload, transport)):
             return self._refused(start, *unfit)
-        passes = self._enter(start, model, transport=transport, payload=payload)
+        passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), place)
         if isinstance(passes, Refusal):
             return Done(start.call, self.clock.monotonic(), refusal=passes)
+        if isinstance(passes, Queued):
+            self._queued[start.call] = start, passes
+            return passes
         try:
             call = self._fit(start, model, transport=transport, payload=payload, passes=passes)
         except CrewRouterError as error:
@@ -133,6 +144,11 @@ class Desk:
         self._open[start.call] = opened
         self._transports[start.call] = transport
         return opened
+
+    def resume(self, call: int) -> Opened | Queued | Done:
+        """Open a call whose place has come."""
+        start, queued = self._queued.pop(call)
+        return self.open(start, queued.place)
 
     def piece(self, opened: Opened, piece: Piece) -> Chunk:
         """Take a piece of a live call."""
@@ -163,6 +179,10 @@ class Desk:
 
     def cancelled(self, call: int, kind: ErrorKind) -> Done:
         """End a running call; one that ended in the same moment is reported as it ended."""
+        if call in self._queued:
+            start, queued = self._queued.pop(call)
+            queued.give_up()
+            return self._refused(start, "capacity", "no place became free in time")
         opened = self._open.get(call)
         if opened is None:
             return self._ended[call]
@@ -175,7 +195,7 @@ class Desk:
 
     def close(self) -> None:
         """End every call that still runs: nobody waits for it any more."""
-        for call in tuple(self._open):
+        for call in (*self._open, *self._queued):
             self.cancelled(call, ErrorKind.CANCELLED)
 
     def input_tokens(self, payload: Payload, transport: Transport) -> int:
@@ -201,24 +221,33 @@ class Desk:
     def _refused(self, start: Start, reason: RefusalReason, detail: str) -> Done:
         return Done(start.call, self.clock.monotonic(), refusal=Refusal(start.model, reason, detail))
 
-    def _enter(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> tuple[Pass, ...] | Refusal:
-        if not self._services.gates:
-            return ()
+    def _ask(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> Ask | None:
+        if not self._services.gates and self._services.capacity is None:
+            return None
         bound = payload.parameters.get("max_tokens")
-        ask = Ask(
+        return Ask(
             self._decision, model,
             input_tokens=self.input_tokens(payload, transport),
             max_tokens=bound if isinstance(bound, int) else None,
             lease_s=start.timeout_s or 600.0, force=start.force,
         )  # fmt: skip
-        passes: list[Pass] = []
+
+    def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> tuple[Pass, ...] | Queued | Refusal:
+        """Go through capacity, then the gates; a place is taken first, because money is not reserved for a call that waits."""
+        if ask is None:
+            return ()
+        passes: list[Pass] = [] if place is None else [place]
+        if place is None and self._services.capacity is not None:
+            seat = self._services.capacity.enter(ask, last=start.queue)
+            if isinstance(seat, (Queued, Refusal)):
+                return seat
+            passes += [] if seat is None else [seat]
         for gate in self._services.gates:
             answer = gate.enter(ask)
             if isinstance(answer, Refusal):
                 self._give_back(passes)
                 return answer
-            if answer is not None:
-                passes.append(answer)
+            passes += [] if answer is None else [answer]
         return tuple(passes)
 
     def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Pass]) -> Call:

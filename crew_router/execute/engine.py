@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, TypeVar
 
 from crew_router.clock import Clock
+from crew_router.execute.capacity import Queued
 from crew_router.execute.commands import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
 from crew_router.execute.desk import Desk, Opened
+from crew_router.types.vocabulary import ErrorKind
 
 T = TypeVar("T")
 _QUEUED_EVENTS = 64
@@ -162,7 +165,7 @@ class _Tasks:
 
     async def _pump(self, start: Start) -> None:
         try:
-            opened = self._desk.open(start)
+            opened = await self._opened(start)
         except Exception as error:  # noqa: BLE001 - raised again by the engine, in the caller's own task
             await self._events.put(_Crash(error))
             return
@@ -180,6 +183,15 @@ class _Tasks:
         except Exception as error:  # noqa: BLE001 - the attempt boundary: whatever a client raises is a failed attempt
             await self._events.put(self._desk.failed(opened, error))
 
+    async def _opened(self, start: Start) -> Opened | Done:
+        opened = self._desk.open(start)
+        while isinstance(opened, Queued):
+            granted = asyncio.Event()
+            opened.subscribe(_waker(granted))
+            await granted.wait()
+            opened = self._desk.resume(start.call)
+        return opened
+
     async def _carry(self, opened: Opened) -> None:
         if not opened.start.live:
             await self._events.put(self._desk.replied(opened, await opened.call.acomplete()))
@@ -188,6 +200,17 @@ class _Tasks:
             async for piece in pieces:
                 await self._events.put(self._desk.piece(opened, piece))
         await self._events.put(self._desk.streamed(opened))
+
+
+def _waker(granted: asyncio.Event) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+
+    def wake() -> None:
+        # The request may have ended, and its private loop with it; the place was given up then.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(granted.set)
+
+    return wake
 
 
 @contextlib.asynccontextmanager
@@ -199,8 +222,19 @@ async def _closing(pieces: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T],
             await pieces.aclose()
 
 
-def _events(desk: Desk, start: Start) -> Generator[Event, None, None]:
+def _opened(desk: Desk, start: Start) -> Opened | Done:
     opened = desk.open(start)
+    while isinstance(opened, Queued):
+        granted = threading.Event()
+        opened.subscribe(granted.set)
+        if not granted.wait(start.timeout_s):
+            return desk.cancelled(start.call, ErrorKind.CANCELLED)
+        opened = desk.resume(start.call)
+    return opened
+
+
+def _events(desk: Desk, start: Start) -> Generator[Event, None, None]:
+    opened = _opened(desk, start)
     if isinstance(opened, Done):
         yield opened
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -75,7 +76,7 @@ class Executor:
             DeadlineExceededError: The deadline passed first.
             NoCandidateError: No candidate could be called at all.
         """
-        work = self._work(decision, payload, options, live=False)
+        work = self._work(decision, payload, options, live=False, sync=True)
         if not work.concurrent:
             return _response(run(work.flow, work.desk), work)
         loop = PrivateLoop()
@@ -98,10 +99,11 @@ class Executor:
             DeadlineExceededError: The deadline passed first.
             NoCandidateError: No candidate could be called at all.
         """
-        work = self._work(decision, payload, options, live=True)
+        work = self._work(decision, payload, options, live=True, sync=True)
         if not work.concurrent:
-            for item in drive(work.flow, work.desk):
-                yield _chunk(item, work)
+            with contextlib.closing(drive(work.flow, work.desk)) as items:
+                for item in items:
+                    yield _chunk(item, work)
             return
         loop = PrivateLoop()
         try:
@@ -115,14 +117,11 @@ class Executor:
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer to one request piece by piece, as :meth:`stream` does."""
         work = self._work(decision, payload, options, live=True)
-        items = adrive(work.flow, work.desk)
-        try:
+        async with contextlib.aclosing(adrive(work.flow, work.desk)) as items:
             async for item in items:
                 yield _chunk(item, work)
-        finally:
-            await items.aclose()
 
-    def _work(self, decision: RoutingDecision, payload: Payload, options: Options | None, *, live: bool) -> _Running:
+    def _work(self, decision: RoutingDecision, payload: Payload, options: Options | None, *, live: bool, sync: bool = False) -> _Running:
         options = options or _PLAIN
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
@@ -131,7 +130,7 @@ class Executor:
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
             deadline=None if deadline_s is None else services.clock.monotonic() + deadline_s,
-            live=live, whole=payload.response_format is not None, hedge=self._hedge,
+            live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
         )  # fmt: skip
         flow, concurrent = flow_of(Work(decision, payload, job, services.registry), self._flows)
         return _Running(decision, desk, flow, deadline_s, concurrent)

@@ -19,6 +19,7 @@ from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ErrorKind
 
 _TIMER_SLACK_S: Final = 0.001
+_FORCED: Final = frozenset({"breaker", "sla"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Line:
         self._waiting: list[_Waiting] = []
         self._failures: dict[str, int] = {}
         self._calls = 0
+        self._began = job.clock.monotonic()
         self.errors: list[ModelCallError] = []
         self.refusals: list[Refusal] = []
 
@@ -112,9 +114,10 @@ class Line:
         return self._from_refused(now, prefill=prefill) or self._from_waiting(now, prefill=prefill)
 
     def refused(self, model: ModelDefinition, refusal: Refusal) -> None:
-        """Take a refusal; only a breaker can be forced and only capacity can be waited for."""
+        """Take a refusal; breakers and promises can be forced, and capacity can be waited for."""
         self._calls -= 1
-        if refusal.reason in {"breaker", "capacity"} and not any(refusal.model == each.model for each in self.refusals):
+        again = any(refusal.model == each.model for each in self.refusals)
+        if (refusal.reason in _FORCED and not again) or (refusal.reason == "capacity" and self._may_wait(refusal, again=again)):
             self._refused.append((model, refusal))
         self.refusals.append(refusal)
 
@@ -134,14 +137,21 @@ class Line:
         if wait_s <= back_off.patience_s:
             self._waiting.append(_Waiting(model, self._job.clock.monotonic() + wait_s, failures))
 
+    def _may_wait(self, refusal: Refusal, *, again: bool) -> bool:
+        """Tell whether a place or a new window is worth waiting for, within patience and deadline."""
+        if refusal.retry_at is None:
+            return not again
+        latest = self._began + self._job.policy.back_off.patience_s
+        return refusal.retry_at <= (latest if self._job.deadline is None else min(latest, self._job.deadline))
+
     def _from_refused(self, now: float, *, prefill: bool) -> Turn | None:
-        fit = [(refusal.retry_at or now, i) for i, (model, refusal) in enumerate(self._refused) if model.prefill or not prefill]
+        fit = [(_ready(refusal, now), i) for i, (model, refusal) in enumerate(self._refused) if model.prefill or not prefill]
         if not fit:
             return None
-        _, at = min(fit)
+        ready_at, at = min(fit)
         model, refusal = self._refused.pop(at)
         self._calls += 1
-        return Turn(model, now, force=refusal.reason == "breaker", queue=refusal.reason == "capacity")
+        return Turn(model, ready_at, force=refusal.reason in _FORCED, queue=refusal.reason == "capacity")
 
     def _from_waiting(self, now: float, *, prefill: bool) -> Turn | None:
         fit = [each for each in self._waiting if each.model.prefill or not prefill]
@@ -153,6 +163,11 @@ class Line:
         self._waiting.remove(first)
         self._calls += 1
         return Turn(first.model, max(first.ready_at, now), force=True)
+
+
+def _ready(refusal: Refusal, now: float) -> float:
+    """Return when a refused model is worth another try: a forced one at once."""
+    return now if refusal.reason in _FORCED else max(refusal.retry_at or now, now)
 
 
 def _fails_too(other: ModelDefinition, failed: ModelDefinition, kind: ErrorKind) -> bool:

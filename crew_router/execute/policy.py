@@ -72,6 +72,7 @@ class ExecutionPolicy:
         back_off: Waits before a model is called again.
         first_share: Share of the time left that one call gets while other models stand behind it.
         hedge: Second calls to slow models, as a share of all requests; 0 for none.
+        hedge_sync: Whether synchronous calls are hedged too; each then runs on a private loop, so that the loser really ends.
         consensus: How a parallel run ends.
         cascade: When a cascade stops.
     """
@@ -84,5 +85,6 @@ class ExecutionPolicy:
     back_off: BackOff = field(default_factory=BackOff)
     first_share: float = 0.6  # guess, not measured
     hedge: float = 0.0
+    hedge_sync: bool = False
     consensus: ConsensusPolicy = field(default_factory=ConsensusPolicy)
     cascade: CascadePolicy = field(default_factory=CascadePolicy)

@@ -19,6 +19,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from crew_router.execute.capacity import Queued
 from crew_router.execute.commands import Cancel, Done, Emit, Event, Flow, Result, Start, Timer, Wait
 from crew_router.execute.desk import Desk, Opened
 from crew_router.testing.clock import FrozenClock
@@ -93,6 +94,7 @@ class _Actor:
         self._mail: list[Event] = []
         self._waiting: Wait | None = None
         self._running: dict[int, Iterator[Step]] = {}
+        self._queued: set[int] = set()
 
     def step(self, event: Event | None) -> None:
         """Send an event to the flow and carry out its commands until it waits."""
@@ -121,13 +123,24 @@ class _Actor:
                 return
 
     def _start(self, start: Start) -> None:
-        opened = self._desk.open(start)
+        self._opened(start, self._desk.open(start))
+
+    def _opened(self, start: Start, opened: Opened | Queued | Done) -> None:
         if isinstance(opened, Done):
-            self._mail.append(opened)
+            self._deliver(opened)
+            return
+        if isinstance(opened, Queued):
+            self._queued.add(start.call)
+            opened.subscribe(lambda: self._world.later(0.0, lambda: self._granted(start)))
             return
         assert isinstance(opened.call, ScriptedCall), "only scripted models run in a simulation"
         self._running[start.call] = opened.call.steps()
         self._next(opened)
+
+    def _granted(self, start: Start) -> None:
+        if start.call in self._queued:
+            self._queued.discard(start.call)
+            self._opened(start, self._desk.resume(start.call))
 
     def _next(self, opened: Opened) -> None:
         """Put the next step of a script on the agenda."""
@@ -175,7 +188,7 @@ class _Actor:
 
     def _wait(self, wait: Wait) -> None:
         self._waiting = wait
-        assert self._running or wait.until is not None, "a flow waits for ever without a running call"
+        assert self._running or self._queued or wait.until is not None, "a flow waits for ever without a running call"
         if wait.until is not None:
             self._world.at(max(wait.until, self._world.clock.monotonic()), lambda: self._ring(wait))
 
@@ -185,11 +198,13 @@ class _Actor:
 
     def _forget(self, call: int) -> None:
         self._running.pop(call, None)
+        self._queued.discard(call)
         self._mail = [event for event in self._mail if isinstance(event, Timer) or event.call != call]
 
     def _end(self, result: Result | None) -> None:
         self._outcome.result, self._outcome.ended_at = result, self._world.clock.monotonic()
         self._running.clear()
+        self._queued.clear()
         self._waiting = None
         self._flow.close()
         self._desk.close()

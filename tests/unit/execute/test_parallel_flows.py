@@ -16,7 +16,7 @@ from crew_router.testing import ScriptedModel
 from crew_router.types import ErrorKind, Latency, Mode, RoutingRequest
 
 ASKED = Payload(("What is 6 * 7?",))
-HEDGES = ExecutionPolicy(hedge=1.0)
+HEDGES = ExecutionPolicy(hedge=1.0, hedge_sync=True)
 
 
 def voting(method=ConsensusMethod.VOTING):

@@ -1,0 +1,190 @@
+"""How many calls a model takes at once and a minute; who waits, in which order, and who moves on (requirement D14).
+
+A model with ``limits.concurrency`` c runs c calls at once. Up to ``factor`` · c may be there, running or waiting; what comes
+then overflows to the next best model, and waits here only when no other is left. Waiting calls are served by urgency, then by
+deadline, then in the order in which they came. Requests and tokens a minute are counted in windows of the shared state.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from crew_router.clock import Clock
+from crew_router.execute.commands import Refusal
+from crew_router.execute.gates import Ask
+from crew_router.types.model import ModelDefinition
+from crew_router.types.vocabulary import ModelRef, Urgency
+
+if TYPE_CHECKING:
+    from crew_router.state.protocol import State
+    from crew_router.types.outcome import Attempt, Usage
+
+FACTOR: Final = 1.25
+_WINDOW_S: Final = 60.0
+_SHARED_RETRY_S: Final = 0.25
+_RANK: Final = {Urgency.INTERACTIVE: 0, Urgency.NORMAL: 1, Urgency.BATCH: 2}
+
+
+class Capacity:
+    """The places of all models in this process; safe to call from any thread.
+
+    Args:
+        clock: Time.
+        state: Windows and places that all processes share; this process alone when not given.
+        factor: Calls that may be at a model, running or waiting, as a multiple of its concurrency.
+    """
+
+    def __init__(self, clock: Clock, state: State | None = None, *, factor: float = FACTOR) -> None:
+        self._clock, self._state, self._factor = clock, state, factor
+        self._rooms: dict[ModelRef, _Room] = {}
+        self._lock = threading.Lock()
+        self._numbers = itertools.count()
+
+    def enter(self, ask: Ask, *, last: bool) -> Place | Queued | Refusal | None:
+        """Return a place, a wait for one, a refusal, or ``None`` for a model without limits.
+
+        Args:
+            ask: The call.
+            last: No other model is left, so that the call may wait however many wait before it.
+        """
+        limits = ask.model.limits
+        if limits.concurrency is None and limits.rpm is None and limits.tpm is None:
+            return None
+        refusal = self._window(ask)
+        if refusal is not None:
+            return refusal
+        if limits.concurrency is None:
+            return None
+        return self._seat(ask, limits.concurrency, last=last)
+
+    def running(self, ref: ModelRef) -> int:
+        """Return how many calls of a model run in this process."""
+        room = self._rooms.get(ref)
+        return 0 if room is None else room.running
+
+    def waiting(self, ref: ModelRef) -> int:
+        """Return how many calls wait for a model in this process."""
+        room = self._rooms.get(ref)
+        return 0 if room is None else len(list(room.waiting()))
+
+    def _seat(self, ask: Ask, limit: int, *, last: bool) -> Place | Queued | Refusal:
+        with self._lock:
+            room = self._rooms.setdefault(ask.model.ref, _Room())
+            if room.running < limit:
+                room.running += 1
+                return Place(self, ask.model, str(next(self._numbers)))
+            waiting = len(list(room.waiting()))
+            if not last and room.running + waiting >= math.ceil(limit * self._factor):
+                detail = f"{room.running} calls run and {waiting} wait"
+                return Refusal(ask.model.ref, "capacity", detail)
+            queued = Queued(Place(self, ask.model, str(next(self._numbers))))
+            heapq.heappush(room.queue, (*self._order(ask), next(self._numbers), queued))
+            return queued
+
+    def leave(self, model: ModelDefinition) -> None:
+        """Free a place, or hand it to the first who waits."""
+        with self._lock:
+            room = self._rooms[model.ref]
+            following = next(room.served(), None)
+            if following is None:
+                room.running -= 1
+        if following is not None:
+            following.grant()
+
+    def _window(self, ask: Ask) -> Refusal | None:
+        limits, state = ask.model.limits, self._state
+        if state is None:
+            return None
+        tokens = ask.input_tokens + (ask.max_tokens or ask.decision.profile.expected_output_tokens.value)
+        for name, amount, limit in (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm)):
+            if limit is None:
+                continue
+            wait_s = state.take(f"{name}:{ask.model.ref}", min(amount, limit), limit=limit, window_s=_WINDOW_S)
+            if wait_s > 0:
+                retry_at = self._clock.monotonic() + wait_s
+                return Refusal(ask.model.ref, "capacity", f"{limit} {name} are used up", retry_at=retry_at)
+        return None
+
+    def _order(self, ask: Ask) -> tuple[int, float]:
+        deadline_s = ask.decision.request.deadline_s
+        at = math.inf if deadline_s is None else self._clock.monotonic() + deadline_s
+        return _RANK[ask.decision.profile.urgency.value], at
+
+
+@dataclass(slots=True)
+class _Room:
+    """The calls at one model."""
+
+    running: int = 0
+    queue: list[tuple[int, float, int, Queued]] = field(default_factory=list[tuple[int, float, int, "Queued"]])
+
+    def waiting(self) -> Iterator[Queued]:
+        """Yield who still waits, in no order."""
+        return (queued for *_, queued in self.queue if not queued.given_up)
+
+    def served(self) -> Iterator[Queued]:
+        """Yield who waits, first who is served first, and take them off the queue."""
+        while self.queue:
+            *_, queued = heapq.heappop(self.queue)
+            if not queued.given_up:
+                yield queued
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One running call of a model."""
+
+    capacity: Capacity
+    model: ModelDefinition
+    token: str
+
+    @property
+    def max_tokens(self) -> int | None:
+        """A place bounds no answer."""
+        return None
+
+    def settle(self, attempt: Attempt | None, *, spent: Usage | None) -> None:  # noqa: ARG002 - the protocol's
+        """Leave the place."""
+        self.capacity.leave(self.model)
+
+
+class Queued:
+    """A wait for a place. ``grant`` may come from any thread, before or after ``subscribe``."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.given_up = False
+        self._granted = False
+        self._callback: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Have a function called once the place is there."""
+        with self._lock:
+            self._callback = callback
+            granted = self._granted
+        if granted:
+            callback()
+
+    def grant(self) -> None:
+        """Hand the place over; when nobody wants it any more, it goes to the next."""
+        with self._lock:
+            self._granted = True
+            callback, gone = self._callback, self.given_up
+        if gone:
+            self.place.settle(None, spent=None)
+        elif callback is not None:
+            callback()
+
+    def give_up(self) -> None:
+        """Wait no longer; a place that was granted in the same moment goes to the next."""
+        with self._lock:
+            granted, self.given_up = self._granted, True
+        if granted:
+            self.place.settle(None, spent=None)

@@ -8,6 +8,7 @@ commutative and associative, so that processes add what they saw without reading
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from crew_router.types.outcome import PerformanceMetrics
@@ -39,6 +40,10 @@ FIELDS: Final = (
     "quality_sum",
     "tokens",
     "token_s",
+    "answer_n",
+    "answer_tokens",
+    "answer_log",
+    "answer_log_sq",
 )
 _FULL_TRUST: Final = 10.0  # guess, not measured: samples at which confidence is one half
 _Z95: Final = 1.645
@@ -61,6 +66,7 @@ def figures_of(seen: Observation) -> Vector:
         *((1.0, seen.quality) if seen.quality is not None else (0.0, 0.0)),
         tokens,
         token_s,
+        *_length(seen),
     )
 
 
@@ -68,12 +74,15 @@ def merged(one: Vector, other: Vector, *, half_life_s: float = WEEK_S) -> Vector
     """Return two vectors as one, as of the newer of their times."""
     old, new = (one, other) if one[0] <= other[0] else (other, one)
     keep = 2.0 ** ((old[0] - new[0]) / half_life_s)
-    return (new[0], *(was * keep + now for was, now in zip(old[1:], new[1:], strict=True)))
+    # A store may hold rows from before a figure was added; what it did not count then is nothing.
+    return (new[0], *(was * keep + now for was, now in zip_longest(old[1:], new[1:], fillvalue=0.0)))
 
 
 def metrics_of(vector: Vector, model: ModelRef, task_type: TaskType | None, *, now: float) -> PerformanceMetrics:
     """Return the figures that decisions read."""
-    at, n, successes, lat_n, lat_sum, log_sum, log_sq, ttft_n, ttft_sum, cost_n, cost_sum, q_n, q_sum, tokens, token_s = vector
+    whole = (*vector, *(0.0,) * (len(FIELDS) - len(vector)))
+    at, n, successes, lat_n, lat_sum, log_sum, log_sq, ttft_n, ttft_sum, cost_n, cost_sum, q_n, q_sum, tokens, token_s, *answer = whole
+    answer_n, answer_sum, answer_log, answer_log_sq = answer
     samples = n * 2.0 ** (min(at - now, 0.0) / WEEK_S)
     return PerformanceMetrics(
         model,
@@ -88,6 +97,8 @@ def metrics_of(vector: Vector, model: ModelRef, task_type: TaskType | None, *, n
         ttft_s=ttft_sum / ttft_n if ttft_n else None,
         p95_s=_p95(lat_n, log_sum, log_sq),
         tokens_per_s=tokens / token_s if token_s else None,
+        output_tokens=answer_sum / answer_n if answer_n else None,
+        output_spread=_spread(answer_n, answer_log, answer_log_sq) if answer_n else None,
     )
 
 
@@ -138,5 +149,16 @@ def _p95(n: float, log_sum: float, log_sq: float) -> float | None:
     # Latencies are close to log-normal, and the moments of their logarithms add up where a percentile would not.
     if not n:
         return None
+    return math.exp(log_sum / n + _Z95 * _spread(n, log_sum, log_sq))
+
+
+def _spread(n: float, log_sum: float, log_sq: float) -> float:
     mean = log_sum / n
-    return math.exp(mean + _Z95 * math.sqrt(max(log_sq / n - mean * mean, 0.0)))
+    return math.sqrt(max(log_sq / n - mean * mean, 0.0))
+
+
+def _length(seen: Observation) -> Vector:
+    if not seen.success or not seen.output_tokens:
+        return 0.0, 0.0, 0.0, 0.0
+    log = math.log(seen.output_tokens)
+    return 1.0, float(seen.output_tokens), log, log * log

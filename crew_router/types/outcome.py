@@ -113,6 +113,7 @@ class PerformanceMetrics:
 
     ``samples`` is the decayed count, ``confidence`` grows with sample size and falls with age. Seconds are those of
     successful calls: ``latency_s`` to the whole answer, ``p95_s`` its 95th percentile, ``ttft_s`` to the first piece.
+    ``output_tokens`` is the mean length of answers, ``output_spread`` the standard deviation of its natural logarithm.
     """
 
     model: ModelRef
@@ -128,6 +129,8 @@ class PerformanceMetrics:
     ttft_s: float | None = None
     p95_s: float | None = None
     tokens_per_s: float | None = None
+    output_tokens: float | None = None
+    output_spread: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,8 @@ class Snapshot:
     """The shared numbers as one process sees them while it decides; never changed, only replaced.
 
     ``weights`` are learned weights 0..1 (A12), ``multipliers`` the provider multipliers 0.5-2 (B1), ``provider_share`` each
-    provider's share of the last 100 decisions, ``spend_left_nano`` what budgets have left by scope name.
+    provider's share of the last 100 decisions, ``spend_left_nano`` what budgets have left by scope name, ``busy_until`` the
+    seconds since the epoch until which a model's rate window is full, ``in_flight`` its calls under way.
     """
 
     version: int = 0
@@ -163,3 +167,5 @@ class Snapshot:
     provider_share: Mapping[str, float] = field(default_factory=dict[str, float])
     spend_left_nano: Mapping[str, int] = field(default_factory=dict[str, int])
     unreachable: frozenset[ModelRef] = frozenset()
+    busy_until: Mapping[ModelRef, float] = field(default_factory=dict[ModelRef, float])
+    in_flight: Mapping[ModelRef, int] = field(default_factory=dict[ModelRef, int])

@@ -1,5 +1,6 @@
 """What every store of shared numbers must do, seen through the state that the line uses; two states stand for two processes."""
 
+import math
 import random
 
 import pytest
@@ -52,6 +53,19 @@ def fail(state, model=A, times=5, at=NOON, error=ErrorKind.OVERLOAD, **more):
     """Let a model fail."""
     for _ in range(times):
         state.observe(seen(model, at=at, success=False, error=error, **more))
+
+
+def test_length_of_answers_is_learnt(opened):
+    """The mean length of successful answers and its spread are known; failures do not count."""
+    state = opened()
+    state.observe(seen(output_tokens=100))
+    state.observe(seen(output_tokens=400))
+    state.observe(seen(output_tokens=9_000, success=False))
+
+    figures = state.snapshot().performance[A, CODE]
+
+    assert figures.output_tokens == pytest.approx(250.0)
+    assert figures.output_spread == pytest.approx(math.log(2.0))
 
 
 def test_own_outcomes_count_at_once(opened):

@@ -151,7 +151,7 @@ def _layers(source: ConfigSource, env: Mapping[str, str], *, arguments: Mapping[
         yield from _read(Path(env[CONFIG_VARIABLE]).expanduser(), f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}")
     elif isinstance(source, (str, Path)):
         yield from _read(Path(source).expanduser(), str(source))
-    yield Layer.of(PLACE, environment_layer(env))
+    yield Layer.of(PLACE, plain_mapping(environment_layer(env), PLACE))
     if isinstance(source, Mapping):
         yield Layer.of("config", plain_mapping(source, "config"))
     elif source is not None and not isinstance(source, (str, Path)):

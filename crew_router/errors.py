@@ -46,7 +46,7 @@ class ConfigurationError(CrewRouterError, ValueError):
 
     def __init__(self, place: str, key: str, problem: str, *, cure: str) -> None:
         self.place, self.key, self.problem, self.cure = place, key, problem, cure
-        where = f"{place}: {key}" if key else place
+        where = f"{place}: {printable(key)}" if key else place
         super().__init__(f"{where}: {problem}; {cure}")
 
 
@@ -78,8 +78,8 @@ class UnknownModelError(CrewRouterError, LookupError):
 
     def __init__(self, name: str, near: Sequence[str] = ()) -> None:
         self.name, self.near = name, tuple(near)
-        hint = f"did you mean {', '.join(near)}?" if near else "`crew-router models` lists the models."
-        super().__init__(f"the registry has no single model {name!r}; {hint}")
+        hint = f"did you mean {', '.join(map(printable, near))}?" if near else "`crew-router models` lists the models."
+        super().__init__(f"the registry has no single model {shown(name)}; {hint}")
 
 
 class UnknownDecisionError(CrewRouterError, LookupError):
@@ -223,3 +223,8 @@ def shown(value: object) -> str:
     """Return a value as a short, printable text."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}… ({len(text)} characters)"
+
+
+def printable(text: str) -> str:
+    """Return a name as it is when it fits on a line, as a short literal otherwise."""
+    return str(text) if text.isprintable() and len(text) <= _SHOWN_CHARS else shown(text)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
-from crew_router.errors import ConfigurationError, UnknownModelError
+from crew_router.errors import ConfigurationError, UnknownModelError, printable, shown
 from crew_router.registry import Registry
 from crew_router.schema.layers import Layers
 from crew_router.settings import ArmSettings, ExperimentSettings, PolicySettings, RouterConfig, StrategySettings, TaskTypeSettings
@@ -61,8 +61,8 @@ class _Check:
         try:
             return self.registry.resolve(name).ref
         except UnknownModelError as unknown:
-            cure = f"did you mean {', '.join(unknown.near)}?" if unknown.near else "name a model of the registry"
-            raise self.error(path, f"no single model is called {name!r}", cure=cure) from None
+            cure = f"did you mean {', '.join(map(printable, unknown.near))}?" if unknown.near else "name a model of the registry"
+            raise self.error(path, f"no single model is called {shown(name)}", cure=cure) from None
 
     def task_type(self, settings: TaskTypeSettings, path: tuple[str, ...], *, lenient: bool) -> TaskTypeSettings:
         if settings.strategy is not None:
@@ -99,11 +99,11 @@ class _Check:
             return
         value: object = then[key]
         if many and not isinstance(value, list):
-            raise self.error((*path, key), f"{value!r} is not a list", cure="write a list of models")
+            raise self.error((*path, key), f"{shown(value)} is not a list", cure="write a list of models")
         names: list[object] = cast("list[object]", value) if many else [value]
         for name in names:
             if not isinstance(name, str):
-                raise self.error((*path, key), f"{name!r} is not a model", cure="write 'provider:model'")
+                raise self.error((*path, key), f"{shown(name)} is not a model", cure="write 'provider:model'")
             self.model(name, (*path, key))
 
     def experiments(self, experiments: Sequence[ExperimentSettings]) -> tuple[ExperimentSettings, ...]:
@@ -135,9 +135,9 @@ class _Check:
             _ = None if name == "UTC" else zoneinfo.ZoneInfo(name)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             cure = "write an IANA name such as Europe/Berlin"
-            raise self.error(("budgets", "timezone"), f"{name!r} is no time zone known on this machine", cure=cure) from None
+            raise self.error(("budgets", "timezone"), f"{shown(name)} is no time zone known on this machine", cure=cure) from None
 
     def _once(self, names: Sequence[str], path: tuple[str, ...]) -> None:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise self.error(path, f"the name {twice!r} stands twice", cure="give each its own name")
+            raise self.error(path, f"the name {shown(twice)} stands twice", cure="give each its own name")

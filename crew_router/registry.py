@@ -11,7 +11,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Self
 
-from crew_router.errors import RegistryError, UnknownModelError
+from crew_router.errors import RegistryError, UnknownModelError, printable, shown
 from crew_router.reachability import LOCAL_SERVERS
 from crew_router.types.model import Latency, Limits, ModelDefinition, Price, PriceTier, PriceWindow
 from crew_router.types.vocabulary import ModelRef
@@ -32,6 +32,7 @@ ALIASES: Final[Mapping[str, str]] = {
 """Other names of providers, as they stand in slash ids."""
 
 _NEAR: Final = 5
+_SHOWN_STEPS: Final = 8
 _CLOSE: Final = 0.5
 
 
@@ -227,17 +228,21 @@ def reference(text: str, place: str, key: str = "models") -> ModelRef:
         return ModelRef(text)
     except ValueError:
         cure = "write 'provider:model', such as 'openai:gpt-4o'"
-        raise RegistryError(place, key, f"{text!r} is not a model reference", cure=cure) from None
+        raise RegistryError(place, key, f"{shown(text)} is not a model reference", cure=cure) from None
 
 
 def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
     bounds = [tier.above_input_tokens for tier in entry.tiers]
     if bounds != sorted(set(bounds)):
-        raise RegistryError(place, f"{key}.tiers", f"above_input_tokens goes {bounds}", cure="write the tiers in rising order, each once")
+        raise RegistryError(
+            place, f"{key}.tiers", f"above_input_tokens goes {shown(bounds)}", cure="write the tiers in rising order, each once"
+        )
     for at, window in enumerate(entry.windows):
         for text in (window.start_utc, window.end_utc):
             if not _TIME.fullmatch(text):
-                raise RegistryError(place, f"{key}.windows.{at}", f"{text!r} is not a time of day", cure='write "HH:MM" in UTC, in quotes')
+                raise RegistryError(
+                    place, f"{key}.windows.{at}", f"{shown(text)} is not a time of day", cure='write "HH:MM" in UTC, in quotes'
+                )
     return Price(
         entry.input,
         entry.output,
@@ -266,8 +271,8 @@ def _check_fallbacks(models: Mapping[ModelRef, ModelDefinition], place_of: Place
         for ref in model.fallbacks:
             if ref not in models:
                 near = get_close_matches(ref, models, n=1)
-                cure = f"did you mean {near[0]!r}?" if near else "name a model of the registry, or take it out"
-                raise RegistryError(place_of(path), ".".join(path), f"{str(ref)!r} is not in the registry", cure=cure)
+                cure = f"did you mean {shown(str(near[0]))}?" if near else "name a model of the registry, or take it out"
+                raise RegistryError(place_of(path), ".".join(path), f"{shown(str(ref))} is not in the registry", cure=cure)
     finished: set[ModelRef] = set()
     for ref in models:
         _walk(ref, models, finished=finished, place_of=place_of)
@@ -282,7 +287,7 @@ def _walk(start: ModelRef, models: Mapping[ModelRef, ModelDefinition], *, finish
         if leaving:
             finished.add(way.pop())
         elif ref in way:
-            circle = " → ".join([*way[way.index(ref) :], ref])
+            circle = " → ".join(map(printable, _shortened([*way[way.index(ref) :], ref])))
             path = ("models", ref, "fallbacks")
             raise RegistryError(place_of(path), ".".join(path), f"the fallbacks form a cycle: {circle}", cure="take one of them out")
         elif ref not in finished:
@@ -291,11 +296,15 @@ def _walk(start: ModelRef, models: Mapping[ModelRef, ModelDefinition], *, finish
             todo.extend((next_ref, False) for next_ref in models[ref].fallbacks)
 
 
+def _shortened(way: list[ModelRef]) -> list[str]:
+    return [*way] if len(way) <= _SHOWN_STEPS else [*way[:_SHOWN_STEPS], "…", way[-1]]
+
+
 def _refuse_duplicates(models: Sequence[ModelDefinition], place: str) -> None:
     seen: set[ModelRef] = set()
     for model in models:
         if model.ref in seen:
-            raise RegistryError(place, "models", f"{str(model.ref)!r} stands twice", cure="keep one of the two, or rename one")
+            raise RegistryError(place, "models", f"{shown(str(model.ref))} stands twice", cure="keep one of the two, or rename one")
         seen.add(model.ref)
 
 

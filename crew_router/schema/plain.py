@@ -12,6 +12,7 @@ from typing import Any, Final
 from crew_router.errors import ConfigurationError, shown
 
 MAX_DEPTH: Final = 32
+MAX_INT: Final = 2**63 - 1
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
@@ -34,7 +35,7 @@ def _plain(value: Any, place: str, *, path: tuple[str, ...]) -> Plain:
     if len(path) > MAX_DEPTH:
         raise too_deep(place, ".".join(path[:3]) + ".…")
     if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+        return _scalar(value, place, path=path)
     if isinstance(value, Mapping):
         return {key: _plain(value[key], place, path=(*path, key)) for key in _keys(value, place, path=path)}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -46,8 +47,21 @@ def _plain(value: Any, place: str, *, path: tuple[str, ...]) -> Plain:
     raise ConfigurationError(place, ".".join(path), problem, cure="give a text, number, list or mapping")
 
 
+def _scalar(value: bool | float | str | None, place: str, *, path: tuple[str, ...]) -> Plain:
+    if isinstance(value, int) and abs(value) > MAX_INT:
+        raise ConfigurationError(place, ".".join(path), "the number is too large", cure=f"write one up to {MAX_INT}")
+    if isinstance(value, str) and not is_text(value):
+        raise ConfigurationError(place, ".".join(path), f"{shown(value)} holds half a character", cure="write whole Unicode characters")
+    return value
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a text can be written as UTF-8, which one with a lone surrogate cannot."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _keys(values: Mapping[Any, Any], place: str, *, path: tuple[str, ...]) -> Iterator[str]:
     for key in values:
-        if not isinstance(key, str):
+        if not isinstance(key, str) or not is_text(key):
             raise ConfigurationError(place, ".".join(path), f"the key {shown(key)} is not text", cure="write keys as text")
         yield str(key)

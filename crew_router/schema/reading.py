@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crew_router.errors import ConfigurationError, shown
-from crew_router.schema.plain import MAX_DEPTH, Plain, too_deep
+from crew_router.errors import ConfigurationError, printable, shown
+from crew_router.schema.plain import MAX_DEPTH, MAX_INT, Plain, is_text, too_deep
 
 if TYPE_CHECKING:
     import yaml
@@ -93,7 +93,7 @@ def _syntax(place: str, error: yaml.YAMLError, *, text: str) -> ConfigurationErr
     line = "" if mark is None else "".join(text.split("\n")[mark.line : mark.line + 1])
     tabbed = "\t" in line[: len(line) - len(line.lstrip())]
     cure = "indent with spaces, not with tabs" if tabbed else "correct the YAML there"
-    return ConfigurationError(place, "", f"syntax error{where}: {what}", cure=cure)
+    return ConfigurationError(place, "", f"syntax error{where}: {printable(what)}", cure=cure)
 
 
 def _kind(value: object) -> str:
@@ -142,6 +142,8 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         self._refuse_tag(event.tag, line)
         text = str(event.value)
+        if not is_text(text):
+            raise self._error(line, f"{shown(text)} holds half a character", cure="write whole Unicode characters")
         value = self._resolved(text, line) if event.implicit[0] else text
         if self._wants_key():
             self._key(value, text, line=line)
@@ -150,9 +152,12 @@ class _Builder:
 
     def _resolved(self, text: str, line: int) -> Plain:
         try:
-            return resolve_scalar(text)
+            value = resolve_scalar(text)
         except ValueError:
-            raise self._error(line, f"the number {shown(text)} is too long", cure="write a shorter one, or quote it") from None
+            value = MAX_INT + 1
+        if isinstance(value, int) and abs(value) > MAX_INT:
+            raise self._error(line, f"the number {shown(text)} is too large", cure="write a smaller one, or quote it")
+        return value
 
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> None:
         import yaml  # noqa: PLC0415 - loaded by the caller
@@ -172,14 +177,14 @@ class _Builder:
         if value == "<<":
             raise self._error(line, "merge keys (<<) are not read", cure="repeat the keys, or use an alias for a whole value")
         if value in frame.node:
-            raise self._error(line, f"the key {value!r} stands twice", cure="keep one of the two")
+            raise self._error(line, f"the key {shown(value)} stands twice", cure="keep one of the two")
         frame.key = value
 
     def _alias(self, name: str, line: int) -> None:
         if self._wants_key():
             raise self._error(line, "a key is an alias", cure="write keys as text")
         if name not in self._anchors:
-            raise self._error(line, f"the alias {name!r} has no finished anchor before it", cure="write the value out")
+            raise self._error(line, f"the alias {shown(name)} has no finished anchor before it", cure="write the value out")
         value, size = self._anchors[name]
         self._put(value, size, anchor=None, line=line)
 

@@ -141,9 +141,18 @@ def _cure(kind: type[Any], detail: ErrorDetails, *, path: tuple[str, ...]) -> st
     return description or "see docs/registry.md for what each key means"
 
 
+_SCHEMAS: Final[dict[object, JsonSchema]] = {}
+
+
+def _schema_of(kind: type[Any]) -> JsonSchema:
+    if kind not in _SCHEMAS:
+        _SCHEMAS[kind] = json_schema(kind, title="")
+    return _SCHEMAS[kind]
+
+
 def _schema_at(kind: type[Any], path: Sequence[str]) -> JsonSchema:
     """Return the part of the JSON Schema that describes a key, with the description of the nearest described key above it."""
-    root = json_schema(kind, title="")
+    root = _schema_of(kind)
     here, described = root, ""
     for part in path:
         here = _step(root, here, part)
@@ -152,7 +161,7 @@ def _schema_at(kind: type[Any], path: Sequence[str]) -> JsonSchema:
 
 
 def _keys_at(kind: type[Any], path: Sequence[str]) -> set[str]:
-    root, here = json_schema(kind, title=""), _schema_at(kind, path)
+    root, here = _schema_of(kind), _schema_at(kind, path)
     return {key for option in [here, *here.get("anyOf", [])] for key in _resolved(root, option).get("properties", {})}
 
 

@@ -106,6 +106,14 @@ def test_quality_has_a_source_or_is_absent(model):
     assert measured == (model.source != "unmeasured")
 
 
+def test_premium_models_reason():
+    """The rule of the tiers holds: what is called premium has reasoning."""
+    premium = [model for model in packaged_registry() if model.tier is Tier.PREMIUM]
+
+    assert premium
+    assert all("reasoning" in model.capabilities for model in premium)
+
+
 def test_quality_follows_the_stated_anchor():
     """Log-odds on ZeroEval, moved so that gpt-4o-mini has the prior of its tier."""
     registry = packaged_registry()

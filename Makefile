@@ -19,7 +19,7 @@ environment:
 	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
 endif
 
-.PHONY: help install demo check test lint type unit bench docs lock clean environment environment-mcp
+.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -30,7 +30,8 @@ demo: ## Install into an environment of its own and run the main job
 	@$(PYTHON) .ci/environment.py $(VENV_DEMO)
 	@env -u PYTHONPATH $(VENV_DEMO)/bin/crew-router demo
 
-check: lint type unit ## Lint, types and unit tests, sockets off; under a minute
+check: environment ## Lint, types and unit tests, sockets off; under a minute
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint mypy pyright unit
 
 test: environment environment-mcp ## The whole suite, and the MCP server once more with the newest fastmcp
 	$(PY) -m pytest tests -q -n 2 --dist loadfile
@@ -45,8 +46,12 @@ lint: environment ## ruff, import-linter, codespell, validate-pyproject
 	$(VENV)/bin/codespell $(SOURCES) docs config README.md AGENTS.md CHANGELOG.md
 	@$(PY) -m validate_pyproject pyproject.toml > .validate.log || { cat .validate.log; exit 1; }
 
-type: environment ## mypy and pyright, both strict
+type: mypy pyright ## mypy and pyright, both strict
+
+mypy: environment
 	$(PY) -m mypy
+
+pyright: environment
 	$(PY) -m pyright --pythonpath $(PY)
 
 unit: environment
@@ -62,6 +67,6 @@ lock: environment ## Resolve the constraints again; UPGRADE=1 takes the newest o
 	$(PY) .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove environments, caches and everything built
-	rm -rf .venv .venv-mcp .venv-demo build dist demo-output .coverage htmlcov .import-linter.log .validate.log
+	rm -rf .venv .venv-mcp .venv-demo build dist demo-output crew-router-demo.svg .coverage htmlcov .import-linter.log .validate.log
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from crewai import Crew, Process, Task
 from crewai.tools import tool
+from pydantic import BaseModel
 from wire_server import Fault, WireServer
 
 from crew_router import Router
-from crew_router_crewai import routed_crew
+from crew_router_crewai import AgentFactory, RouterLLM, routed_crew
 
 _AGENTS = {
     "researcher": {"role": "Researcher", "goal": "find facts", "backstory": "careful"},
@@ -29,10 +31,11 @@ def wire():
 @pytest.fixture
 def router(wire):
     """Return a router over two models of the fake provider."""
-    shared = {"provider": "openai", "base_url": wire.openai_url, "api_key": "none", "context_window": 32_000, "capabilities": ["tools"]}
+    abilities = {"context_window": 32_000, "capabilities": ["tools", "json", "streaming"], "source": "unmeasured"}
+    shared = {"provider": "openai", "base_url": wire.openai_url, "api_key": "none", **abilities}
     models = {
-        "lab:first": {**shared, "model": "first", "quality": 0.9, "price": {"input": 0.1, "output": 0.1}, "source": "unmeasured"},
-        "lab:second": {**shared, "model": "second", "quality": 0.6, "price": {"input": 1.0, "output": 1.0}, "source": "unmeasured"},
+        "lab:first": {**shared, "model": "first", "quality": 0.9, "price": {"input": 0.1, "output": 0.1}},
+        "lab:second": {**shared, "model": "second", "quality": 0.6, "price": {"input": 1.0, "output": 1.0}},
     }
     with Router(models=models, ledger_url="sqlite://") as made:
         yield made
@@ -56,3 +59,49 @@ def test_conversation_with_a_tool_goes_on_with_another_model(router, wire):
     assert [message["role"] for message in wire.seen[2].body["messages"]][-2:] == ["assistant", "tool"]
     assert all(output.raw for output in result.tasks_output)
     assert result.token_usage.total_tokens > 0
+
+
+@pytest.fixture
+def researcher(router):
+    """Return one routed agent."""
+    return AgentFactory(router, agents=_AGENTS).agent("researcher")
+
+
+class City(BaseModel):
+    """A structured result of a task."""
+
+    name: str
+    size: int
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_structured_result_is_asked_for_in_one_call(researcher, wire):
+    """A task with output_pydantic sends its schema to the model and needs no second call to convert the answer."""
+    wanted = Task(description="Name a city.", expected_output="a city", agent=researcher, output_pydantic=City)
+
+    result = Crew(agents=[researcher], tasks=[wanted]).kickoff()
+
+    assert isinstance(result.pydantic, City)
+    assert [seen.body["response_format"]["type"] for seen in wire.seen] == ["json_schema"]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_streaming_crew_streams_from_the_model(researcher, wire):
+    """Crew(stream=True) streams over HTTP and yields the pieces of the routed answer."""
+    streaming = Crew(agents=[researcher], tasks=[Task(description="Say it.", expected_output="text", agent=researcher)], stream=True)
+
+    output = streaming.kickoff()
+    pieces = [chunk.content for chunk in output]
+
+    assert [seen.body.get("stream") for seen in wire.seen] == [True]
+    assert "".join(pieces) == output.result.raw
+    assert len(pieces) > 1
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_manager_of_a_hierarchical_crew_is_routed(router, researcher):
+    """A RouterLLM serves as manager_llm."""
+    work = Task(description="Say it.", expected_output="text")
+    hierarchical = Crew(agents=[researcher], tasks=[work], process=Process.hierarchical, manager_llm=RouterLLM(router))
+
+    assert hierarchical.kickoff().raw

@@ -9,6 +9,8 @@ from typing import Any
 from wire_server import Fault, WireServer
 
 from crew_router import Mode, Router, RoutingDecision, RoutingRequest
+from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.types import RequestProfile
 
 _CAPABILITIES = ["tools", "json", "streaming"]
 
@@ -54,3 +56,16 @@ class CascadingRouter(Router):
 def cascading_router(*names: str) -> Router:
     """Return a router over the standing fake provider that answers everything by a cascade."""
     return CascadingRouter(pool(standing_wire(), *names))
+
+
+class Listening(HeuristicClassifier):
+    """A classifier that keeps the requests it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[RoutingRequest] = []
+
+    def classify(self, request: RoutingRequest) -> RequestProfile:
+        """Keep the request and classify it."""
+        self.requests.append(request)
+        return super().classify(request)

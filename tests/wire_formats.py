@@ -60,13 +60,14 @@ class OpenAI:
         finish = "tool_calls" if said.calls else "stop"
         return {
             "id": f"chatcmpl-{next(_ids)}", "object": "chat.completion", "created": 1, "model": asked.model,
-            "usage": _openai_usage(said),
+            "system_fingerprint": "fp", "usage": _openai_usage(said),
             "choices": [{"index": 0, "finish_reason": finish, "message": message}],
         }  # fmt: skip
 
     @classmethod
     def events(cls, asked: Asked, said: Said) -> Iterator[bytes]:
         head = {"id": f"chatcmpl-{next(_ids)}", "object": "chat.completion.chunk", "created": 1, "model": asked.model}
+        head["system_fingerprint"] = "fp"  # OpenRouter's client demands it
         for delta in cls.deltas(said):
             yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
         finish = "tool_calls" if said.calls else "stop"
@@ -202,7 +203,7 @@ class Bedrock:
 
     @staticmethod
     def read(body: dict[str, Any], path: str) -> Asked:
-        return Asked(path.split("/")[2], body.get("messages", []), {})
+        return Asked(path.removeprefix("/model/").rpartition("/")[0], body.get("messages", []), {})
 
     @staticmethod
     def streams(body: dict[str, Any], path: str) -> bool:  # noqa: ARG004 - other formats tell by the body

@@ -97,8 +97,10 @@ def question(
         run: Tags and metadata that policies may read.
 
     Raises:
-        InvalidRequestError: A key of ``routing`` is unknown or has a value that means nothing.
+        InvalidRequestError: There is nothing to send, or a key of ``routing`` is unknown or has a value that means nothing.
     """
+    if not any(message.content or getattr(message, "tool_calls", None) for message in messages):
+        raise InvalidRequestError("messages", "" if messages else [], expected="a text or at least one message")
     given = {key: value for key, value in kwargs.items() if key not in _TRACING_ONLY}
     routing, model = given.pop("routing", None), given.pop("model", None)
     timeout, retries = given.pop("timeout", None), given.pop("max_retries", always.max_retries)

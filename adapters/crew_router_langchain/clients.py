@@ -134,6 +134,7 @@ def built(definition: ModelDefinition) -> BaseChatModel:
         model: BaseChatModel = init_chat_model(definition.model, model_provider=provider, **settings)
     except ImportError as missing:
         raise MissingDependencyError(missing.name or f"langchain-{provider}", extra=_extra(definition.provider)) from missing
+    _quiet_openrouter(model)
     return model
 
 
@@ -209,7 +210,15 @@ def _rebuilt(model: BaseChatModel) -> BaseChatModel:
     built_by_class = {"client", "async_client", "async_client_running"}
     given = {name: getattr(model, name) for name in model.model_fields_set if name not in built_by_class}
     google = type(model).__module__.startswith("langchain_google")
-    return type(model)(**given | {"max_retries": 1 if google else 0})
+    rebuilt = type(model)(**given | {"max_retries": 1 if google else 0})
+    _quiet_openrouter(rebuilt)
+    return rebuilt
+
+
+def _quiet_openrouter(model: Any) -> None:
+    """Switch off the hour of retries that OpenRouter's SDK falls back to when ``max_retries`` is 0."""
+    if any(base.__module__.startswith("langchain_openrouter") for base in type(model).__mro__):
+        model.client.sdk_configuration.retry_config = None
 
 
 def _quiet_openai(copy: Any) -> None:

@@ -99,17 +99,17 @@ def bound_of(ask: Ask) -> Usage:
 
 
 def cost_of(model: ModelDefinition, usage: Usage) -> int | None:
-    """Return the price of a usage in nano-dollars; ``None`` for a model without a price."""
+    """Return the price of a usage in nano-dollars, at the dearest hour; ``None`` for a model without a price."""
     if model.price is None:
         return None
-    return model.price.cost_nano(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens)
+    return model.price.dearest_nano(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens)
 
 
 def _affordable(ask: Ask, bound: Usage, *, left_usd: float) -> Usage | None:
     """Return a bound that what is left pays for, if the expected answer fits into it."""
     if ask.model.price is None or ask.max_tokens is not None or isinstance(ask.model.instance, Bounded):
         return None
-    rate_in, rate_out, _ = ask.model.price.at(bound.input_tokens)
+    rate_in, rate_out = ask.model.price.dearest(bound.input_tokens)
     left = left_usd - bound.input_tokens * rate_in / TOKENS_PER_PRICE - 2 / NANO_PER_USD
     output = int(left * TOKENS_PER_PRICE / rate_out) if rate_out > 0 else 0
     if output <= ask.decision.profile.expected_output_tokens.value or output >= bound.output_tokens:

@@ -302,8 +302,9 @@ class Desk:
         if reported is None or opened.model.price is None:
             return reported, None
         return reported, opened.model.price.cost_nano(
-            input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens
-        )
+            input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens,
+            when=opened.started_at,
+        )  # fmt: skip
 
     def _estimate(self, opened: Opened, reply: Reply | None = None) -> Usage:
         received = sum(len(piece.text) for piece in opened.pieces) if reply is None else len(reply.text)

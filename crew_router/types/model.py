@@ -12,6 +12,7 @@ from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Ti
 
 TOKENS_PER_PRICE: Final = 1_000_000
 NANO_PER_USD: Final = 1_000_000_000
+_MINUTES_PER_DAY: Final = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ class PriceWindow:
     output: float
     cached_input: float | None = None
 
+    def holds(self, when: float) -> bool:
+        """Tell whether the window covers a moment, seconds since the epoch; it may reach over midnight."""
+        minute = int(when // 60) % _MINUTES_PER_DAY
+        start, end = _minute(self.start_utc), _minute(self.end_utc)
+        return start <= minute < end if start < end else minute >= start or minute < end
+
 
 @dataclass(frozen=True, slots=True)
 class Price:
@@ -52,25 +59,45 @@ class Price:
     windows: tuple[PriceWindow, ...] = ()
     as_of: date | None = None
 
-    def at(self, input_tokens: int) -> tuple[float, float, float]:
-        """Return (input, output, cached input) rates that hold for this much input."""
-        rates: Price | PriceTier = self
+    def at(self, input_tokens: int, *, when: float | None = None) -> tuple[float, float, float]:
+        """Return (input, output, cached input) rates that hold for this much input.
+
+        Args:
+            input_tokens: Tokens of the whole input; a tier applies to all of them.
+            when: Seconds since the epoch, for prices that depend on the hour; the base price when not given.
+        """
+        rates: Price | PriceTier | PriceWindow = self
         for tier in self.tiers:
             if input_tokens > tier.above_input_tokens:
                 rates = tier
+        if when is not None and self.windows:
+            rates = next((window for window in self.windows if window.holds(when)), rates)
         return rates.input, rates.output, rates.input if rates.cached_input is None else rates.cached_input
 
-    def cost_usd(self, *, input_tokens: float, output_tokens: float, cached_tokens: float = 0) -> float:
-        """Return the price of one call in USD; ``cached_tokens`` are the cached part of the input."""
-        rate_in, rate_out, rate_cached = self.at(int(input_tokens))
+    def dearest(self, input_tokens: int) -> tuple[float, float]:
+        """Return the highest (input, output) rates of any hour, for an upper bound of a call that may begin later."""
+        rate_in, rate_out, _ = self.at(input_tokens)
+        return max([rate_in, *(w.input for w in self.windows)]), max([rate_out, *(w.output for w in self.windows)])
+
+    def cost_usd(self, *, input_tokens: float, output_tokens: float, cached_tokens: float = 0, when: float | None = None) -> float:
+        """Return the price of one call in USD; ``cached_tokens`` are the cached part of the input, ``when`` as for :meth:`at`."""
+        rate_in, rate_out, rate_cached = self.at(int(input_tokens), when=when)
         fresh = max(input_tokens - cached_tokens, 0)
         return (fresh * rate_in + cached_tokens * rate_cached + output_tokens * rate_out) / TOKENS_PER_PRICE
 
-    def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+    def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, when: float | None = None) -> int:
         """Return the price of one call in nano-dollars, rounded up once (``CONTRACT.md`` rule 7)."""
-        usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens)
+        usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=when)
         # Six decimals of a nano-dollar absorb binary rounding, so that $0.0045 does not become 4,500,001.
         return math.ceil(round(usd * NANO_PER_USD, 6))
+
+    def dearest_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        """Return the most that one call can cost at any hour, in nano-dollars."""
+        starts = [None, *(_minute(window.start_utc) * 60.0 for window in self.windows)]
+        return max(
+            self.cost_nano(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=start)
+            for start in starts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +152,8 @@ class ModelDefinition:
     api_key: str | None = field(default=None, repr=False)
     kwargs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     instance: object | None = field(default=None, repr=False, compare=False)
+
+
+def _minute(time_of_day: str) -> int:
+    hours, _, minutes = time_of_day.partition(":")
+    return int(hours) * 60 + int(minutes)

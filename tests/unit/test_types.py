@@ -3,7 +3,7 @@
 import pytest
 
 from crew_router.errors import AllModelsFailedError, InvalidRequestError, ModelCallError
-from crew_router.types import ErrorKind, FeedbackData, ModelRef, Price, PriceTier, RoutingRequest, TaskType, Tier
+from crew_router.types import ErrorKind, FeedbackData, ModelRef, Price, PriceTier, PriceWindow, RoutingRequest, TaskType, Tier
 
 
 @pytest.mark.parametrize("text", ["openai:gpt-4o", "openai/gpt-4o"])
@@ -113,3 +113,26 @@ def test_group_of_failures_carries_the_partial_text():
     error = AllModelsFailedError([ModelCallError(ModelRef("a:b"), ErrorKind.TRUNCATED, partial="Once upon")])
 
     assert error.partial == "Once upon"
+
+
+@pytest.mark.parametrize(
+    ("clock", "usd"),
+    [("00:59", 1.0), ("01:00", 2.0), ("03:59", 2.0), ("04:00", 1.0), ("22:59", 1.0), ("23:00", 3.0), ("00:29", 3.0), ("00:30", 1.0)],
+)
+def test_price_of_an_hour_holds_between_its_times(clock, usd):
+    """A daily window has its own price, also over midnight; outside the base price holds."""
+    price = Price(1.0, 4.0, windows=(PriceWindow("01:00", "04:00", 2.0, 8.0), PriceWindow("23:00", "00:30", 3.0, 12.0)))
+    hours, minutes = map(int, clock.split(":"))
+
+    cost = price.cost_usd(input_tokens=1_000_000, output_tokens=0, when=1_790_000_000 // 86_400 * 86_400 + hours * 3600 + minutes * 60)
+
+    assert cost == usd
+
+
+def test_upper_bound_takes_the_dearest_hour():
+    """What is reserved for a call covers the dearest hour, whenever it will run."""
+    price = Price(1.0, 4.0, windows=(PriceWindow("01:00", "04:00", 2.0, 3.0),))
+
+    assert price.dearest(10) == (2.0, 4.0)
+    assert price.dearest_nano(input_tokens=1_000_000, output_tokens=0) == 2_000_000_000
+    assert price.dearest_nano(input_tokens=0, output_tokens=1_000_000) == 4_000_000_000

@@ -41,7 +41,6 @@ def router(wire):
         yield made
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_conversation_with_a_tool_goes_on_with_another_model(router, wire):
     """The first model asks for a tool and is throttled from then on; the second goes on from the tool's result."""
 
@@ -74,7 +73,6 @@ class City(BaseModel):
     size: int
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_structured_result_is_asked_for_in_one_call(researcher, wire):
     """A task with output_pydantic sends its schema to the model and needs no second call to convert the answer."""
     wanted = Task(description="Name a city.", expected_output="a city", agent=researcher, output_pydantic=City)
@@ -85,7 +83,6 @@ def test_structured_result_is_asked_for_in_one_call(researcher, wire):
     assert [seen.body["response_format"]["type"] for seen in wire.seen] == ["json_schema"]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_streaming_crew_streams_from_the_model(researcher, wire):
     """Crew(stream=True) streams over HTTP and yields the pieces of the routed answer."""
     streaming = Crew(agents=[researcher], tasks=[Task(description="Say it.", expected_output="text", agent=researcher)], stream=True)
@@ -98,7 +95,6 @@ def test_streaming_crew_streams_from_the_model(researcher, wire):
     assert len(pieces) > 1
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_manager_of_a_hierarchical_crew_is_routed(router, researcher):
     """A RouterLLM serves as manager_llm."""
     work = Task(description="Say it.", expected_output="text")

@@ -19,6 +19,7 @@ from crew_router.line import Line, Rules
 from crew_router.parts import Parts
 from crew_router.recording import Recorder
 from crew_router.registry import Registry
+from crew_router.servers import Servers
 from crew_router.state.protocol import State
 from crew_router.types import ModelRef, TaskType
 
@@ -81,7 +82,8 @@ def assemble(
         ledger=ledger,
         recorder=recorder,
         clock=time,
-        declared=frozenset(model.ref for model in registry.models) if given is not None else frozenset(),
+        declared=declared_models(registry) if given is None else frozenset(model.ref for model in registry.models),
+        servers=Servers(time),
         probes_usual_ports=given is None,
     )
     parts.recorder = replace(recorder, credential=functools.partial(_credential, parts))
@@ -130,6 +132,15 @@ def given_models(models: Mapping[str, object] | None) -> Registry | None:
     from crew_router.execute.instances import with_instances  # noqa: PLC0415 - only needed for the argument
 
     return Registry.from_entries(with_instances(models), place="Router(models=…)")
+
+
+def declared_models(registry: Registry) -> frozenset[ModelRef]:
+    """Return the models that are not exactly those of the package: entries that a user wrote or changed."""
+    from crew_router.configuration import packaged_registry  # noqa: PLC0415 - reads files
+    from crew_router.environment import with_environment  # noqa: PLC0415
+
+    packaged = {model.ref: with_environment(model, os.environ) for model in packaged_registry()}
+    return frozenset(model.ref for model in registry.models if packaged.get(model.ref) != model)
 
 
 def overridden(config: RouterConfig, overrides: Overrides) -> RouterConfig:

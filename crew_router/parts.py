@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,21 +14,20 @@ from crew_router.errors import InvalidRequestError
 from crew_router.learn.reward import reward_of
 from crew_router.ledger.protocol import Ledger
 from crew_router.line import Line, Pool
-from crew_router.probe import LOCAL_PROBE_S, listed_models, usual_servers
 from crew_router.reachability import obstacle
 from crew_router.recording import Recorder, outcome_reported
+from crew_router.servers import Servers
 from crew_router.state.protocol import State
 from crew_router.types import (
     CostPrediction,
     FeedbackData,
     ModelDefinition,
     ModelRef,
-    RoutedChunk,
-    RoutedResponse,
     RoutingDecision,
     RoutingRequest,
     TaskType,
 )
+from crew_router.watch import Recent, Watch, watching
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
@@ -40,65 +38,11 @@ if TYPE_CHECKING:
 _INF: Final = float("inf")
 
 
-class Recent:
-    """Who answered for which task type, for the newest decisions, so that an outcome reported at once needs no read.
-
-    Args:
-        keep: How many decisions are remembered.
-    """
-
-    def __init__(self, keep: int = 4096) -> None:
-        self._keep = keep
-        self._answered: dict[str, tuple[ModelRef, TaskType]] = {}
-        self._lock = threading.Lock()
-
-    def put(self, decision_id: str, model: ModelRef, task: TaskType) -> None:
-        """Remember a decision, and forget the oldest beyond the limit."""
-        with self._lock:
-            self._answered[decision_id] = model, task
-            while len(self._answered) > self._keep:
-                del self._answered[next(iter(self._answered))]
-
-    def get(self, decision_id: str) -> tuple[ModelRef, TaskType] | None:
-        """Return who answered and for what, or ``None`` when the decision is older or another process's."""
-        return self._answered.get(decision_id)
-
-
-class Watch:
-    """Times one request and tells the recorder how it ended."""
-
-    def __init__(self, parts: Parts, decision: RoutingDecision) -> None:
-        self._parts, self._decision = parts, decision
-        self._began = parts.clock.monotonic()
-        self._answered = False
-
-    def answered(self, response: RoutedResponse) -> RoutedResponse:
-        """Take the answer and return it."""
-        self._answered = True
-        self._parts.recent.put(response.decision.id, response.model, response.decision.profile.task_type.value)
-        self._parts.recorder.answered(response, latency_s=self._elapsed())
-        return response
-
-    def seen(self, chunk: RoutedChunk) -> RoutedChunk:
-        """Take a piece and return it; the last one carries the answer."""
-        if chunk.response is not None:
-            self.answered(chunk.response)
-        return chunk
-
-    def failed(self, error: BaseException) -> None:
-        """Take the end without an answer; a consumer that stops reading after the answer has not failed."""
-        if not self._answered:
-            self._parts.recorder.failed(self._decision, error, latency_s=self._elapsed())
-
-    def _elapsed(self) -> float:
-        return self._parts.clock.monotonic() - self._began
-
-
 @dataclass
 class Parts:
     """The parts of one router.
 
-    ``serving`` tells which servers answered at their last check; ``declared`` are the models whose entries the user wrote.
+    ``declared`` are the models whose entries the user wrote.
     """
 
     config: RouterConfig
@@ -111,12 +55,10 @@ class Parts:
     clock: Clock
     declared: frozenset[ModelRef]
     probes_usual_ports: bool
-    serving: dict[str, bool] = field(default_factory=dict[str, bool])
+    servers: Servers
     recent: Recent = field(default_factory=Recent)
     transports: Transports | None = None
     _pool: Pool | None = None
-    _probed_at: float = -_INF
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     # Models
 
@@ -138,45 +80,25 @@ class Parts:
 
     def obstacle(self, model: ModelDefinition) -> str | None:
         """Return what keeps a model from being called, or ``None``."""
-        return obstacle(model, env=os.environ, serving=self.serving, declared=model.ref in self.declared)
+        return obstacle(model, env=os.environ, serving=self.servers.listed, declared=model.ref in self.declared)
 
     def reachable_refs(self) -> frozenset[ModelRef]:
         """Return the models that nothing keeps from being called."""
         return frozenset(model.ref for model in self.registry.models if self.obstacle(model) is None)
 
-    def look_for_servers(self) -> None:
-        """Ask the registry's local servers whether they answer, at most once in a while."""
-        local = self._local_urls()
-        now = self.clock.monotonic()
-        if not local or now - self._probed_at < LOCAL_PROBE_S:
-            return
-        with self._lock:
-            self._probed_at = now
-            self.serving.update({url: listed_models(url) is not None for url in local})
+    def look_for_servers(self, *, again: bool = False) -> None:
+        """Ask the registry's local servers what they list, at most once in a while."""
+        if self.servers.look(self.registry.models, again=again):
             self._pool = None
 
     def discover(self) -> None:
         """Check local servers, and add what the usual ports serve when the packaged registry is in use."""
-        self._probed_at = -_INF
-        self.look_for_servers()
-        if not self.probes_usual_ports:
-            return
-        found = usual_servers()
-        known = {model.ref for model in self.registry.models}
-        new = [server_model(ref, base_url=server.base_url) for server in found for ref in server.refs() if ref not in known]
-        # An entry of the registry for a model that a running server does not list cannot be called.
-        listed = {ref for server in found for ref in server.refs()}
-        with self._lock:
-            self.serving.update({server.base_url: True for server in found})
-            absent = [model for model in self.registry.models if _is_absent(model, listed, self.declared)]
-            changed = [dataclasses.replace(model, enabled=False) for model in absent]
-            if new or changed:
-                self.registry = self.registry.with_models([*changed, *new])
+        self.look_for_servers(again=True)
+        if self.probes_usual_ports:
+            new = self.servers.usual(model.ref for model in self.registry.models)
+            if new:
+                self.registry = self.registry.with_models(new)
             self._pool = None
-
-    def _local_urls(self) -> frozenset[str]:
-        urls = {model.base_url for model in self.registry.models if model.base_url is not None and model.instance is None}
-        return frozenset(url for url in urls if is_loopback(url))
 
     # Predict, record, learn
 
@@ -189,15 +111,9 @@ class Parts:
         costs = [predicted.cost_of(pool.columns, at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
-    @contextlib.contextmanager
-    def watch(self, decision: RoutingDecision) -> Generator[Watch, None, None]:
+    def watch(self, decision: RoutingDecision) -> contextlib.AbstractContextManager[Watch]:
         """Watch one request to its end."""
-        watch = Watch(self, decision)
-        try:
-            yield watch
-        except BaseException as error:
-            watch.failed(error)
-            raise
+        return watching(decision, recorder=self.recorder, recent=self.recent, clock=self.clock)
 
     def report(
         self,
@@ -302,37 +218,3 @@ class Parts:
         if self.transports is not None:
             await self.transports.aclose()
         await asyncio.to_thread(self.close)
-
-
-def server_model(ref: ModelRef, *, base_url: str) -> ModelDefinition:
-    """Return the entry of a model that a local server lists and the registry does not know."""
-    from crew_router.types import ModelCapability, Price, Tier  # noqa: PLC0415 - only discovery needs them
-
-    return ModelDefinition(
-        ref,
-        provider=ref.provider,
-        model=ref.name,
-        price=Price(0.0, 0.0),
-        tier=Tier.LOCAL,
-        capabilities=frozenset({ModelCapability.STREAMING}),
-        base_url=base_url,
-        source="unmeasured",
-    )
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL names this machine."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - only models with a URL need it
-
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-def _is_absent(model: ModelDefinition, listed: set[ModelRef], declared: frozenset[ModelRef]) -> bool:
-    return (
-        model.ref not in listed
-        and model.ref not in declared
-        and model.enabled
-        and model.base_url is not None
-        and is_loopback(model.base_url)
-    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
+from urllib.parse import urlsplit
 
 from crew_router.environment import missing_variables
 from crew_router.types import ModelDefinition
@@ -44,14 +45,15 @@ LOCAL_SERVERS: Final[Mapping[str, str]] = {
 LOCAL_PROVIDERS: Final = frozenset(LOCAL_SERVERS)
 
 
-def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, bool], declared: bool) -> str | None:
+def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
     """Return what keeps a model from being called, or ``None``.
 
     Args:
         model: The model.
         env: The environment, for keys.
-        serving: Whether the server at a base URL answered at its last check; servers never checked are absent.
-        declared: Whether the user wrote the entry; its server is then trusted until a check says otherwise.
+        serving: What the local server at a base URL listed at its last check, ``None`` where nobody answered; servers never
+            checked are absent.
+        declared: Whether the user wrote the entry; its server is then trusted until nobody answers there.
     """
     if model.instance is not None:
         return None
@@ -61,8 +63,23 @@ def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping
     access = ACCESS.get(model.provider)
     if access is not None and find_spec(access.package) is None:
         return f"package {access.package} is not installed (pip install 'crew-router[{access.extra}]')"
-    if model.base_url is not None and not serving.get(model.base_url, declared):
-        return f"no server answers at {model.base_url}"
-    if model.base_url or model.api_key or access is None or any(env.get(key) for key in access.keys):
+    if model.base_url is not None and is_loopback(model.base_url):
+        return _local_obstacle(model, model.base_url, serving=serving, declared=declared)
+    if model.api_key or access is None or any(env.get(key) for key in access.keys) or (declared and model.base_url):
         return None
     return f"none of {', '.join(access.keys)} is set"
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _local_obstacle(model: ModelDefinition, base_url: str, *, serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
+    if base_url not in serving:
+        return None if declared else f"no server was looked for at {base_url} yet"
+    listed = serving[base_url]
+    if listed is None:
+        return f"no server answers at {base_url}"
+    return None if declared or model.model in listed else f"the server at {base_url} does not list {model.model}"

@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from crew_router.cli import ask, config, demo, explain, health, models, route
-from crew_router.cli.console import one_line_errors, say
+from crew_router.cli.console import JsonOption, one_line_errors, say, say_json
 
 app: Final = typer.Typer(
     name="crew-router",
@@ -26,9 +26,13 @@ app.add_typer(config.app, name="config")
 
 
 @app.command(name="help")
-def show_help(context: typer.Context) -> None:
-    """Show this help."""
-    say(context.parent.get_help() if context.parent else context.get_help())
+def show_help(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """Show this help; with --json, every command with the first line of its help."""
+    if as_json:
+        commands = typer.main.get_group(app).commands.items()
+        say_json({name: (command.help or "").strip().partition("\n")[0] for name, command in sorted(commands)})
+    else:
+        say(context.parent.get_help() if context.parent else context.get_help())
 
 
 def run() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crew_router.cli.console import JsonOption, one_line_errors, say, say_json, say_table
+from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, say, say_json, say_table
 from crew_router.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def demo(
     *,
     as_json: JsonOption = False,
+    config: ConfigOption = None,
     picture: Annotated[Path, typer.Option(help="Where to write the cost-quality picture.")] = Path("crew-router-demo.svg"),
 ) -> None:
     """Route 121 real tasks over three real recorded models; compare with each single model, a random mix and the oracle."""
@@ -26,7 +27,7 @@ def demo(
 
     with one_line_errors():
         tasks = load_tasks()
-        report = _with_progress(steps(tasks), lambda progress: run_demo(tasks, progress=progress))
+        report = _with_progress(steps(tasks), lambda progress: run_demo(tasks, config=config, progress=progress))
         _write(picture, report)
         if as_json:
             say_json({"tasks": len(tasks), "lines": report.lines, "headline": report.headline, "picture": str(picture)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from crew_router.demo.recordings import Answer, Task, compute_cost_usd, halves, mean
@@ -40,7 +41,7 @@ class Report:
     trail: RoutingDecision
 
 
-def run_demo(tasks: Sequence[Task], *, progress: Progress) -> Report:
+def run_demo(tasks: Sequence[Task], *, progress: Progress, config: Path | None = None) -> Report:
     """Route every task at every setting of the dial.
 
     What the router knows beforehand of the models for one half of the tasks is measured on the other half.
@@ -48,9 +49,10 @@ def run_demo(tasks: Sequence[Task], *, progress: Progress) -> Report:
     Args:
         tasks: The recordings.
         progress: Called after each routed task.
+        config: Configuration of the router, for example other weights; its models, state and ledger are not used.
     """
     parts = halves(tasks, seed=SEED)
-    runs = [_routed(worth, parts, progress) for worth in DIAL]
+    runs = [_routed(worth, parts, config=config, progress=progress) for worth in DIAL]
     lines = tuple(run[0] for run in runs)
     headline, trail = runs[DIAL.index(HEADLINE)]
     return Report((*_yardsticks(tasks), *lines), headline, trail)
@@ -61,14 +63,18 @@ def steps(tasks: Sequence[Task]) -> int:
     return len(tasks) * len(DIAL)
 
 
-def _routed(worth: float, parts: tuple[tuple[Task, ...], tuple[Task, ...]], progress: Progress) -> tuple[Line, RoutingDecision]:
+def _routed(
+    worth: float, parts: tuple[tuple[Task, ...], tuple[Task, ...]], *, config: Path | None, progress: Progress
+) -> tuple[Line, RoutingDecision]:
     scores: list[float] = []
     seconds: list[float] = []
     costs: list[float] = []
     chosen: list[str] = []
     trail: RoutingDecision | None = None
     for routed, known in (parts, parts[::-1]):
-        with Router(models=definitions(known, routed), ledger_url="sqlite://", project="demo", seed=SEED) as router:
+        with Router(
+            config, models=definitions(known, routed), ledger_url="sqlite://", state_url="memory://", project="demo", seed=SEED
+        ) as router:
             length = round(mean(answer.output_tokens for task in known for answer in task.answers.values()))
             request = RoutingRequest(willingness_to_pay=worth, expected_output_tokens=length)
             for task in routed:

@@ -223,14 +223,20 @@ def test_a_model_that_is_told_not_to_stream_gives_one_piece(transport: LangChain
 
 def test_the_rate_limiter_of_an_instance_is_asked(transport: LangChainTransport, wire: WireServer) -> None:
     """A user's rate limiter holds calls back, because LangChain's wrapper is not there to ask it."""
-    limiter = InMemoryRateLimiter(requests_per_second=20, check_every_n_seconds=0.01, max_bucket_size=1)
-    client = ChatOpenAI(model="fast", base_url=wire.openai_url, api_key="k", rate_limiter=limiter)
-    model = given(client)
+    asked: list[bool] = []
+
+    class Counted(InMemoryRateLimiter):
+        def acquire(self, *, blocking: bool = True) -> bool:
+            asked.append(blocking)
+            return super().acquire(blocking=blocking)
+
+    limiter = Counted(requests_per_second=1000, check_every_n_seconds=0.01, max_bucket_size=1)
+    model = given(ChatOpenAI(model="fast", base_url=wire.openai_url, api_key="k", rate_limiter=limiter))
 
     for _ in range(2):
         transport.fit(HELLO, model).complete()
 
-    assert not limiter.acquire(blocking=False)
+    assert asked == [True, True]
 
 
 def test_a_timeout_ends_a_call(transport: LangChainTransport, wire: WireServer) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ask, config, demo, explain, health, models, route
+from crew_router.cli import ask, config, demo, explain, health, mcp, models, route
 from crew_router.cli.console import JsonOption, one_line_errors, say, say_json
 
 app: Final = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(models.models)
 app.command()(health.health)
 app.command()(explain.explain)
 app.command()(demo.demo)
+app.command()(mcp.mcp)
 app.add_typer(config.app, name="config")
 
 

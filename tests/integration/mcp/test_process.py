@@ -16,7 +16,10 @@ from fastmcp.client.transports import StdioTransport
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PATH = os.pathsep.join(str(_ROOT / folder) for folder in (".", "adapters", "mcp_server"))
-_SERVE = "import sys; from crew_router_mcp import main; main(sys.argv[1:])"
+_SERVE = {
+    "crew-router-mcp": "from crew_router_mcp import main; main()",
+    "crew-router mcp": "import sys; sys.argv.insert(1, 'mcp'); from crew_router.cli import main; main()",
+}
 _CONFIG = """
 registry: none
 state: {url: "memory://"}
@@ -37,13 +40,13 @@ def _run(words, environment, *, said=""):
     return subprocess.run(words, input=said, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
 
 
-@pytest.fixture
-def command(tmp_path):
-    """Return the command that serves a configuration of one model, and the environment to run it in."""
+@pytest.fixture(params=list(_SERVE))
+def command(request, tmp_path):
+    """Return a command that serves a configuration of one model, and the environment to run it in."""
     config = tmp_path / "crew_router.yaml"
     config.write_text(_CONFIG, encoding="utf-8")
     home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": _PATH, "PATH": os.environ["PATH"]}
-    return [sys.executable, "-c", _SERVE, "--config", str(config)], home
+    return [sys.executable, "-c", _SERVE[request.param], "--config", str(config)], home
 
 
 async def test_client_over_stdio_gets_a_suggestion(command):
@@ -89,7 +92,7 @@ def test_broken_configuration_is_one_line(command, tmp_path):
 
     done = _run(words, environment)
 
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "unheard_of" in done.stderr
 
 
@@ -99,7 +102,7 @@ def test_only_loopback_is_served(command):
 
     done = _run([*words, "--http", "--host", "0.0.0.0"], environment)  # noqa: S104 - it is refused
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "loopback" in done.stderr
 
 

@@ -68,8 +68,11 @@ def main() -> None:
         chat = ChatCrewRouter(router=router)
         figures = measured(cases(bare, bare.with_fallbacks([Fake(), Fake(), Fake()]), chat), options)
         request = RoutingRequest(task_description=_PROMPT)
-        decision_us = measured([Case("select_model", lambda times: repeated(lambda: router.select_model(request), times))], options)
-    figures |= decision_us
+        core = [
+            Case("select_model", lambda times: repeated(lambda: router.select_model(request), times)),
+            Case("Router.invoke", lambda times: repeated(lambda: router.invoke(_PROMPT), times)),
+        ]
+        figures |= measured(core, options)
     report(figures)
 
 

@@ -15,20 +15,19 @@ from crew_router.classify.protocol import Classifier
 from crew_router.clock import Clock, SystemClock
 from crew_router.identity import IdSource
 from crew_router.ledger.protocol import Ledger
-from crew_router.line import Line, Rules
+from crew_router.line import Line
 from crew_router.parts import Parts
 from crew_router.recording import Recorder
 from crew_router.registry import Registry
+from crew_router.rules import rules_of
 from crew_router.servers import Servers
 from crew_router.state.protocol import State
-from crew_router.types import ModelRef, TaskType
+from crew_router.types import ModelRef
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
     from crew_router.execute.policy import ExecutionPolicy
-    from crew_router.settings import RouterConfig, StrategySettings
-    from crew_router.situation import TaskPreference
-    from crew_router.strategies import Strategy
+    from crew_router.settings import RouterConfig
 
 MEMORY_LEDGER: Final = "sqlite://"
 MEMORY_STATE: Final = "memory://"
@@ -86,7 +85,7 @@ def assemble(
         servers=Servers(time),
         probes_usual_ports=given is None,
     )
-    parts.recorder = replace(recorder, credential=functools.partial(_credential, parts))
+    parts.recorder = replace(recorder, credential=functools.partial(_credential, parts), misfires=parts.misfires)
     parts.executor = _executor(parts, rng)
     return parts
 
@@ -170,69 +169,6 @@ def storage_urls(config: RouterConfig) -> tuple[str, str]:
     return (MEMORY_STATE if ledger_url == MEMORY_LEDGER else _file_url("state.db")), ledger_url
 
 
-def rules_of(config: RouterConfig, registry: Registry) -> Rules:
-    """Return what the configuration says about deciding.
-
-    Raises:
-        ConfigurationError: A strategy or one of its parameters is not known.
-    """
-    from crew_router.situation import Weights  # noqa: PLC0415 - numpy comes when first needed
-
-    points = config.scoring.weights
-    strategy = _strategy(config.strategy)
-    name = config.strategy.name
-    if not config.smart_routing:
-        name, strategy = "fixed", _baseline(config, registry)
-    return Rules(
-        Weights(
-            quality=points.quality,
-            cost=points.cost,
-            history=points.history,
-            learning=points.learning,
-            task_preference=points.task_preference,
-            diversity=points.diversity,
-            vendor_preference=points.vendor_preference,
-        ),
-        _preferences(config),
-        name,
-        strategy,
-        str(config.project),
-        f"{registry.version}:{name}",
-        task_strategies=_task_strategies(config),
-        unpriced_allowed=config.budgets.unpriced == "allow",
-    )
-
-
-def _strategy(settings: StrategySettings) -> Strategy:
-    from crew_router.strategies import make_strategy  # noqa: PLC0415
-
-    return make_strategy(settings.name, **settings.parameters)
-
-
-def _baseline(config: RouterConfig, registry: Registry) -> Strategy:
-    from crew_router.strategies import make_strategy  # noqa: PLC0415
-
-    dearest = max(registry.models, key=lambda model: model.price.output if model.price else 0.0, default=None)
-    return make_strategy("fixed", model=config.baseline or (dearest.ref if dearest else ""))
-
-
-def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
-    from crew_router.situation import TaskPreference  # noqa: PLC0415
-
-    return {
-        task: TaskPreference(frozenset(map(ModelRef, listed.preferred)), frozenset(map(ModelRef, listed.budget)))
-        for task, listed in config.task_types.items()
-    }
-
-
-def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy]]:
-    return {
-        task: (listed.strategy.name, _strategy(listed.strategy))
-        for task, listed in config.task_types.items()
-        if listed.strategy is not None
-    }
-
-
 def _executor(parts: Parts, rng: random.Random) -> Executor:
     from crew_router.execute.breaker_gate import BreakerGate  # noqa: PLC0415 - only routers that execute need it
     from crew_router.execute.capacity import Capacity  # noqa: PLC0415
@@ -242,12 +178,13 @@ def _executor(parts: Parts, rng: random.Random) -> Executor:
     from crew_router.execute.transports import Transports  # noqa: PLC0415
 
     parts.transports = transports = Transports()
+    parts.capacity = Capacity(parts.clock, parts.state, factor=parts.config.capacity.factor)
     services = Services(
         lambda ref: parts.registry[ref],
         transports,
         parts.clock,
         gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng)),
-        capacity=Capacity(parts.clock, parts.state, factor=parts.config.capacity.factor),
+        capacity=parts.capacity,
         recorder=parts.recorder,
     )
     return Executor(services, policy=_execution(parts.config), rng=rng)

@@ -22,7 +22,7 @@ FORMAT = 1
 
 def decision_to_dict(decision: RoutingDecision) -> dict[str, Any]:
     """Return a decision with its whole table as plain JSON data."""
-    table = RecordedTable(decision.table.candidates(), decision.table.notes())
+    table = RecordedTable(decision.table.candidates(), decision.table.notes(), decision.table.changes())
     data: dict[str, Any] = encode(dataclasses.replace(decision, table=table))
     return {"format": FORMAT, **data}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +27,33 @@ UNKNOWN_TIER_QUALITY: Final = 0.6
 _CAPABILITY_BIT: Final = {capability: 1 << at for at, capability in enumerate(ModelCapability)}
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """Keeps what is worked out from the registry and a few frozen values, for as long as those are the same objects.
+
+    Names are few (task types, complexities, rules), so it never grows beyond them. Two threads may work the same thing out
+    twice; both get the same result.
+    """
+
+    _kept: dict[Hashable, tuple[tuple[object, ...], object]] = field(default_factory=dict[Hashable, tuple[tuple[object, ...], object]])
+
+    def get(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...] = ()) -> T:
+        """Return what ``make`` returns, or what it returned the last time for the very same objects ``of``."""
+        kept = self._kept.get(name)
+        if kept is not None:
+            for was, now in zip(kept[0], of, strict=True):
+                if was is not now:
+                    break
+            else:
+                return cast("T", kept[1])
+        made = make()
+        self._kept[name] = of, made
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """One array per figure, one place per model, in the order of ``refs``; NaN stands for an unknown figure.
@@ -34,7 +61,8 @@ class Columns:
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
     ``quality`` has a row per task type in the order of
     :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
-    model's name, so that equal scores are ordered the same whatever the order of the registry.
+    model's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
+    registry. ``tiers`` are names, empty where unknown; ``breaker_keys`` name the breakers that stand before each model.
     """
 
     refs: tuple[ModelRef, ...]
@@ -52,9 +80,19 @@ class Columns:
     ttft_s: Floats
     tokens_per_s: Floats
     p95_s: Floats
+    sla_p95_s: Floats
+    concurrency: Floats
     enabled: Flags
     moderated: Flags
+    tiers: tuple[str, ...]
+    regions: tuple[frozenset[str], ...]
+    strengths: tuple[frozenset[str], ...]
+    breaker_keys: tuple[tuple[str, ...], ...]
     tie_break: Codes
+    by_name: Codes
+    place: Mapping[ModelRef, int]
+    smallest_context: float
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     def quality_for(self, task: TaskType) -> Floats:
         """Return the quality of every model on a task type."""
@@ -78,11 +116,14 @@ _TASK_ROW: Final = {task: at for at, task in enumerate(TaskType)}
 
 def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     """Build the arrays of a registry; done once per version of it."""
+    from crew_router.execute.breaker_gate import breaker_keys  # noqa: PLC0415 - the gate and the filter ask the same breakers
+
     providers = tuple(sorted({model.ref.provider for model in models}))
-    by_name = sorted(range(len(models)), key=lambda at: models[at].ref)
+    by_name = np.array(sorted(range(len(models)), key=lambda at: models[at].ref), dtype=np.int64)
     tie_break = np.empty(len(models), dtype=np.int64)
     tie_break[by_name] = np.arange(len(models))
     quality, measured = _qualities(models)
+    windows = [model.context_window for model in models if model.context_window is not None]
     return Columns(
         refs=tuple(model.ref for model in models),
         providers=providers,
@@ -99,9 +140,18 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
         ttft_s=_floats(model.latency.ttft_s for model in models),
         tokens_per_s=_floats(model.latency.tokens_per_s for model in models),
         p95_s=_floats(model.latency.p95_s for model in models),
+        sla_p95_s=_floats(model.sla_p95_s for model in models),
+        concurrency=_floats(model.limits.concurrency for model in models),
         enabled=np.array([model.enabled for model in models], dtype=np.bool_),
         moderated=np.array([bool(model.moderated) for model in models], dtype=np.bool_),
+        tiers=tuple("" if model.tier is None else str(model.tier) for model in models),
+        regions=tuple(model.regions for model in models),
+        strengths=tuple(model.strengths for model in models),
+        breaker_keys=tuple(tuple(breaker_keys(model)) for model in models),
         tie_break=tie_break,
+        by_name=by_name,
+        place={model.ref: at for at, model in enumerate(models)},
+        smallest_context=float(min(windows, default=np.inf)),
     )
 
 

@@ -9,6 +9,7 @@
     ├── UnknownModelError (LookupError)      a model that the registry does not hold
     ├── UnknownDecisionError (LookupError)   a decision id that the ledger does not hold
     ├── NoCandidateError                     no model is left; every model with what removed it
+    ├── ApprovalRequiredError                a policy wants a person to agree first
     ├── BudgetExceededError                  a hard budget would be overspent
     ├── MissingDependencyError (ImportError) an extra is not installed
     ├── StorageError                         state or ledger cannot be read or written
@@ -23,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from crew_router.types.decision import Rejection
+    from crew_router.types.decision import PolicyEffect, Rejection, RoutingDecision
     from crew_router.types.outcome import Attempt
     from crew_router.types.vocabulary import ErrorKind, ModelRef
 
@@ -96,14 +97,35 @@ class NoCandidateError(CrewRouterError):
     Args:
         rejected: Every model of the registry with every filter that removed it.
         nearest: One sentence that names the smallest change that would let a model through.
+        effects: What policies did to the request.
     """
 
-    def __init__(self, rejected: Mapping[ModelRef, tuple[Rejection, ...]], *, nearest: str = "") -> None:
-        self.rejected, self.nearest = dict(rejected), nearest
+    def __init__(
+        self, rejected: Mapping[ModelRef, tuple[Rejection, ...]], *, nearest: str = "", effects: Sequence[PolicyEffect] = ()
+    ) -> None:
+        self.rejected, self.nearest, self.effects = dict(rejected), nearest, tuple(effects)
+        self.fields = tuple(dict.fromkeys(why.field for reasons in self.rejected.values() for why in reasons if why.field))
         lines = [f"  {model}: {'; '.join(map(str, why))}" for model, why in self.rejected.items()]
         table = "\n".join(lines) if lines else "  the registry is empty; add a model or use registry: packaged"
+        asked = f" ({', '.join(self.fields)})" if self.fields else ""
         last = nearest or "Loosen one of the constraints above."
-        super().__init__(f"no model satisfies the request:\n{table}\n{last}")
+        super().__init__(f"no model satisfies the request{asked}:\n{table}\n{last}")
+
+
+class ApprovalRequiredError(CrewRouterError):
+    """A policy wants a person to agree before the request is executed; a surface asks, and tries again with the answer.
+
+    Args:
+        decision: What would be executed.
+    """
+
+    def __init__(self, decision: RoutingDecision) -> None:
+        self.decision = decision
+        cost = "an unknown price" if decision.estimated_cost is None else f"about ${decision.estimated_cost:.6f}"
+        super().__init__(
+            f"{decision.approval}: {decision.selected_model} for {cost} waits for a person to agree; "
+            "pass Options(approved_by=…) once somebody has."
+        )
 
 
 class BudgetExceededError(CrewRouterError):

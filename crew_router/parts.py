@@ -10,26 +10,34 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from crew_router.clock import Clock
-from crew_router.errors import InvalidRequestError
+from crew_router.errors import InvalidRequestError, NoCandidateError
 from crew_router.learn.reward import reward_of
 from crew_router.ledger.protocol import Ledger
 from crew_router.line import Line, Pool
-from crew_router.reachability import obstacle
+from crew_router.misfires import Misfires
+from crew_router.orders import Orders
+from crew_router.reachability import LOCAL_PROVIDERS, obstacle
 from crew_router.recording import Recorder, outcome_reported
+from crew_router.ruling import ORDINARY, Circumstances, Override
 from crew_router.servers import Servers
 from crew_router.state.protocol import State
 from crew_router.types import (
+    CandidateRow,
     CostPrediction,
     FeedbackData,
+    Limits,
     ModelDefinition,
     ModelRef,
     RoutingDecision,
     RoutingRequest,
+    Snapshot,
     TaskType,
+    Tier,
 )
 from crew_router.watch import Recent, Watch, watching
 
 if TYPE_CHECKING:
+    from crew_router.execute.capacity import Capacity
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
     from crew_router.registry import Registry
@@ -58,7 +66,62 @@ class Parts:
     servers: Servers
     recent: Recent = field(default_factory=Recent)
     transports: Transports | None = None
+    capacity: Capacity | None = None
     _pool: Pool | None = None
+    _limited: bool = False
+
+    def __post_init__(self) -> None:
+        """Make the parts that only need others."""
+        self.orders = Orders(self.ledger, self.state, self.clock)
+        self.misfires = Misfires(lambda ref: _is_local(self.registry.get(ref)))
+
+    # Decide
+
+    def decide(self, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
+        """Return the decision for one request, by the numbers and orders of this moment.
+
+        Raises:
+            NoCandidateError: No model satisfies the request; what safety rules did to it stands in the audit.
+        """
+        snapshot = self.snapshot()
+        try:
+            return self.line.decide(
+                self.resolved(request),
+                pool=self.pool(),
+                snapshot=snapshot,
+                now=self.clock.now(),
+                executing=executing,
+                circumstances=self.circumstances(request, snapshot),
+            )
+        except NoCandidateError as error:
+            self.recorder.ruled(error.effects)
+            raise
+
+    def frontier(self, request: RoutingRequest) -> tuple[CandidateRow, ...]:
+        """Return the candidates that no other beats in everything."""
+        snapshot = self.snapshot()
+        seen = self.circumstances(request, snapshot)
+        return self.line.frontier(self.resolved(request), pool=self.pool(), snapshot=snapshot, now=self.clock.now(), circumstances=seen)
+
+    def snapshot(self) -> Snapshot:
+        """Return the shared numbers, with the load of this process where models have limits."""
+        snapshot, _ = self.state.snapshot(), self.pool()
+        if self.capacity is None or not self._limited:
+            return snapshot
+        return dataclasses.replace(snapshot, in_flight=self.capacity.in_flight(), busy_until=self.capacity.busy_until())
+
+    def circumstances(self, request: RoutingRequest, snapshot: Snapshot) -> Circumstances:
+        """Return what an operator ordered, and how local models did in the request's session or run."""
+        override, failures = self.orders.current(snapshot), self.misfires.count(request)
+        return Circumstances(override, failures) if failures or override.holds(self.clock.now()) else ORDINARY
+
+    def order(self, override: Override | None, *, by: str) -> None:
+        """Put an operator's order in force, or end it."""
+        if override is None:
+            self.orders.take_back(by=by)
+        else:
+            self.orders.give(override, by=by)
+
 
     # Models
 
@@ -75,6 +138,7 @@ class Parts:
             import numpy as np  # noqa: PLC0415 - comes when first needed
 
             reach = np.array([self.obstacle(model) is None for model in self.registry.models], dtype=np.bool_)
+            self._limited = any(model.limits != Limits() for model in self.registry.models)
             pool = self._pool = Pool(self.registry.models, self.registry.columns, reach, self.registry.version)
         return pool
 
@@ -108,7 +172,7 @@ class Parts:
 
         pool = self.pool()
         predicted = forecast(self.line.classifier.classify(request), pool.columns, models=pool.models, snapshot=self.state.snapshot())
-        costs = [predicted.cost_of(pool.columns, at) for at in range(len(pool.models))]
+        costs = [predicted.cost_of(at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
     def watch(self, decision: RoutingDecision) -> contextlib.AbstractContextManager[Watch]:
@@ -218,3 +282,7 @@ class Parts:
         if self.transports is not None:
             await self.transports.aclose()
         await asyncio.to_thread(self.close)
+
+
+def _is_local(model: ModelDefinition | None) -> bool:
+    return model is not None and (model.tier is Tier.LOCAL or model.ref.provider in LOCAL_PROVIDERS)

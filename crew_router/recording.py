@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crew_router.clock import Clock
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
 from crew_router.ledger.protocol import Ledger, RequestOutcome
+from crew_router.misfires import Misfires
 from crew_router.state.protocol import Observation, State
-from crew_router.types import NANO_PER_USD, Attempt, ErrorKind, Mode, ModelRef, RoutedResponse, RoutingDecision, TaskType, Usage
+from crew_router.types import (
+    NANO_PER_USD,
+    Attempt,
+    ErrorKind,
+    Mode,
+    ModelRef,
+    PolicyEffect,
+    RoutedResponse,
+    RoutingDecision,
+    TaskType,
+    Usage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +33,32 @@ class Recorder:
     clock: Clock
     learns: bool = True
     credential: Callable[[ModelRef], str | None] | None = None
+    misfires: Misfires | None = None
 
     def decided(self, decision: RoutingDecision, *, text: str) -> None:
-        """Take a decision."""
+        """Take a decision; every effect of a safety rule leaves an audit row."""
         self.state.decided(decision.selected_model)
         self.ledger.decided(decision, text=text)
+        if decision.effects:
+            self.ruled(decision.effects, decision_id=decision.id, model=decision.selected_model)
+
+    def ruled(self, effects: Sequence[PolicyEffect], *, decision_id: str | None = None, model: ModelRef | None = None) -> None:
+        """Take what policies did to a request, also to one that no model was left for (requirement D3)."""
+        for effect in effects:
+            if effect.order == "safety":
+                said = {"policy": effect.policy, "effect": effect.effect, "value": effect.value}
+                self.ledger.audited("policy", {**said, "decision_id": decision_id, "model": model}, at=self.clock.now())
+
+    def approved(self, decision: RoutingDecision, *, by: str) -> None:
+        """Take a person's consent, or with an empty name that it was asked for."""
+        detail = {"decision_id": decision.id, "model": decision.selected_model, "because": decision.approval, "by": by}
+        self.ledger.audited("approval given" if by else "approval asked", detail, at=self.clock.now())
 
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
         """Take one call the moment it ends."""
         self.ledger.attempted(decision.id, attempt)
+        if self.misfires is not None:
+            self.misfires.seen(decision.request, attempt.model, ok=attempt.ok)
         self.state.observe(
             Observation(
                 attempt.model,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from crew_router.errors import InvalidRequestError, MissingDependencyError
+from crew_router.errors import ApprovalRequiredError, InvalidRequestError
 from crew_router.execute.transport import Payload
+from crew_router.orders import ordered
 from crew_router.types import (
     Attempt,
+    CandidateRow,
     CostPrediction,
     FeedbackData,
     ModelDefinition,
@@ -27,8 +29,6 @@ from crew_router.types import (
 )
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable
-
     from crew_router.classify.protocol import Classifier
     from crew_router.clock import Clock
     from crew_router.execute.executor import Options
@@ -130,7 +130,7 @@ class Router:
             NoCandidateError: No model satisfies the request.
             UnknownModelError: ``force_model`` is not in the registry.
         """
-        decision = self._decide(request, executing=False)
+        decision = self._parts.decide(request, executing=False)
         if record:
             self._parts.recorder.decided(decision, text=request.task_description)
         return decision
@@ -139,22 +139,43 @@ class Router:
         """Decide only, as :meth:`select_model` does; it never waits, so it needs no thread."""
         return self.select_model(request)
 
-    def as_runnable(self) -> Runnable[Any, RoutingDecision]:
-        """Return the choice alone as a LangChain runnable, from a prompt to a decision, for chains of one's own.
-
-        Raises:
-            MissingDependencyError: LangChain is not installed.
-        """
-        try:
-            surface = importlib.import_module("crew_router_langchain.runnable")
-        except ModuleNotFoundError as missing:
-            raise MissingDependencyError(missing.name or "langchain-core", extra="langchain") from missing
-        runnable: Runnable[Any, RoutingDecision] = surface.choice(self)
-        return runnable
-
     def predict_cost(self, request: RoutingRequest) -> tuple[CostPrediction, ...]:
         """Return the expected cost of a request on every model, cheapest first, unknown prices last (A9)."""
         return self._parts.predicted_costs(request)
+
+    def pareto(self, request: RoutingRequest) -> tuple[CandidateRow, ...]:
+        """Return the models that no other beats in cost, latency and P(success) at once, the cheapest first (A17).
+
+        Raises:
+            NoCandidateError: No model satisfies the request.
+        """
+        return self._parts.frontier(request)
+
+    # Order
+
+    def override(
+        self, *, pin: str | None = None, cost_ceiling: float | None = None, until: float | datetime | None = None, by: str = "operator"
+    ) -> None:
+        """Pin a model or cap the cost of every request, in all processes of the project, without a restart (requirement D13).
+
+        A new order takes the place of the last one. It stands in the ledger's audit with who gave it.
+
+        Args:
+            pin: The model that answers first wherever it satisfies the hard constraints.
+            cost_ceiling: Most USD that a request may be expected to cost.
+            until: When the order ends: seconds since the epoch or a date with a time zone; ``None`` until it is cleared.
+            by: Who gives it.
+
+        Raises:
+            InvalidRequestError: Nothing is ordered, a figure is out of range, or the end has passed.
+            UnknownModelError: The registry has no such model.
+        """
+        model = None if pin is None else self._parts.registry.resolve(pin).ref
+        self._parts.order(ordered(model, cost_ceiling, until, now=self._parts.clock.now()), by=by)
+
+    def clear_override(self, *, by: str = "operator") -> None:
+        """End what :meth:`override` ordered."""
+        self._parts.order(None, by=by)
 
     # Execute
 
@@ -168,23 +189,24 @@ class Router:
 
         Raises:
             NoCandidateError: No model satisfies the request.
+            ApprovalRequiredError: A policy wants a person to agree, and ``options`` do not say that one has.
             AllModelsFailedError: Every attempt failed.
             DeadlineExceededError: ``deadline_s`` passed first.
             ModelCallError: The request itself is at fault.
         """
-        payload, decision = self._plan(prompt, request)
+        payload, decision = self._plan(prompt, request, options)
         with self._parts.watch(decision) as watch:
             return watch.answered(self._parts.executor.run(decision, payload, options=options))
 
     async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer, as :meth:`invoke` does."""
-        payload, decision = self._plan(prompt, request)
+        payload, decision = self._plan(prompt, request, options)
         with self._parts.watch(decision) as watch:
             return watch.answered(await self._parts.executor.arun(decision, payload, options=options))
 
     def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> Iterator[RoutedChunk]:
         """Yield the answer piece by piece; the last chunk carries the whole response. Raises what :meth:`invoke` does."""
-        payload, decision = self._plan(prompt, request)
+        payload, decision = self._plan(prompt, request, options)
         chunks = self._parts.executor.stream(decision, payload, options=options)
         with self._parts.watch(decision) as watch, contextlib.closing(chunks):
             for chunk in chunks:
@@ -194,7 +216,7 @@ class Router:
         self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer piece by piece, as :meth:`stream` does."""
-        payload, decision = self._plan(prompt, request)
+        payload, decision = self._plan(prompt, request, options)
         with self._parts.watch(decision) as watch:
             # Closed here, so that a consumer that goes away ends the call at once.
             async with contextlib.aclosing(self._parts.executor.astream(decision, payload, options=options)) as chunks:
@@ -343,22 +365,17 @@ class Router:
         """Close, without holding up the event loop."""
         await self._parts.aclose()
 
-    def _plan(self, prompt: Prompt, request: RoutingRequest) -> tuple[Payload, RoutingDecision]:
+    def _plan(self, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:
         payload = payload_of(prompt)
         self._parts.look_for_servers()
-        decision = self._decide(described(request, payload), executing=True)
+        decision = self._parts.decide(described(request, payload), executing=True)
         self._parts.recorder.decided(decision, text=request.task_description)
+        if decision.approval:
+            by = "" if options is None else options.approved_by
+            self._parts.recorder.approved(decision, by=by)
+            if not by:
+                raise ApprovalRequiredError(decision)
         return payload, decision
-
-    def _decide(self, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
-        parts = self._parts
-        return parts.line.decide(
-            parts.resolved(request),
-            pool=parts.pool(),
-            snapshot=parts.state.snapshot(),
-            now=parts.clock.now(),
-            executing=executing,
-        )
 
 
 def payload_of(prompt: Prompt) -> Payload:

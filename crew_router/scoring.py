@@ -1,12 +1,15 @@
 """The seven factors of requirement A5, by the formulas of ``CONTRACT.md`` rule 3.
 
-Each factor gives every model a fraction of its points. Users add their own with :func:`factor`.
+Each factor gives every model a fraction of its points. Users add their own with :func:`factor`, or install them under the entry
+point ``crew_router.factors``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,56 +19,139 @@ if TYPE_CHECKING:
     from crew_router.situation import Situation
 
 Factor = Callable[["Situation"], "Floats"]
+ENTRY_POINTS: Final = "crew_router.factors"
 REPORTED_MAX: Final = 100.0
 NEUTRAL: Final = 0.5  # a success rate or learned weight that nobody has observed (mean of a flat Beta)
 PREFERRED_SHARE: Final = 1.0
 BUDGET_SHARE: Final = 0.6
-
-_FACTORS: Final[dict[str, Factor]] = {}
-_EXTRA_POINTS: Final[dict[str, float]] = {}
+_LEAST_COST_USD: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
+class _Registered:
+    function: Factor
+    points: float | None
+    steady: bool
+
+
+_FACTORS: Final[dict[str, _Registered]] = {}
+
+
+@dataclass(frozen=True)
 class Scores:
-    """Points by factor, the unclipped rank that orders models, and the score 0..100 that is reported."""
+    """The unclipped rank that orders models; points by factor and the score 0..100 are worked out when asked for."""
 
-    points: Mapping[str, Floats]
+    situation: Situation
     rank: Floats
-    score: Floats
+
+    @cached_property
+    def points(self) -> Mapping[str, Floats]:
+        """Points by factor."""
+        return {name: weight_of(self.situation, name) * fraction(self.situation, name) for name in factor_names()}
+
+    @cached_property
+    def score(self) -> Floats:
+        """The reported score, 0..100."""
+        return np.minimum(REPORTED_MAX, self.rank * REPORTED_MAX / self.situation.weights.total)
+
+    def score_of(self, at: int) -> float:
+        """Return the reported score of one model."""
+        return min(REPORTED_MAX, float(self.rank[at]) * REPORTED_MAX / self.situation.weights.total)
 
 
-def factor(name: str, *, points: float | None = None) -> Callable[[Factor], Factor]:
+def factor(name: str, *, points: float | None = None, steady: bool = False) -> Callable[[Factor], Factor]:
     """Register a scoring factor (requirement A6).
 
     Args:
         name: Its name in explanations; a name of the seven replaces that factor.
-        points: The most points it gives, for factors that are not among the seven.
+        points: The most points it gives, for factors that are not among the seven; ``scoring.factors`` in YAML wins.
+        steady: It depends on nothing but the registry, the task type, preferences, history and learned weights, so that it is
+            worked out once for each change of those.
+
+    Example:
+        >>> @factor("european", points=4)
+        ... def _european(situation):
+        ...     return np.array([float("eu" in model.regions) for model in situation.models])
+        >>> forget_factor("european")
     """
 
     def register(function: Factor) -> Factor:
-        _FACTORS[name] = function
-        if points is not None:
-            _EXTRA_POINTS[name] = points
+        _FACTORS[name] = _Registered(function, points, steady)
         return function
 
     return register
 
 
+def forget_factor(name: str) -> None:
+    """Take a factor that was registered in this process out again."""
+    _FACTORS.pop(name, None)
+
+
+def factor_names() -> tuple[str, ...]:
+    """Return the names of all factors, built in, registered and installed."""
+    _load_installed()
+    return tuple(_FACTORS)
+
+
 def score(situation: Situation) -> Scores:
-    """Score every model, also those that a filter removed."""
-    points = {name: _weight(situation, name) * fraction(situation) for name, fraction in _FACTORS.items()}
-    total: Floats = np.sum(list(points.values()), axis=0)
+    """Rank every model, also those that a filter removed."""
+    _load_installed()
+    steady = situation.columns.memo.get(
+        ("steady points", situation.profile.task_type.value, len(_FACTORS)), lambda: _steady(situation), of=_steady_of(situation)
+    )
+    rank = steady + _cost_points(situation) if _FACTORS["cost"].function is _cost else steady + _weighted(situation, "cost")
+    for name, registered in _FACTORS.items():
+        if not registered.steady and name != "cost":
+            if name == "vendor_preference" and situation.request.vendor_preference is None and registered.function is _vendor:
+                continue
+            rank += _weighted(situation, name)
     multipliers = situation.snapshot.multipliers
-    rank = total * situation.columns.provider_values(lambda provider: multipliers.get(provider, 1.0)) if multipliers else total
-    return Scores(points, rank, np.minimum(REPORTED_MAX, rank * REPORTED_MAX / situation.weights.total))
+    if multipliers:
+        rank *= situation.columns.memo.get(
+            "multipliers",
+            lambda: situation.columns.provider_values(lambda provider: multipliers.get(provider, 1.0)),
+            of=(multipliers,),
+        )
+    return Scores(situation, rank)
 
 
-def _weight(situation: Situation, name: str) -> float:
-    extra = _EXTRA_POINTS.get(name)
-    return float(getattr(situation.weights, name)) if extra is None else extra
+def fraction(situation: Situation, name: str) -> Floats:
+    """Return the fraction of its points that a factor gives every model."""
+    return _FACTORS[name].function(situation)
 
 
-@factor("quality")
+def weight_of(situation: Situation, name: str) -> float:
+    """Return the most points of a factor."""
+    own = getattr(situation.weights, name, None)
+    if isinstance(own, float | int):
+        return float(own)
+    return situation.weights.extra.get(name, _FACTORS[name].points or 0.0)
+
+
+def _weighted(situation: Situation, name: str) -> Floats:
+    return weight_of(situation, name) * fraction(situation, name)
+
+
+def _steady_of(situation: Situation) -> tuple[object, ...]:
+    snapshot, task = situation.snapshot, situation.profile.task_type.value
+    return snapshot.performance, snapshot.weights, situation.preferences.get(task), situation.weights
+
+
+def _steady(situation: Situation) -> Floats:
+    total: Floats = np.zeros(len(situation.models))
+    for name, registered in _FACTORS.items():
+        if registered.steady:
+            total = total + _weighted(situation, name)
+    return total
+
+
+@cache
+def _load_installed() -> None:
+    for point in entry_points(group=ENTRY_POINTS):
+        point.load()  # importing it runs its @factor
+
+
+@factor("quality", steady=True)
 def _quality(situation: Situation) -> Floats:
     return situation.forecast.quality
 
@@ -73,22 +159,29 @@ def _quality(situation: Situation) -> Floats:
 @factor("cost")
 def _cost(situation: Situation) -> Floats:
     """Fall with the logarithm of the expected cost on a fixed scale; free is best, unknown is never the cheaper one."""
-    low, high = (np.log10(edge) for edge in situation.cost_scale_usd)
-    cost = situation.forecast.cost
-    position = (np.log10(np.maximum(cost, 1e-12)) - low) / (high - low)
-    return np.where(np.isnan(cost), 0.0, 1.0 - np.clip(position, 0.0, 1.0))
+    weight = situation.weights.cost
+    return _cost_points(situation) / weight if weight else np.zeros(len(situation.models))
 
 
-@factor("history")
+def _cost_points(situation: Situation) -> Floats:
+    low, high = situation.cost_scale_usd
+    log_high = np.log10(high)
+    points: Floats = np.log10(np.maximum(situation.forecast.cost, _LEAST_COST_USD))
+    points = (log_high - points) * (situation.weights.cost / (log_high - np.log10(low)))
+    # fmin and fmax pass over NaN, so that a model without a price gets no points.
+    return np.fmax(np.minimum(points, situation.weights.cost), 0.0)
+
+
+@factor("history", steady=True)
 def _history(situation: Situation) -> Floats:
     """Shrink each success rate towards the pool's by its confidence."""
-    rate, trust = situation.forecast.success_rate, situation.forecast.history_confidence
+    rate, trust = situation.forecast.outlook.success_rate, situation.forecast.outlook.confidence
     known = ~np.isnan(rate)
     pool = float(rate[known].mean()) if known.any() else NEUTRAL
     return np.where(known, trust * rate + (1.0 - trust) * pool, pool)
 
 
-@factor("learning")
+@factor("learning", steady=True)
 def _learning(situation: Situation) -> Floats:
     weights, task = situation.snapshot.weights, situation.profile.task_type.value
     if not weights:
@@ -96,20 +189,21 @@ def _learning(situation: Situation) -> Floats:
     return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in situation.columns.refs], dtype=np.float64)
 
 
-@factor("task_preference")
+@factor("task_preference", steady=True)
 def _preference(situation: Situation) -> Floats:
     share = np.zeros(len(situation.models))
     listed = situation.preferences.get(situation.profile.task_type.value)
     if listed is not None:
+        preferred, cheap = frozenset(listed.preferred), frozenset(listed.budget)
         for at, ref in enumerate(situation.columns.refs):
-            share[at] = PREFERRED_SHARE if ref in listed.preferred else BUDGET_SHARE if ref in listed.budget else 0.0
+            share[at] = PREFERRED_SHARE if ref in preferred else BUDGET_SHARE if ref in cheap else 0.0
     return share
 
 
 @factor("diversity")
 def _diversity(situation: Situation) -> Floats:
-    shares = situation.snapshot.provider_share
-    return 1.0 - situation.columns.provider_values(lambda provider: shares.get(provider, 0.0))
+    shares, columns = situation.snapshot.provider_share, situation.columns
+    return columns.memo.get("diversity", lambda: 1.0 - columns.provider_values(lambda each: shares.get(each, 0.0)), of=(shares,))
 
 
 @factor("vendor_preference")

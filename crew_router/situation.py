@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
+from crew_router.ruling import NO_RULING, ORDINARY, Circumstances, Ruling
 from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
 
 if TYPE_CHECKING:
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskPreference:
-    """Models that a task type prefers, and those for a small budget (requirement A2)."""
+    """Models that a task type prefers, the first most, and those for a small budget (requirement A2)."""
 
-    preferred: frozenset[ModelRef] = frozenset()
-    budget: frozenset[ModelRef] = frozenset()
+    preferred: Sequence[ModelRef] = ()
+    budget: Sequence[ModelRef] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Points that each factor of requirement A5 can give; they add up to 105 in the document."""
+    """Points that each factor of requirement A5 can give; they add up to 105 in the document.
+
+    ``extra`` are the points of factors that users registered, by name; what they registered them with holds otherwise.
+    """
 
     quality: float = 50.0
     cost: float = 20.0
@@ -32,11 +36,15 @@ class Weights:
     task_preference: float = 5.0
     diversity: float = 3.0
     vendor_preference: float = 2.0
+    extra: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def total(self) -> float:
-        """Return the most points a model can get."""
+        """Return the most points a model can get from the seven."""
         return self.quality + self.cost + self.history + self.learning + self.task_preference + self.diversity + self.vendor_preference
+
+
+COST_SCALE_USD: Final = (1e-5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,8 @@ class Situation:
     """What filters, factors and strategies see of one request; never changed.
 
     ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
-    are hard limits by scope besides the request's own budget; ``now`` is in seconds since the epoch.
+    are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
+    seconds since the epoch. ``optimize`` is what the configuration prefers; ``capacity_factor`` is that of rule 9.
     """
 
     request: RoutingRequest
@@ -60,5 +69,11 @@ class Situation:
     weights: Weights = Weights()
     preferences: Mapping[TaskType, TaskPreference] = field(default_factory=dict[TaskType, TaskPreference])
     limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
-    cost_scale_usd: tuple[float, float] = (1e-5, 1.0)
+    provider_limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
+    cost_scale_usd: tuple[float, float] = COST_SCALE_USD
     unpriced_allowed: bool = False
+    ruling: Ruling = NO_RULING
+    circumstances: Circumstances = ORDINARY
+    optimize: Literal["cost", "quality"] = "cost"
+    capacity_factor: float = 1.25
+    escalation: bool = True

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crew_router.changes import changes_of
 from crew_router.filters import rejections
-from crew_router.types import CandidateRow, Evidence
+from crew_router.types import CandidateRow, Change, Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crew_router.columns import Flags
     from crew_router.scoring import Scores
     from crew_router.situation import Situation
@@ -19,12 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveTable:
-    """Keeps the arrays of a decision and makes the rows on demand."""
+    """Keeps the arrays of a decision and makes the rows on demand.
+
+    ``redecide`` returns the place that a changed situation would choose; it is ``None`` where chance had a part in the choice.
+    """
 
     situation: Situation
     scores: Scores
     eligible: Flags
     remarks: tuple[Evidence, ...] = ()
+    _: KW_ONLY
+    selected: int
+    redecide: Callable[[Situation], int] | None = None
 
     def candidates(self) -> tuple[CandidateRow, ...]:
         """Return every model by falling rank, removed ones last."""
@@ -34,22 +43,31 @@ class LiveTable:
         """Return evidence that is not a factor of the score."""
         return self.remarks
 
+    def changes(self) -> tuple[Change, ...]:
+        """Return what would change the choice."""
+        return self._changes
+
+    @cached_property
+    def _changes(self) -> tuple[Change, ...]:
+        return () if self.redecide is None else changes_of(self.situation, self.selected, self.redecide)
+
     @cached_property
     def _rows(self) -> tuple[CandidateRow, ...]:
         order = np.lexsort((self.situation.columns.tie_break, -self.scores.rank, ~self.eligible))
         return tuple(self._row(int(at)) for at in order)
 
     def _row(self, at: int) -> CandidateRow:
-        forecast, model = self.situation.forecast, self.situation.models[at]
+        predicted, model = self.situation.forecast, self.situation.models[at]
         task = self.situation.profile.task_type.value
         return CandidateRow(
             model.ref,
             rank=float(self.scores.rank[at]),
             score=float(self.scores.score[at]),
             points={name: float(points[at]) for name, points in self.scores.points.items()},
-            p_success=float(forecast.success[at]),
-            cost_usd=forecast.cost_of(self.situation.columns, at).expected_usd,
-            latency_s=forecast.latency_of(self.situation.columns, at).expected_s,
+            p_success=float(predicted.success[at]),
+            cost_usd=predicted.cost_of(at).expected_usd,
+            latency_s=predicted.latency_of(at).expected_s,
             quality_source=model.source if self.situation.columns.measured_for(task)[at] else "unmeasured",
             rejections=() if self.eligible[at] else rejections(self.situation, at),
+            quality=float(predicted.quality[at]),
         )

@@ -54,10 +54,17 @@ def pool(models: Sequence[ModelDefinition], *, reachable: Sequence[bool] | None 
     return Pool(tuple(models), columns_of(models), reach, "v")
 
 
-def line(strategy: str = "weighted", *, preferences: Mapping[TaskType, TaskPreference] | None = None, **parameters: object) -> Line:
-    """Return a line with a strategy and no configuration."""
-    rules = Rules(Weights(), preferences or {}, strategy, make_strategy(strategy, **parameters), "test", "v")
-    return Line(HeuristicClassifier(), rules, random.Random(1), IdSource("d").next)
+def line(
+    strategy: str = "weighted",
+    *,
+    preferences: Mapping[TaskType, TaskPreference] | None = None,
+    rules: Mapping[str, object] | None = None,
+    seed: int = 1,
+    **parameters: object,
+) -> Line:
+    """Return a line with a strategy and no configuration; ``rules`` are further fields of :class:`Rules`."""
+    plain = Rules(Weights(), preferences or {}, strategy, make_strategy(strategy, parameters), "test", "v")
+    return Line(HeuristicClassifier(), replace(plain, **(rules or {})), random.Random(seed), IdSource("d").next)  # type: ignore[arg-type]  # tests name real fields
 
 
 def decide(

@@ -43,6 +43,7 @@ class Capacity:
     def __init__(self, clock: Clock, state: State | None = None, *, factor: float = FACTOR) -> None:
         self._clock, self._state, self._factor = clock, state, factor
         self._rooms: dict[ModelRef, _Room] = {}
+        self._full: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
         self._numbers = itertools.count()
 
@@ -72,6 +73,18 @@ class Capacity:
         """Return how many calls wait for a model in this process."""
         room = self._rooms.get(ref)
         return 0 if room is None else len(list(room.waiting()))
+
+    def in_flight(self) -> dict[ModelRef, int]:
+        """Return the calls at each model, running or waiting, where there are any."""
+        with self._lock:
+            return {ref: room.running + len(list(room.waiting())) for ref, room in self._rooms.items() if room.running}
+
+    def busy_until(self) -> dict[ModelRef, float]:
+        """Return when the full window of each model has room again, in seconds since the epoch."""
+        now = self._clock.now()
+        with self._lock:
+            self._full = {ref: until for ref, until in self._full.items() if until > now}
+            return dict(self._full)
 
     def _seat(self, ask: Ask, limit: int, *, last: bool) -> Place | Queued | Refusal:
         with self._lock:
@@ -107,6 +120,8 @@ class Capacity:
                 continue
             wait_s = state.take(f"{name}:{ask.model.ref}", min(amount, limit), limit=limit, window_s=_WINDOW_S)
             if wait_s > 0:
+                with self._lock:
+                    self._full[ask.model.ref] = self._clock.now() + wait_s
                 retry_at = self._clock.monotonic() + wait_s
                 return Refusal(ask.model.ref, "capacity", f"{limit} {name} are used up", retry_at=retry_at)
         return None

@@ -31,6 +31,7 @@ class Options:
         stream: Stream policy instead of the configured one, where a surface cannot carry a reset, for example.
         validate: The caller's own check of an answer: ``None`` for a sound one, else what is wrong.
         attempts: Most calls of the request, fallbacks included; it never widens the configured limit.
+        approved_by: Who agreed to what a policy asks a person about; empty when nobody was asked.
         resets: Whether the surface can tell its consumer to forget what it saw; where it cannot, ``restart`` is ``buffer``.
     """
 
@@ -38,6 +39,7 @@ class Options:
     validate: Validator | None = None
     attempts: int | None = None
     resets: bool = True
+    approved_by: str = ""
 
 
 _PLAIN = Options()

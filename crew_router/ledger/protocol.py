@@ -56,6 +56,10 @@ class Ledger(Protocol):
         """Append an audit row: overrides, safety effects, resets."""
         ...
 
+    def last_event(self, events: tuple[str, ...]) -> tuple[str, Mapping[str, object]] | None:
+        """Read the newest audit row with one of these events: the event and its detail."""
+        ...
+
     def decision(self, decision_id: str) -> RoutingDecision:
         """Read a decision back.
 

@@ -2,159 +2,206 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
 
 if TYPE_CHECKING:
     from crew_router.columns import Columns, Flags, Floats
+    from crew_router.predict.protocol import Prediction
 
-COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until intervals are learnt
+COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
-PRIOR_SAMPLES: Final = 10.0  # guess, not measured: how many outcomes a prior is worth
 DIFFICULTY_SLOPE: Final = 0.15  # guess, not measured: logits that one step of complexity over 5 costs
+STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the registry states is worth
 _MIDDLE_COMPLEXITY: Final = 5
-_EDGE: Final = 1e-3
+_Z90: Final = 1.645
+_ENOUGH_SAMPLES: Final = 20.0  # guess, not measured: below that a learnt spread is not trusted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
     """One array per predicted figure, in the order of the columns; NaN where nothing is known.
 
-    Costs are USD, times seconds, ``success`` and ``quality`` 0..1; ``learned`` tells where history moved the prior.
+    Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``lengths`` is the expected length of each model's answer, a
+    number when it is the same for all. What only an explanation or some strategies ask for is worked out when it is asked for.
     """
 
-    input_tokens: int
-    output_tokens: int
-    quality: Floats
-    success: Floats
-    success_rate: Floats
-    history_confidence: Floats
-    learned: Flags
-    cost_min: Floats
+    profile: RequestProfile
+    columns: Columns
+    outlook: Outlook
+    lengths: Floats | float
     cost: Floats
-    cost_max: Floats
-    ttft: Floats
     latency: Floats
-    p95: Floats
+    predicted: Prediction | None
 
-    def cost_of(self, columns: Columns, at: int) -> CostPrediction:
-        """Return the cost of one model as a value."""
+    @property
+    def input_tokens(self) -> int:
+        """Tokens of the input."""
+        return self.profile.input_tokens.value
+
+    @property
+    def output_tokens(self) -> int:
+        """Expected tokens of the answer, before anything is known of the model."""
+        return self.profile.expected_output_tokens.value
+
+    @property
+    def quality(self) -> Floats:
+        """Quality of each model on the task type, by the registry."""
+        return self.outlook.quality
+
+    @property
+    def learned(self) -> Flags:
+        """Where history moved the prior."""
+        moved: Flags = self.outlook.samples > 0
+        return moved
+
+    @cached_property
+    def success(self) -> Floats:
+        """P(success): ability against difficulty (item response with equal discrimination), or what was learnt of such prompts."""
+        logit = self.outlook.ability - self._difficulty() + self._strengths()
+        expected: Floats = 1.0 / (1.0 + np.exp(-logit))
+        known = None if self.predicted is None else self.predicted.success
+        return expected if known is None else np.where(np.isnan(known), expected, known)
+
+    @cached_property
+    def p95(self) -> Floats:
+        """95th percentile of the seconds to the whole answer."""
+        return np.where(np.isnan(self.outlook.p95), self.latency * P95_OVER_MEAN, self.outlook.p95)
+
+    def success_of(self, at: int) -> float:
+        """Return P(success) of one model."""
+        if "success" in self.__dict__ or self.predicted is not None:
+            return float(self.success[at])
+        strengths = self._strengths()
+        bonus = _at(strengths, at)
+        return 1.0 / (1.0 + math.exp(self._difficulty() - bonus - float(self.outlook.ability[at])))
+
+    def cost_of(self, at: int) -> CostPrediction:
+        """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
+        expected = float(self.cost[at])
+        length = _at(self.lengths, at)
+        low, high, source = self._interval(at, expected, length)
+        priced = not math.isnan(expected)
         return CostPrediction(
-            columns.refs[at],
-            min_usd=_known(self.cost_min[at]),
-            expected_usd=_known(self.cost[at]),
-            max_usd=_known(self.cost_max[at]),
+            self.columns.refs[at],
+            min_usd=low if priced else None,
+            expected_usd=expected if priced else None,
+            max_usd=high if priced else None,
             input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            source="list price x estimated tokens, moved by history" if self.learned[at] else "list price x estimated tokens",
+            output_tokens=round(length),
+            source=source if priced else "no price",
         )
 
-    def latency_of(self, columns: Columns, at: int) -> LatencyPrediction:
+    def latency_of(self, at: int) -> LatencyPrediction:
         """Return the latency of one model as a value."""
+        expected, p95 = float(self.latency[at]), float(self.outlook.p95[at])
         return LatencyPrediction(
-            columns.refs[at],
-            expected_s=_known(self.latency[at]),
-            ttft_s=_known(self.ttft[at]),
-            p95_s=_known(self.p95[at]),
-            source="history" if self.learned[at] else "prior",
+            self.columns.refs[at],
+            expected_s=_known(expected),
+            ttft_s=_known(float(self.outlook.ttft[at])),
+            p95_s=_known(expected * P95_OVER_MEAN if math.isnan(p95) else p95),
+            source="history" if self.outlook.samples[at] else "prior",
         )
 
+    def _difficulty(self) -> float:
+        return DIFFICULTY_SLOPE * (self.profile.complexity.value - _MIDDLE_COMPLEXITY)
 
-def forecast(profile: RequestProfile, columns: Columns, *, models: tuple[ModelDefinition, ...], snapshot: Snapshot) -> Forecast:
+    def _strengths(self) -> Floats | float:
+        named = self.columns.memo.get("strengths", lambda: _strengths_of(self.columns))
+        domain = named.get(str(self.profile.domain.value))
+        retrieval = named.get("rag") if self.profile.needs_retrieval.value else None
+        if domain is None:
+            return 0.0 if retrieval is None else retrieval
+        return domain if retrieval is None else domain + retrieval
+
+    def _interval(self, at: int, expected: float, length: float) -> tuple[float, float, str]:
+        """Return bounds of the cost: by the learnt spread of answers, by the classifier's interval of lengths, or ±30 %."""
+        spread, asked = float(self.outlook.answer_spread[at]), self.profile.output_interval
+        per_token = float(self.columns.price_output[at]) / 1e6
+        if self.outlook.samples[at] >= _ENOUGH_SAMPLES and not math.isnan(spread) and not math.isnan(per_token):
+            low, high = length * math.exp(-_Z90 * spread), length * math.exp(_Z90 * spread)
+            source = "list price x length of this model's answers"
+        elif asked is not None and not math.isnan(per_token):
+            scale = length / self.output_tokens if self.output_tokens else 1.0
+            low, high, source = asked[0] * scale, asked[1] * scale, "list price x estimated tokens"
+        else:
+            return expected * (1 - COST_SPREAD), expected * (1 + COST_SPREAD), "list price x estimated tokens"
+        return max(expected + (min(low, length) - length) * per_token, 0.0), expected + (max(high, length) - length) * per_token, source
+
+
+def forecast(
+    profile: RequestProfile,
+    columns: Columns,
+    *,
+    models: tuple[ModelDefinition, ...],
+    snapshot: Snapshot,
+    predicted: Prediction | None = None,
+) -> Forecast:
     """Predict every figure for every model.
-
-    P(success) is the prior quality moved by difficulty on the logit scale (item response with equal discrimination) and
-    then towards the quality that was reported, by the number of outcomes. That a call went through says nothing of it.
 
     Args:
         profile: What was read from the request.
         columns: The registry as arrays.
         models: The registry, for prices that depend on the number of tokens.
         snapshot: The shared numbers.
+        predicted: What training knows of prompts like this one.
     """
-    tokens_in, tokens_out = profile.input_tokens.value, profile.expected_output_tokens.value
-    task = profile.task_type.value
-    quality = columns.quality_for(task)
-    history = _history(profile, columns, snapshot)
-    cost = _costs(columns, models, tokens_in=tokens_in, tokens_out=tokens_out)
-    prior = _harder(quality, profile.complexity.value)
-    samples = history.samples
-    weight = samples / (samples + PRIOR_SAMPLES)
-    success = _shrunk(prior, history.quality, weight)
-    expected = columns.ttft_s + tokens_out / columns.tokens_per_s
-    latency = _shrunk(expected, history.latency, weight)
-    cost = _shrunk(cost, history.cost, weight)
-    return Forecast(
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        quality=quality,
-        success=success,
-        success_rate=history.success,
-        history_confidence=history.confidence,
-        learned=samples > 0,
-        cost_min=cost * (1 - COST_SPREAD),
-        cost=cost,
-        cost_max=cost * (1 + COST_SPREAD),
-        ttft=columns.ttft_s,
-        latency=latency,
-        p95=np.where(np.isnan(columns.p95_s), latency * P95_OVER_MEAN, columns.p95_s),
-    )
+    known = outlook(profile.task_type.value, columns, snapshot.performance)
+    lengths = _lengths(profile, known, predicted)
+    cost = _costs(columns, models, known, tokens_in=profile.input_tokens.value, lengths=lengths)
+    latency = known.ttft + known.s_per_token * lengths
+    if known.has_history:
+        latency = np.where(np.isnan(latency), known.seen_latency, latency)
+    return Forecast(profile, columns, known, lengths, cost, latency, predicted)
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    samples: Floats
-    success: Floats
-    quality: Floats
-    latency: Floats
-    cost: Floats
-    confidence: Floats
+def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:
+    """Return the expected length of answers: the caller's word, what training says, what was learnt of the model, the estimate."""
+    asked = float(profile.expected_output_tokens.value)
+    if profile.expected_output_tokens.source == "caller":
+        return asked
+    lengths: Floats | float = asked
+    if known.answer_tokens is not None:
+        seen, weight = known.answer_tokens, known.answer_weight
+        lengths = np.where(np.isnan(seen), asked, (1 - weight) * asked + weight * seen)
+    if predicted is not None and predicted.output_tokens is not None:
+        lengths = np.where(np.isnan(predicted.output_tokens), lengths, predicted.output_tokens)
+    return lengths
 
 
-def _shrunk(prior: Floats, seen: Floats, weight: Floats) -> Floats:
-    """Return the prior moved towards what was seen; what only one of the two knows is taken from it."""
-    mixed = np.where(np.isnan(prior), seen, (1 - weight) * prior + weight * seen)
-    moved: Floats = np.where(np.isnan(seen), prior, mixed)
-    return moved
-
-
-def _history(profile: RequestProfile, columns: Columns, snapshot: Snapshot) -> _History:
-    count = len(columns.refs)
-    samples, confidence = np.zeros(count), np.zeros(count)
-    success, quality, latency, cost = (np.full(count, np.nan) for _ in range(4))
-    if snapshot.performance:
-        for at, ref in enumerate(columns.refs):
-            metrics = snapshot.performance.get((ref, profile.task_type.value))
-            if metrics is not None:
-                samples[at], confidence[at] = metrics.samples, metrics.confidence
-                success[at], quality[at] = _or_nan(metrics.success_rate), _or_nan(metrics.quality)
-                latency[at], cost[at] = _or_nan(metrics.latency_s), _or_nan(metrics.cost_usd)
-    return _History(samples, success, quality, latency, cost, confidence)
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _costs(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: int, tokens_out: int) -> Floats:
-    cost: Floats = (columns.price_input * tokens_in + columns.price_output * tokens_out) / 1e6
-    for at in np.flatnonzero(columns.tiered):
+def _costs(
+    columns: Columns, models: tuple[ModelDefinition, ...], known: Outlook, *, tokens_in: int, lengths: Floats | float
+) -> Floats:
+    per_input, per_output, tiered = columns.memo.get("per_token", lambda: _per_token(columns))
+    cost: Floats = per_input * tokens_in + per_output * lengths
+    for at in tiered:
         price = models[at].price
         if price is not None:
-            cost[at] = price.cost_usd(input_tokens=tokens_in, output_tokens=tokens_out)
+            cost[at] = price.cost_usd(input_tokens=tokens_in, output_tokens=_at(lengths, at))
+    if known.has_history:
+        cost = np.where(np.isnan(cost), known.seen_cost, cost)
     return cost
 
 
-def _harder(quality: Floats, complexity: int) -> Floats:
-    inside = np.clip(quality, _EDGE, 1 - _EDGE)
-    logit = np.log(inside / (1 - inside)) - DIFFICULTY_SLOPE * (complexity - _MIDDLE_COMPLEXITY)
-    shifted: Floats = 1 / (1 + np.exp(-logit))
-    return shifted
+def _per_token(columns: Columns) -> tuple[Floats, Floats, tuple[int, ...]]:
+    return columns.price_input / 1e6, columns.price_output / 1e6, tuple(int(at) for at in np.flatnonzero(columns.tiered))
+
+
+def _strengths_of(columns: Columns) -> dict[str, Floats]:
+    names = {name for each in columns.strengths for name in each}
+    return {name: np.array([STRENGTH_LOGITS * (name in each) for each in columns.strengths], dtype=np.float64) for name in names}
+
+
+def _at(values: Floats | float, at: int) -> float:
+    return float(values) if isinstance(values, (float, int)) else float(values[at])
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if math.isnan(value) else value

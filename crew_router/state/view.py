@@ -88,7 +88,7 @@ class View:
     def count(self, name: str, values: Vector) -> tuple[Key, Vector]:
         """Add to named sums."""
         key: Key = ("sum", name)
-        self._grown(key, values)
+        self.replace(sums={**self.snapshot.sums, name: self._grown(key, values)})
         return key, values
 
     def decided(self, provider: str) -> None:
@@ -115,7 +115,7 @@ class View:
         if fresh:
             self.vectors.clear()
             self._live.clear()
-            self.replace(performance={}, weights={}, multipliers={})
+            self.replace(performance={}, weights={}, multipliers={}, sums={})
         for key, vector in image.vectors.items():
             mine = own.vectors.get(key)
             self.vectors[key] = vector if mine is None else taken_in(key[0], vector, mine)
@@ -139,7 +139,7 @@ class View:
         return grown
 
     def _recount(self, keys: Iterable[Key], *, now: float) -> None:
-        performance, weights = dict(self.snapshot.performance), dict(self.snapshot.weights)
+        performance, weights, sums = dict(self.snapshot.performance), dict(self.snapshot.weights), dict(self.snapshot.sums)
         for kind, name in keys:
             vector = self.vectors[kind, name]
             if kind == "perf":
@@ -149,7 +149,9 @@ class View:
                 weights[parts_of(name)] = vector[0]
             elif kind == "live":
                 self._live[unquote(name)] = vector
-        self.replace(performance=performance, weights=weights, multipliers=multipliers_of(self._live, now=now))
+            else:
+                sums[name] = vector
+        self.replace(performance=performance, weights=weights, sums=sums, multipliers=multipliers_of(self._live, now=now))
 
 
 def shares_of(providers: Iterable[str]) -> Mapping[str, float]:

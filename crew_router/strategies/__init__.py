@@ -1,6 +1,5 @@
-"""Strategies, each one file, registered by name; importing this package makes the built-in ones known."""
+"""Strategies, each one file that has its strategy's name; a strategy is loaded when it is first asked for."""
 
-from crew_router.strategies import cheapest_adequate, fixed, utility, weighted
 from crew_router.strategies.protocol import Choice, Strategy, make_strategy, strategy, strategy_names
 
-__all__ = ["Choice", "Strategy", "cheapest_adequate", "fixed", "make_strategy", "strategy", "strategy_names", "utility", "weighted"]
+__all__ = ["Choice", "Strategy", "make_strategy", "strategy", "strategy_names"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crew_router.strategies.protocol import Choice, by_rank, strategy
+from crew_router.strategies.protocol import Choice, by_rank, checked, strategy, then
 
 if TYPE_CHECKING:
     from crew_router.columns import Flags
@@ -29,14 +29,12 @@ class CheapestAdequate:
 
     def __post_init__(self) -> None:
         """Check the margin."""
-        if not 0.0 <= self.margin <= 1.0:
-            msg = f"margin {self.margin} is not between 0 and 1"
-            raise ValueError(msg)
+        checked("margin", self.margin, low=0.0, high=1.0)
 
     def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put adequate models first by price; models without a price come after priced ones."""
         success = situation.forecast.success
         adequate = eligible & (success >= success[eligible].max() - self.margin)
-        cost = np.nan_to_num(situation.forecast.cost, nan=np.inf)
-        first = by_rank(-cost, situation, adequate)
-        return Choice(first + tuple(at for at in by_rank(success, situation, eligible) if at not in first))
+        cost = situation.forecast.cost
+        first = by_rank(-np.where(np.isnan(cost), np.inf, cost), situation, adequate)
+        return Choice(then(first, by_rank(success, situation, eligible)))

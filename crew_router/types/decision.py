@@ -49,13 +49,19 @@ class LatencyPrediction:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a filter removed a model: the figure that failed, its limit, and what would satisfy the filter."""
+    """Why a filter removed a model: the figure that failed, its limit, and what would satisfy the filter.
+
+    ``field`` is the field of the request that asks for it, empty when it is not the request that does; ``gap`` is how far the
+    figure lies from the limit, relative to the limit, ``None`` where no figure can be changed.
+    """
 
     filter: str
     reason: str
     value: str = ""
     limit: str = ""
     cure: str = ""
+    field: str = ""
+    gap: float | None = None
 
     def __str__(self) -> str:
         """Return the reason as one line."""
@@ -73,6 +79,34 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyEffect:
+    """What one rule did to one request (requirement D3); effects of ``safety`` rules leave audit rows."""
+
+    policy: str
+    order: str
+    effect: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest change of one field of the request that makes another model the choice.
+
+    Args:
+        field: ``cost_budget`` (USD), ``quality_requirement`` (0..1) or ``max_latency_s``.
+        given: Its value in the request.
+        value: A value at which the choice is another; every value between ``given`` and it leaves the choice as it is.
+        model: The choice then; ``None`` when no model would be left.
+    """
+
+    field: str
+    _: KW_ONLY
+    given: float | None
+    value: float
+    model: ModelRef | None
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateRow:
     """One model in the table behind a decision; ``points`` are the factors of requirement A5 by name."""
 
@@ -86,6 +120,12 @@ class CandidateRow:
     latency_s: float | None
     quality_source: str
     rejections: tuple[Rejection, ...] = ()
+    quality: float | None = None
+
+    @property
+    def roi(self) -> float | None:
+        """Expected right answers per dollar (requirement A9); ``None`` when a figure is unknown or the model is free."""
+        return None if self.p_success is None or not self.cost_usd else self.p_success / self.cost_usd
 
 
 class DecisionTable(Protocol):
@@ -99,6 +139,10 @@ class DecisionTable(Protocol):
         """Return evidence that is not a factor of the score: waivers, warnings, policies, arms, overrides."""
         ...
 
+    def changes(self) -> tuple[Change, ...]:
+        """Return the smallest changes of budget, quality and latency that would change the choice."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedTable:
@@ -106,6 +150,7 @@ class RecordedTable:
 
     rows: tuple[CandidateRow, ...] = ()
     remarks: tuple[Evidence, ...] = ()
+    flips: tuple[Change, ...] = ()
 
     def candidates(self) -> tuple[CandidateRow, ...]:
         """Return the rows."""
@@ -114,6 +159,10 @@ class RecordedTable:
     def notes(self) -> tuple[Evidence, ...]:
         """Return the remarks."""
         return self.remarks
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return the changes."""
+        return self.flips
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +179,8 @@ class RoutingDecision:
     """The choice for one request (requirement A7).
 
     ``score`` is 0..100, ``confidence`` and ``propensity`` 0..1, ``at`` seconds since the epoch. ``models`` are the
-    models of a cascade in order or of a parallel run; for a single call it holds the selected model only.
+    models of a cascade in order or of a parallel run; for a single call it holds the selected model only. ``cost`` is that of
+    all calls of a parallel run together. ``approval`` says why a person has to agree before it is executed, empty otherwise.
     """
 
     id: str
@@ -152,6 +202,8 @@ class RoutingDecision:
     project: str
     at: float
     draw: Draw = field(default_factory=Draw)
+    effects: tuple[PolicyEffect, ...] = ()
+    approval: str = ""
     table: DecisionTable = field(default_factory=RecordedTable, repr=False, compare=False)
 
     @property

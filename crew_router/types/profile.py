@@ -26,7 +26,8 @@ class Reading(Generic[T]):
 class RequestProfile:
     """The profile of one request (requirements D1, E1); token figures are counts of tokens.
 
-    ``task_scores`` holds the probability of every task type that the classifier gave, best first.
+    ``task_scores`` holds the probability of every task type that the classifier gave, best first; ``output_interval`` the
+    tokens between which nine of ten answers lie, where the classifier knows.
     """
 
     task_type: Reading[TaskType]
@@ -43,3 +44,4 @@ class RequestProfile:
     content_type: Reading[str]
     task_scores: tuple[tuple[TaskType, float], ...] = ()
     text_chars: int = 0
+    output_interval: tuple[int, int] | None = None

@@ -24,7 +24,7 @@ def only_reason(models, request, snapshot=None):
         ({"context_window": 500}, {"context_tokens": 600}, "context_window", "has 500"),
         ({"quality": 0.6}, {"quality_requirement": 0.7}, "quality", "0.600 < 0.700"),
         ({"latency": Latency(9.0, 100.0)}, {"max_latency_s": 5.0}, "latency", "> 5.00 s"),
-        ({"latency": Latency(9.0, 100.0)}, {"deadline_s": 5.0}, "latency", "> 5.00 s"),
+        ({"latency": Latency(9.0, 100.0)}, {"deadline_s": 5.0}, "deadline", "> 5.00 s"),
         ({"price": Price(900.0, 900.0)}, {"cost_budget": 0.01}, "budget", "left of cost_budget"),
         ({"regions": frozenset({"us"})}, {"region": "eu"}, "region", "wanted eu"),
     ],

@@ -1,0 +1,304 @@
+"""The steps of one decision, one after the other; loaded with numpy when the first decision is made."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crew_router.errors import NoCandidateError
+from crew_router.filters import QUALITY_FLOOR, reaches_any, rejections, surviving
+from crew_router.nearest import nearest_miss
+from crew_router.policies import ruling_of
+from crew_router.predict.forecast import forecast
+from crew_router.ruling import Circumstances, Pin
+from crew_router.scoring import Scores, score
+from crew_router.selection import Selection, Wish, select
+from crew_router.situation import Situation
+from crew_router.strategies import Choice, make_strategy
+from crew_router.strategies.protocol import by_rank, then
+from crew_router.table import LiveTable
+from crew_router.types import CostPrediction, Evidence, Mode, ModelRef, RoutingDecision, RoutingRequest, Snapshot, Tier
+
+if TYPE_CHECKING:
+    from crew_router.columns import Flags
+    from crew_router.line import Line, Pool
+    from crew_router.strategies import Strategy
+
+_TIERS = tuple(Tier)
+_NANO = 1e9
+_PERSONAL = {"run": "run_id", "session": "session_id", "user": "user_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the line is shown besides the request."""
+
+    pool: Pool
+    snapshot: Snapshot
+    now: float
+    executing: bool
+    circumstances: Circumstances
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What came of strategy and selection."""
+
+    choice: Choice
+    selection: Selection
+    eligible: Flags
+
+
+def decide(line: Line, request: RoutingRequest, seen: Seen) -> RoutingDecision:
+    """Return the decision for one request.
+
+    Raises:
+        NoCandidateError: Every model was removed.
+    """
+    situation = situation_of(line, request, seen)
+    scores = score(situation)
+    name, strategy = strategy_of(line, situation)
+    chosen = choose(situation, scores, strategy, rng=line.rng, implicit=line.rules.implicit_parallel)
+    return _decision(line, situation, name, strategy=strategy, scores=scores, chosen=chosen)
+
+
+def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
+    """Classify, ask the policies, and predict."""
+    rules, pool, snapshot = line.rules, seen.pool, seen.snapshot
+    profile = line.classifier.classify(request)
+    ruling = ruling_of(rules.policies, request, profile, now=seen.now)
+    predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, columns=pool.columns)
+    limits, by_provider = hard_limits(line, request, seen)
+    if ruling.cost_cap is not None:
+        limits = {**limits, ruling.cost_cap.who: ruling.cost_cap.value}
+    return Situation(
+        request,
+        profile,
+        pool.models,
+        pool.columns,
+        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, predicted=predicted),
+        snapshot,
+        reachable=pool.reachable,
+        executing=seen.executing,
+        now=seen.now,
+        weights=rules.weights,
+        preferences=rules.preferences,
+        limits_usd=limits,
+        provider_limits_usd=by_provider,
+        cost_scale_usd=rules.cost_scale_usd,
+        unpriced_allowed=rules.unpriced_allowed,
+        ruling=ruling,
+        circumstances=seen.circumstances,
+        optimize=rules.optimize,
+        capacity_factor=rules.capacity_factor,
+        escalation=rules.escalation,
+    )
+
+
+def hard_limits(line: Line, request: RoutingRequest, seen: Seen) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Return what is left of every budget that this request counts against, and of those of single providers, in USD."""
+    override, left = seen.circumstances.override, seen.snapshot.spend_left_nano
+    limits: dict[str, float] = {}
+    by_provider: dict[str, float] = {}
+    for name, limit_usd in line.rules.budgets_usd.items():
+        field = _PERSONAL.get(name)
+        whose = None if field is None else getattr(request, field)
+        if field is not None and whose is None:
+            continue
+        key = name if field is None else f"{name}:{whose}"
+        known = left.get(key)
+        usd = limit_usd if known is None else known / _NANO
+        if name.startswith("provider:"):
+            by_provider[name.partition(":")[2]] = usd
+        else:
+            limits[f"budgets.{name}"] = usd
+    if override.cost_ceiling_usd is not None and override.holds(seen.now):
+        limits["the operator's cost ceiling"] = override.cost_ceiling_usd
+    return limits, by_provider
+
+
+def strategy_of(line: Line, situation: Situation) -> tuple[str, Strategy]:
+    """Return the strategy: a policy's, the request's, the dial's, that of the task type, the experiment's, the configured one."""
+    rules, request = line.rules, situation.request
+    if not rules.smart:
+        return rules.strategy_name, rules.strategy
+    if situation.ruling.strategy is not None:
+        return situation.ruling.strategy
+    asked = request.strategy or ("utility" if request.willingness_to_pay is not None else None)
+    if asked is not None:
+        return asked, rules.strategy if asked == rules.strategy_name else _by_name(asked)
+    by_task = rules.task_strategies.get(situation.profile.task_type.value) if rules.task_strategies else None
+    return by_task or rules.experiment or (rules.strategy_name, rules.strategy)
+
+
+@cache
+def _by_name(name: str) -> Strategy:
+    # One for all requests that name it, so that a strategy that takes turns goes on where it was.
+    return make_strategy(name)
+
+
+def choose(situation: Situation, scores: Scores, strategy: Strategy, *, rng: random.Random, implicit: bool) -> Chosen:
+    """Filter, let the strategy order what is left, put pins first, and decide the mode.
+
+    Raises:
+        NoCandidateError: No model is left.
+    """
+    eligible = surviving(situation)
+    if not np.count_nonzero(eligible):
+        raise nobody(situation)
+    wanted, tier_note = of_tier(situation, eligible)
+    choice = strategy.choose(situation, scores, eligible=wanted, rng=rng)
+    if wanted is not eligible:
+        choice = replace(choice, order=then(choice.order, by_rank(scores.rank, situation, eligible)), notes=(*choice.notes, *tier_note))
+    choice = pinned(choice, situation, eligible)
+    wish = Wish(choice.order, choice.mode, choice.ladder)
+    selection = select(situation, wish, implicit=implicit, judges=lambda: surviving(situation, without=QUALITY_FLOOR))
+    return Chosen(choice, selection, eligible)
+
+
+def of_tier(situation: Situation, eligible: Flags) -> tuple[Flags, tuple[Evidence, ...]]:
+    """Return the models of the wanted tier; unknown tiers match, and the next tier is used when none does (rule 10)."""
+    wanted = situation.request.tier
+    if wanted is None:
+        return eligible, ()
+    names = np.array(situation.columns.tiers)
+    unknown = eligible & (names == "")
+    at = _TIERS.index(wanted)
+    for tier in sorted(_TIERS, key=lambda each: (abs(_TIERS.index(each) - at), _TIERS.index(each))):
+        found = eligible & (names == tier)
+        if found.any() or (tier is wanted and unknown.any()):
+            note = () if tier is wanted else (Evidence("tier", f"no {wanted} model can serve; {tier} is next", 0.0, situation.now),)
+            matching = found | unknown if tier is wanted else found
+            return (eligible if matching.sum() == eligible.sum() else matching), note
+    return eligible, ()
+
+
+def pinned(choice: Choice, situation: Situation, eligible: Flags) -> Choice:
+    """Put a forced or pinned model first (``CONTRACT.md``: scoring is skipped, hard constraints are not).
+
+    A safety policy's pin goes before an operator's, that before the caller's ``force_model``, that before other policies' pins. A
+    pin gives way where its model cannot serve, what the caller forces does not.
+
+    Raises:
+        NoCandidateError: The model that the caller forces does not satisfy a hard constraint.
+    """
+    refused: list[Evidence] = []
+    for pin in _pins(situation):
+        at = situation.columns.place.get(pin.model)
+        if at is not None and eligible[at]:
+            note = Evidence(_source(pin), f"{pin.who} asked for {pin.model}", 1.0, situation.now)
+            return replace(
+                choice, order=then((at,), choice.order), propensity=1.0, notes=(*choice.notes, *refused, note), mode=None, ladder=()
+            )
+        if pin.who == _CALLER:
+            raise nobody(situation, only=at)
+        refused.append(Evidence(_source(pin), f"{pin.model} is pinned by {pin.who} and cannot serve this request", 0.0, situation.now))
+    return replace(choice, notes=(*choice.notes, *refused)) if refused else choice
+
+
+_CALLER = "the caller"
+_OPERATOR = "an operator"
+
+
+def _source(pin: Pin) -> str:
+    return {_CALLER: "force_model", _OPERATOR: "override"}.get(pin.who, "policy")
+
+
+def _pins(situation: Situation) -> Iterator[Pin]:
+    ruled, override, forced = situation.ruling.pin, situation.circumstances.override, situation.request.force_model
+    if ruled is not None and ruled.outranks:
+        yield ruled
+    if override.pin is not None and override.holds(situation.now):
+        yield Pin(_OPERATOR, override.pin, outranks=True)
+    if forced is not None:
+        yield Pin(_CALLER, ModelRef(forced), outranks=False)
+    if ruled is not None and not ruled.outranks:
+        yield ruled
+
+
+def nobody(situation: Situation, only: int | None = None) -> NoCandidateError:
+    """Return the error that lists every model with what removed it, and the nearest miss."""
+    places = range(len(situation.models)) if only is None else (only,)
+    table = {situation.columns.refs[at]: rejections(situation, at) for at in places}
+    return NoCandidateError(table, nearest=nearest_miss(table), effects=situation.ruling.effects)
+
+
+def _decision(line: Line, situation: Situation, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
+    choice, selection = chosen.choice, chosen.selection
+    at, refs, predicted = selection.selected, situation.columns.refs, situation.forecast
+    warnings = (*choice.notes, *selection.notes, *_warnings(situation, at))
+    return RoutingDecision(
+        line.new_id(),
+        refs[at],
+        tuple([refs[place] for place in selection.fallbacks]),
+        mode=selection.mode,
+        models=(refs[at],) if selection.mode is Mode.SINGLE else tuple([refs[place] for place in selection.models]),
+        judge=None if selection.judge is None else refs[selection.judge],
+        strategy=name,
+        request=situation.request,
+        profile=situation.profile,
+        cost=predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(situation, selection),
+        latency=predicted.latency_of(at),
+        score=scores.score_of(at),
+        confidence=predicted.success_of(at),
+        propensity=choice.propensity,
+        policy_version=line.rules.policy_version,
+        project=situation.request.project or line.rules.project,
+        at=situation.now,
+        draw=choice.draw,
+        effects=situation.ruling.effects,
+        approval=situation.ruling.approval,
+        table=LiveTable(
+            situation,
+            scores,
+            chosen.eligible,
+            warnings,
+            selected=at,
+            redecide=_Again(scores, strategy, line.rules.implicit_parallel) if choice.propensity == 1.0 else None,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Decides a changed situation by the scores of the first, for choices in which chance had no part."""
+
+    scores: Scores
+    strategy: Strategy
+    implicit: bool
+
+    def __call__(self, situation: Situation) -> int:
+        unused = random.Random(0)  # noqa: S311 - nothing is drawn from it
+        return choose(situation, self.scores, self.strategy, rng=unused, implicit=self.implicit).selection.selected
+
+
+def _sum_of(situation: Situation, selection: Selection) -> CostPrediction:
+    """Return the cost of a parallel run: that of its models and of the judge together, unknown as soon as one is."""
+    places = selection.models if selection.judge is None else (*selection.models, selection.judge)
+    parts = [situation.forecast.cost_of(at) for at in places]
+    known = all(part.expected_usd is not None for part in parts)
+    return replace(
+        parts[0],
+        min_usd=sum(part.min_usd or 0.0 for part in parts) if known else None,
+        expected_usd=sum(part.expected_usd or 0.0 for part in parts) if known else None,
+        max_usd=sum(part.max_usd or 0.0 for part in parts) if known else None,
+        source=f"sum over {len(places)} calls; {parts[0].source}",
+    )
+
+
+def _warnings(situation: Situation, at: int) -> Iterator[Evidence]:
+    ref, columns = situation.columns.refs[at], situation.columns
+    if not situation.executing and not reaches_any(situation):
+        yield Evidence("reachable", "no model is reachable from here; the advice assumes that keys and servers exist", 0.0, situation.now)
+    if situation.models[at].price is None:
+        yield Evidence("cost", f"{ref} has no price; cost constraints passed it unchecked", 0.0, situation.now)
+    if not columns.measured_for(situation.profile.task_type.value)[at]:
+        yield Evidence("registry", f"the quality of {ref} is unmeasured; a prior of its tier stands in", 0.0, situation.now)
+    for effect in situation.ruling.effects:
+        yield Evidence("policy", f"{effect.policy} ({effect.order}): {effect.effect} {effect.value}", 0.0, situation.now)
+

@@ -1,0 +1,31 @@
+"""The seam for predictions that were learnt from outcomes (``crew-router train``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from crew_router.columns import Columns, Floats
+    from crew_router.types import RequestProfile, RoutingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is known of one request by place of the model; NaN where nothing is.
+
+    Args:
+        success: P(success), 0..1.
+        output_tokens: Tokens of the answer.
+    """
+
+    success: Floats
+    output_tokens: Floats | None = None
+
+
+class Predictor(Protocol):
+    """Predicts, for one request, how likely each model is to be right. Pure, no I/O."""
+
+    def predict(self, request: RoutingRequest, profile: RequestProfile, *, columns: Columns) -> Prediction | None:
+        """Return the prediction, or ``None`` when nothing is known of a request like this."""
+        ...

@@ -1,0 +1,117 @@
+"""What the configuration says about deciding, as the values that the line works with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from crew_router.codec import encode
+from crew_router.line import Rules
+from crew_router.policies import compile_policies
+from crew_router.situation import TaskPreference, Weights
+from crew_router.strategies import Strategy, make_strategy
+from crew_router.types import ModelRef, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.registry import Registry
+    from crew_router.settings import ExperimentSettings, RouterConfig, StrategySettings
+
+
+def rules_of(config: RouterConfig, registry: Registry) -> Rules:
+    """Return what the configuration says about deciding.
+
+    Raises:
+        ConfigurationError: A strategy, a policy or one of their parameters is not known.
+    """
+    name, strategy = (config.strategy.name, _strategy(config.strategy)) if config.smart_routing else ("fixed", _baseline(config))
+    smart = config.smart_routing
+    return Rules(
+        _weights(config),
+        _preferences(config),
+        name,
+        strategy,
+        str(config.project),
+        _version(config, registry, name),
+        task_strategies=_task_strategies(config),
+        policies=compile_policies(config.policies, make_strategy=make_strategy, zone=_zone(config.budgets.timezone)),
+        experiment=_experiment(config) if smart else None,
+        budgets_usd={scope: limit.limit for scope, limit in config.budgets.limits()},
+        unpriced_allowed=config.budgets.unpriced == "allow",
+        cost_scale_usd=(config.scoring.cost_low_usd, config.scoring.cost_high_usd),
+        optimize=config.optimize,
+        capacity_factor=config.capacity.factor,
+        escalation=config.escalation.enabled,
+        implicit_parallel=smart and config.parallel.triggers == "moe",
+        smart=smart,
+    )
+
+
+def _weights(config: RouterConfig) -> Weights:
+    """Return the points of the factors; where quality is preferred, the points of cost go to quality."""
+    points = config.scoring.weights
+    moved = points.cost if config.optimize == "quality" else 0.0
+    return Weights(
+        quality=points.quality + moved,
+        cost=points.cost - moved,
+        history=points.history,
+        learning=points.learning,
+        task_preference=points.task_preference,
+        diversity=points.diversity,
+        vendor_preference=points.vendor_preference,
+        extra=dict(config.scoring.factors),
+    )
+
+
+def _strategy(settings: StrategySettings) -> Strategy:
+    return make_strategy(settings.name, settings.parameters)
+
+
+def _baseline(config: RouterConfig) -> Strategy:
+    return make_strategy("fixed", {"model": config.baseline or ""})
+
+
+def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
+    return {
+        task: TaskPreference(tuple(map(ModelRef, listed.preferred)), tuple(map(ModelRef, listed.budget)))
+        for task, listed in config.task_types.items()
+    }
+
+
+def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy]]:
+    return {
+        task: (listed.strategy.name, _strategy(listed.strategy))
+        for task, listed in config.task_types.items()
+        if listed.strategy is not None
+    }
+
+
+def _experiment(config: RouterConfig) -> tuple[str, Strategy] | None:
+    """Return the first experiment that runs; one at a time, so that arms of two never mix."""
+    running = next((each for each in config.experiments if each.enabled), None) if config.experiments_enabled else None
+    return None if running is None else ("experiment", make_strategy("experiment", _arms(running)))
+
+
+def _arms(settings: ExperimentSettings) -> dict[str, object]:
+    arms: list[dict[str, object]] = []
+    for arm in settings.arms:
+        chosen = {} if arm.strategy is None else {"strategy": {"name": arm.strategy.name, "parameters": dict(arm.strategy.parameters)}}
+        model = {} if arm.model is None else {"model": str(arm.model)}
+        arms.append({"name": arm.name, "weight": arm.weight, **chosen, **model})
+    return {"name": settings.name, "arms": arms}
+
+
+def _zone(name: str) -> tzinfo:
+    if name.upper() == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - only other zones need it
+
+    return ZoneInfo(name)
+
+
+def _version(config: RouterConfig, registry: Registry, name: str) -> str:
+    """Return a text that changes whenever a decision could: models, strategy, weights, preferences, policies, experiments."""
+    said = [config.strategy, config.scoring, config.task_types, config.policies, config.experiments, config.optimize, config.parallel]
+    text = json.dumps([encode(each) for each in (*said, config.baseline, config.escalation.enabled)], sort_keys=True, default=str)
+    return f"{registry.version}:{name}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"

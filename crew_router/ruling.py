@@ -1,0 +1,108 @@
+"""What policies and operators demand of one request, as values that filters read."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from crew_router.types import Mode, ModelRef, PolicyEffect
+
+if TYPE_CHECKING:
+    from crew_router.strategies import Strategy
+
+Subject: TypeAlias = Literal["models", "tiers", "providers", "regions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A figure and who demands it."""
+
+    who: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Models that a rule admits (``allow``) or refuses, by reference, tier, provider or region."""
+
+    who: str
+    subject: Subject
+    allow: bool
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A model that has to answer first; ``outranks`` tells that it goes before a model that the caller forces."""
+
+    who: str
+    model: ModelRef
+    outranks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Everything that rules say about one request; the tighter of two bounds is in it.
+
+    Args:
+        admissions: Every allowance and refusal; a model has to pass all.
+        moderated: Who wants moderated models only, empty for nobody.
+        cost_cap: Most USD.
+        quality_floor: Least quality.
+        latency_cap: Most expected seconds.
+        pin: The first pin.
+        strategy: Name and strategy to choose by.
+        mode: How the request is to be carried out.
+        approval: Why a person has to agree, empty when nobody has to.
+        effects: What each rule did.
+    """
+
+    _: KW_ONLY
+    admissions: tuple[Admission, ...] = ()
+    moderated: str = ""
+    cost_cap: Bound | None = None
+    quality_floor: Bound | None = None
+    latency_cap: Bound | None = None
+    pin: Pin | None = None
+    strategy: tuple[str, Strategy] | None = None
+    mode: Mode | None = None
+    approval: str = ""
+    effects: tuple[PolicyEffect, ...] = ()
+
+
+NO_RULING: Final = Ruling()
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an operator ordered at run time (requirement D13).
+
+    Args:
+        pin: A model that has to answer first wherever it can.
+        cost_ceiling_usd: Most USD that any request may be expected to cost.
+        until: Seconds since the epoch at which the order ends; ``None`` until it is taken back.
+    """
+
+    pin: ModelRef | None = None
+    cost_ceiling_usd: float | None = None
+    until: float | None = None
+
+    def holds(self, now: float) -> bool:
+        """Tell whether the order is in force."""
+        return (self.pin is not None or self.cost_ceiling_usd is not None) and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is true of this moment and not of the registry, the configuration or the shared numbers.
+
+    Args:
+        override: What an operator ordered.
+        local_failures: Calls to local models that failed in a row in this request's session or run (requirement C1).
+    """
+
+    override: Override = Override()
+    local_failures: int = 0
+
+
+ORDINARY: Final = Circumstances()

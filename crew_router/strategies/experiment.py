@@ -1,0 +1,101 @@
+"""An arm of an experiment decides: the same user always gets the same arm, by a hash (requirements A13, E5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+from crew_router.strategies.protocol import Choice, Strategy, checked, make_strategy, strategy
+from crew_router.types import Draw, Evidence, RoutingRequest
+
+if TYPE_CHECKING:
+    from crew_router.columns import Flags
+    from crew_router.scoring import Scores
+    from crew_router.situation import Situation
+
+_ARM_KEYS: Final = frozenset({"name", "weight", "strategy", "model"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Arm:
+    name: str
+    weight: float
+    strategy: Strategy
+
+
+@strategy("experiment")
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Lets an arm decide for a share of the traffic.
+
+    The unit is the user, else the session, else the run; a request without any is drawn by chance.
+
+    Args:
+        name: Name of the experiment; another name shuffles the units anew.
+        arms: Mappings with ``name``, ``weight`` (1 by default), and ``strategy`` (a name, or ``{name, parameters}``) or ``model``.
+    """
+
+    name: str
+    arms: Sequence[Mapping[str, object]]
+    _arms: tuple[_Arm, ...] = field(default=(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the strategies of the arms."""
+        arms = tuple(_arm(written) for written in self.arms)
+        names = [arm.name for arm in arms]
+        if not sum(arm.weight for arm in arms) or len(set(names)) != len(names):
+            msg = f"arms {names} need names of their own, and at least one a weight above 0"
+            raise ValueError(msg)
+        object.__setattr__(self, "_arms", arms)
+
+    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+        """Find the arm and let it choose; its share is part of the propensity."""
+        arm, share = self.arm_of(situation.request, rng)
+        choice = arm.strategy.choose(situation, scores, eligible=eligible, rng=rng)
+        draw = Draw(self.name, arm.name, choice.draw.detail)
+        note = Evidence("experiment", f"{self.name}: arm {arm.name} ({share:.0%} of the traffic)", share, situation.now)
+        return dataclasses.replace(choice, draw=draw, propensity=choice.propensity * share, notes=(note, *choice.notes))
+
+    def arm_of(self, request: RoutingRequest, rng: random.Random) -> tuple[_Arm, float]:
+        """Return the arm of a request and its share of the traffic."""
+        unit = request.user_id or request.session_id or request.run_id
+        total = sum(arm.weight for arm in self._arms)
+        at = (rng.random() if unit is None else _position(self.name, unit)) * total
+        for arm in self._arms:
+            at -= arm.weight
+            if at < 0:
+                return arm, arm.weight / total
+        last = next(arm for arm in reversed(self._arms) if arm.weight)
+        return last, last.weight / total
+
+
+def _position(experiment: str, unit: str) -> float:
+    digest = hashlib.blake2b(f"{experiment}\0{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def _arm(written: Mapping[str, object]) -> _Arm:
+    unknown = set(written) - _ARM_KEYS
+    if unknown or not isinstance(written.get("name"), str):
+        msg = f"arm {dict(written)!r} needs a name, and knows {', '.join(sorted(_ARM_KEYS))} only"
+        raise ValueError(msg)
+    weight = written.get("weight", 1.0)
+    checked("weight", cast("float", weight), low=0.0)
+    return _Arm(str(written["name"]), float(cast("float", weight)), _strategy_of(written))
+
+
+def _strategy_of(written: Mapping[str, object]) -> Strategy:
+    model, chosen = written.get("model"), written.get("strategy")
+    if (model is None) == (chosen is None):
+        msg = f"arm {written['name']!r} needs either a strategy or a model"
+        raise ValueError(msg)
+    if model is not None:
+        return make_strategy("fixed", {"model": model})
+    if isinstance(chosen, Mapping):
+        named = cast("Mapping[str, object]", chosen)
+        return make_strategy(str(named.get("name", "weighted")), cast("Mapping[str, object] | None", named.get("parameters")))
+    return make_strategy(str(chosen))

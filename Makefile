@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 VENV_MCP ?= .venv-mcp
+VENV_LANGCHAIN ?= .venv-langchain
 VENV_DEMO ?= .venv-demo
 PY = $(VENV)/bin/python
 PACKAGES := crew_router adapters mcp_server
 SOURCES = $(PACKAGES) tests .ci $(wildcard benchmarks/*.py examples/*.py)
 MCP_TESTS := tests/integration/mcp
+LANGCHAIN_TESTS := tests/unit/langchain tests/integration/langchain
 
 # The checkout in front of whatever an environment of yours has installed.
 export PYTHONPATH := .:adapters:mcp_server
@@ -19,7 +21,7 @@ environment:
 	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
 endif
 
-.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp
+.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -33,12 +35,16 @@ demo: ## Install into an environment of its own and run the main job
 check: environment ## Lint, types and unit tests, sockets off; under a minute
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint mypy pyright unit
 
-test: environment environment-mcp ## The whole suite, and the MCP server once more with the newest fastmcp
+test: environment environment-mcp environment-langchain ## The whole suite, the MCP server once more with the newest fastmcp, the chat model with the lowest LangChain
 	$(PY) -m pytest tests -q -n 2 --dist loadfile
 	$(if $(wildcard $(MCP_TESTS)),$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q)
+	$(VENV_LANGCHAIN)/bin/python -m pytest $(LANGCHAIN_TESTS) -q -n 2 --dist loadfile
 
 environment-mcp:
 	@$(PYTHON) .ci/environment.py $(VENV_MCP) --extras mcp,tests --constraints constraints-mcp.txt
+
+environment-langchain:
+	@$(PYTHON) .ci/environment.py $(VENV_LANGCHAIN) --extras tests-langchain --constraints constraints-langchain.txt
 
 lint: environment ## ruff, import-linter, codespell, validate-pyproject
 	$(VENV)/bin/ruff check --quiet $(SOURCES)
@@ -67,6 +73,6 @@ lock: environment ## Resolve the constraints again; UPGRADE=1 takes the newest o
 	$(PY) .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove environments, caches and everything built
-	rm -rf .venv .venv-mcp .venv-demo build dist demo-output crew-router-demo.svg .coverage htmlcov .import-linter.log .validate.log
+	rm -rf .venv .venv-mcp .venv-langchain .venv-demo build dist demo-output crew-router-demo.svg .coverage htmlcov .import-linter.log .validate.log
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

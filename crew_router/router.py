@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from crew_router.errors import ApprovalRequiredError, InvalidRequestError
+from crew_router.errors import ApprovalRequiredError, InvalidRequestError, MissingDependencyError
 from crew_router.execute.transport import Payload
 from crew_router.orders import ordered
 from crew_router.types import (
@@ -29,6 +30,8 @@ from crew_router.types import (
 )
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
     from crew_router.classify.protocol import Classifier
     from crew_router.clock import Clock
     from crew_router.execute.executor import Options
@@ -138,6 +141,19 @@ class Router:
     async def aselect_model(self, request: RoutingRequest) -> RoutingDecision:
         """Decide only, as :meth:`select_model` does; it never waits, so it needs no thread."""
         return self.select_model(request)
+
+    def as_runnable(self) -> Runnable[Any, RoutingDecision]:
+        """Return the choice alone as a LangChain runnable, from a prompt to a decision, for chains of one's own.
+
+        Raises:
+            MissingDependencyError: LangChain is not installed.
+        """
+        try:
+            surface = importlib.import_module("crew_router_langchain.runnable")
+        except ModuleNotFoundError as missing:
+            raise MissingDependencyError(missing.name or "langchain-core", extra="langchain") from missing
+        runnable: Runnable[Any, RoutingDecision] = surface.choice(self)
+        return runnable
 
     def predict_cost(self, request: RoutingRequest) -> tuple[CostPrediction, ...]:
         """Return the expected cost of a request on every model, cheapest first, unknown prices last (A9)."""

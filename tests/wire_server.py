@@ -96,7 +96,7 @@ class WireServer:
             self.most_open = max(self.most_open, self.open_now)
 
     def done(self) -> None:
-        """Take the end of a request."""
+        """Take the end of the work on a request."""
         with self._lock:
             self.open_now -= 1
 
@@ -142,13 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
         asked = reader.read(body, path)
         wire = self.server.wire
         wire.note(Seen(asked.model, path, body, {key.lower(): value for key, value in self.headers.items()}))
-        try:
-            self._answer(wire.fault(asked.model), reader, asked=asked, body=body, path=path)
-        finally:
-            wire.done()
+        fault = wire.fault(asked.model)
+        time.sleep(fault.delay_s)
+        wire.done()  # before the answer leaves: a client that has it may call again while this thread is still ending
+        self._answer(fault, reader, asked=asked, body=body, path=path)
 
     def _answer(self, fault: Fault, reader: Any, *, asked: Any, body: dict[str, Any], path: str) -> None:
-        time.sleep(fault.delay_s)
         if fault.status is not None:
             self._json(fault.status, reader.error(fault.code, fault.message), fault.headers)
         elif fault.body is not None:

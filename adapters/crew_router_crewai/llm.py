@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from crewai.events.types.llm_events import LLMCallType
-from crewai.llms.base_llm import BaseLLM, llm_call_context
+from crewai.hooks.dispatch import HookAborted
+from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, Field, PrivateAttr
 
 from crew_router.errors import CrewRouterError, NoCandidateError
 from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
 from crew_router_crewai.conversation import CallSettings, payload_of, spent, tool_call_dict, usage_dict
-from crew_router_crewai.turn import Ending, Shown, Turn
+from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
 if TYPE_CHECKING:
     from crewai.agents.agent_builder.base_agent import BaseAgent
@@ -118,10 +120,9 @@ class RouterLLM(BaseLLM):
                 CrewAI does not repeat the whole.
             NoCandidateError: No model satisfies the constraints.
         """
-        turn = self._turn(
-            messages, tools, task=from_task, agent=from_agent, functions=available_functions, response_model=response_model
-        )
-        with self._told(turn, messages, tools, callbacks) as ending:
+        who = Caller(from_task, from_agent)
+        with self._told(who, messages, tools=tools, callbacks=callbacks) as ending:
+            turn = self._turn(who, messages, tools=tools, functions=available_functions, response_model=response_model)
             ending.answer = self._finished(turn, self._answered(turn))
         return ending.value()
 
@@ -136,10 +137,9 @@ class RouterLLM(BaseLLM):
         response_model: type[BaseModel] | None = None,
     ) -> str | Any:
         """Return the answer, as :meth:`call` does."""
-        turn = self._turn(
-            messages, tools, task=from_task, agent=from_agent, functions=available_functions, response_model=response_model
-        )
-        with self._told(turn, messages, tools, callbacks) as ending:
+        who = Caller(from_task, from_agent)
+        with self._told(who, messages, tools=tools, callbacks=callbacks) as ending:
+            turn = self._turn(who, messages, tools=tools, functions=available_functions, response_model=response_model)
             ending.answer = self._finished(turn, await self._aanswered(turn))
         return ending.value()
 
@@ -162,18 +162,19 @@ class RouterLLM(BaseLLM):
 
     def _turn(
         self,
+        who: Caller,
         messages: str | list[Any],
-        tools: Sequence[Mapping[str, Any]] | None,
         *,
-        task: Task | None,
-        agent: BaseAgent | None,
+        tools: Sequence[Mapping[str, Any]] | None,
         functions: Mapping[str, Any] | None,
         response_model: type[BaseModel] | None,
     ) -> Turn:
+        said = self._format_messages(messages)
+        self._invoke_before_llm_call_hooks(said, who.agent)  # may change what is said, or forbid the call
         parameters = {name: getattr(self, name) for name in _PARAMETERS if getattr(self, name) is not None}
         settings = CallSettings(tuple(self.stop_sequences), {**parameters, **self.additional_params})
-        payload = payload_of(self._format_messages(messages), settings, tools=tools, response_model=response_model)
-        return Turn(payload, self._requests(task), task=task, agent=agent, functions=functions, response_model=response_model)
+        payload = payload_of(said, settings, tools=tools, response_model=response_model)
+        return Turn(payload, self._requests(who.task), who=who, said=said, functions=functions, response_model=response_model)
 
     def _requests(self, task: Task | None) -> tuple[RoutingRequest, ...]:
         """Return the request with the model that was chosen beforehand, and without it for when it cannot serve."""
@@ -184,18 +185,20 @@ class RouterLLM(BaseLLM):
         return (replace(free, force_model=self._decision.selected_model), free)
 
     @contextlib.contextmanager
-    def _told(self, turn: Turn, messages: Any, tools: Any, callbacks: Any) -> Iterator[Ending]:
+    def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
         """Emit the events of one call; an error of ours is kept for the caller to raise."""
         ending = Ending()
         with llm_call_context():
-            self._emit_call_started_event(messages, tools, callbacks, None, turn.task, turn.agent)
+            self._emit_call_started_event(messages, tools, callbacks, None, who.task, who.agent)
             try:
-                self._invoke_before_llm_call_hooks(self._format_messages(messages), turn.agent)
                 yield ending
             except CrewRouterError as error:
-                ending.error = self._failed(turn, error)
-            except Exception as error:
-                self._emit_call_failed_event(str(error), turn.task, turn.agent)
+                ending.error = self._failed(who, error)
+            except (HookAborted, LLMCallBlockedError) as denial:
+                self._emit_call_denied_event(denial, who.task, who.agent)
+                raise
+            except (Exception, asyncio.CancelledError) as error:
+                self._emit_call_failed_event(str(error) or type(error).__name__, who.task, who.agent)
                 raise
 
     def _answered(self, turn: Turn) -> RoutedResponse:
@@ -229,46 +232,52 @@ class RouterLLM(BaseLLM):
     def _show(self, chunk: RoutedChunk, turn: Turn, shown: Shown) -> None:
         shown.response = chunk.response or shown.response
         if chunk.text:
-            self._emit_stream_chunk_event(chunk.text, turn.task, turn.agent, call_type=LLMCallType.LLM_CALL)
+            self._emit_stream_chunk_event(chunk.text, turn.who.task, turn.who.agent, call_type=LLMCallType.LLM_CALL)
 
     def _finished(self, turn: Turn, response: RoutedResponse) -> Any:
         self._last = response
-        usage = spent(response.attempts)
-        if usage is not None:
-            self._track_token_usage_internal(usage_dict(usage))
+        usage = self._counted(response)
         if response.tool_calls and turn.functions:
             return self._executed(turn, response)
-        if response.tool_calls:
-            answer: Any = [tool_call_dict(call) for call in response.tool_calls]
-        elif turn.response_model is not None:
-            answer = self._validate_structured_output(response.text, turn.response_model)
-        else:
-            answer = self._apply_stop_words(response.text)
-        kind = LLMCallType.TOOL_CALL if response.tool_calls else LLMCallType.LLM_CALL
+        answer: Any = [tool_call_dict(call) for call in response.tool_calls] or self._read(turn, response.text)
         self._emit_call_completed_event(
             answer,
-            kind,
-            turn.task,
-            turn.agent,
-            list(turn.payload.messages),  # type: ignore[arg-type]  # dictionaries, as CrewAI gave them
-            usage=None if usage is None else usage_dict(usage),
+            LLMCallType.TOOL_CALL if response.tool_calls else LLMCallType.LLM_CALL,
+            turn.who.task,
+            turn.who.agent,
+            turn.said,
+            usage=usage,
             finish_reason=response.finish_reason,
             response_id=response.decision.id,
         )
-        return answer
+        return self._invoke_after_llm_call_hooks(turn.said, answer, turn.who.agent) if isinstance(answer, str) else answer
+
+    def _read(self, turn: Turn, text: str) -> str | BaseModel:
+        if turn.response_model is not None:
+            return self._validate_structured_output(text, turn.response_model)
+        return self._apply_stop_words(text)
+
+    def _counted(self, response: RoutedResponse) -> dict[str, int] | None:
+        """Add the tokens of all attempts to the counters, as one request."""
+        usage = spent(response.attempts)
+        if usage is None:
+            self._token_usage["successful_requests"] += 1
+            return None
+        self._track_token_usage_internal(usage_dict(usage))
+        return usage_dict(usage)
 
     def _executed(self, turn: Turn, response: RoutedResponse) -> Any:
         """Run the first tool call with the caller's functions; its event ends the call."""
         call = response.tool_calls[0]
         arguments = json.loads(call.arguments or "{}")
-        return self._handle_tool_execution(call.name, arguments, dict(turn.functions or {}), turn.task, turn.agent)
+        return self._handle_tool_execution(call.name, arguments, dict(turn.functions or {}), turn.who.task, turn.who.agent)
 
-    def _failed(self, turn: Turn, error: CrewRouterError) -> CrewRouterError:
+    def _failed(self, who: Caller, error: CrewRouterError) -> CrewRouterError:
         usage = spent(getattr(error, "attempts", ()))
         if usage is not None:
             for name, tokens in usage_dict(usage).items():
                 self._token_usage[name] += tokens
-        self._emit_call_failed_event(str(error), turn.task, turn.agent)
+        self._emit_call_failed_event(str(error), who.task, who.agent)
         # CrewAI looks for a throttle along this chain and would repeat the call; the causes stay in the group itself.
         error.__cause__ = error.__context__ = None
         return error

@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a call is made; nothing when a program calls the LLM itself."""
+
+    task: Task | None = None
+    agent: BaseAgent | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What is sent, under which constraints, and for whom.
 
-    ``requests`` are tried in order while no model satisfies one; ``functions`` are tools that the call itself must run.
+    ``requests`` are tried in order while no model satisfies one, ``said`` are the messages as CrewAI formats them, and
+    ``functions`` are tools that the call itself must run.
     """
 
     payload: Payload
     requests: tuple[RoutingRequest, ...]
     _: KW_ONLY
-    task: Task | None
-    agent: BaseAgent | None
+    who: Caller
+    said: list[Any]
     functions: Mapping[str, Any] | None
     response_model: type[BaseModel] | None
 

@@ -11,6 +11,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from crew_router.explain import money
+from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse, ToolCall, Usage
 
@@ -51,8 +53,20 @@ def _routing(response: RoutedResponse) -> dict[str, Any]:
         "estimated_cost_usd": decision.estimated_cost,
         "cost_usd": response.cost_usd,
         "attempts": [_attempt(attempt) for attempt in response.attempts],
-        "rationale": decision.rationale,
+        "rationale": reason(decision),
     }
+
+
+def reason(decision: RoutingDecision) -> str:
+    """Return one sentence on the choice; unlike ``decision.rationale`` it does not build the table of all models.
+
+    ``router.explain(decision_id)`` tells the runner-up and what removed the others.
+    """
+    task, complexity = decision.profile.task_type.value, decision.profile.complexity.value
+    return (
+        f"{decision.selected_model} for {task} (complexity {complexity}): {decision.score:.1f} of 100 points by "
+        f"{decision.strategy}; expected cost {money(decision.estimated_cost)}."
+    )
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
@@ -130,10 +144,11 @@ class ChunkReader:
 
 
 def _anonymous(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    """Return a copy without what is told once for the whole answer; a copy, because the transport joins its own chunks."""
     message = chunk.message
     metadata = {key: value for key, value in message.response_metadata.items() if key not in _ONCE}
     info = {key: value for key, value in (chunk.generation_info or {}).items() if key not in _ONCE}
     update: dict[str, Any] = {"id": None, "response_metadata": metadata}
     if isinstance(message, AIMessageChunk):
         update["chunk_position"] = None
-    return ChatGenerationChunk(message=message.model_copy(update=update), generation_info=info or None)
+    return chunk.model_copy(update={"message": message.model_copy(update=update), "generation_info": info or None})

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 AUTO: Final = "auto"
+_LANGCHAINS_OWN: Final = ("ls_", "lc_")
 _TRACING_ONLY: Final = ("ls_structured_output_format", "structured_output_format", "stream", "streaming")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is known of the run that a call belongs to: its tags and its metadata without LangSmith's own."""
+    """What is known of the run that a call belongs to: its tags and its metadata without LangChain's own."""
 
     tags: frozenset[str] = frozenset()
     metadata: Mapping[str, object] | None = None
@@ -33,7 +34,7 @@ class Run:
     @classmethod
     def read(cls, tags: Sequence[str] | None, metadata: Mapping[str, object] | None) -> Run:
         """Read the tags and metadata of a configuration."""
-        told = {key: value for key, value in (metadata or {}).items() if not key.startswith("ls_")}
+        told = {key: value for key, value in (metadata or {}).items() if not key.startswith(_LANGCHAINS_OWN)}
         return cls(frozenset(tags or ()), told or None) if tags or told else NO_RUN
 
 

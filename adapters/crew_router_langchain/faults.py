@@ -63,6 +63,8 @@ _FAMILY: Final[tuple[tuple[type[BaseException], ErrorKind], ...]] = (
     (core.ModelInvalidRequestError, ErrorKind.INVALID_REQUEST),
     (core.ModelAPIError, ErrorKind.OVERLOAD),
 )
+# An answer had begun to arrive; told apart from a refused connection, because it has been paid for.
+_CUT_OFF: Final = ("without sending complete message body", "incomplete chunked read", "incompleteread")
 # Codes that a stream or Amazon's client reports without a status of its own.
 _CODES: Final = {
     "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
@@ -137,6 +139,8 @@ def _kind(chain: tuple[BaseException, ...], status: int | None) -> ErrorKind:
     by_words = _by_words(chain, status)
     if by_words is not None:
         return by_words
+    if any(words in f"{type(error).__name__} {error}".lower() for error in chain for words in _CUT_OFF):
+        return ErrorKind.TRUNCATED
     for error in chain:
         for family, kind in _FAMILY:
             if isinstance(error, family):

@@ -76,9 +76,16 @@ def joined(chunks: Sequence[ChatGenerationChunk], *, finish_reason: str | None, 
     total = chunks[0] + list(chunks[1:]) if len(chunks) > 1 else chunks[0]
     whole = ChatGeneration(message=message_chunk_to_message(total.message), generation_info=total.generation_info)
     reply = reply_of(ChatResult(generations=[whole]), notes=notes)
+    reply = replace(reply, tool_calls=_written(total.message) or reply.tool_calls)
     if reply.finish_reason is not None or finish_reason is None:
         return reply
     return replace(reply, finish_reason=finish_reason)
+
+
+def _written(message: BaseMessage) -> tuple[ToolCall, ...]:
+    """Return the tool calls of a joined stream as the model wrote them; LangChain's own reading repairs what was cut off."""
+    chunks = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    return tuple(ToolCall(chunk["id"] or "", chunk["name"] or "", chunk["args"] or "{}") for chunk in chunks)
 
 
 def tool_calls_of(message: BaseMessage) -> tuple[ToolCall, ...]:

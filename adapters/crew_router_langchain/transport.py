@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
@@ -81,8 +82,12 @@ class LangChainTransport:
         return LangChainCall(fitted(client, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s))
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
-        """Put the pieces of one stream together as LangChain would."""
-        chunks = [piece.raw for piece in pieces if isinstance(piece.raw, ChatGenerationChunk)]
+        """Put the pieces of a stream together as LangChain would; a piece that was cut to fit a continuation has only its text."""
+        chunks = [
+            piece.raw if isinstance(piece.raw, ChatGenerationChunk) else ChatGenerationChunk(message=AIMessageChunk(content=piece.text))
+            for piece in pieces
+            if piece.text or isinstance(piece.raw, ChatGenerationChunk)
+        ]
         finish_reason = next((piece.finish_reason for piece in reversed(pieces) if piece.finish_reason is not None), None)
         return joined(chunks, finish_reason=finish_reason)
 
@@ -161,8 +166,10 @@ class LangChainCall:
             return
         request, reader = self._fitted, _Reader(self._fitted)
         await self._await()
-        async for chunk in self._client._astream(request.messages, stop=request.stop, **request.kwargs):  # noqa: SLF001 - as above
-            yield reader.read(chunk)
+        opened = self._client._astream(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
+        async with _closed(opened) as chunks:
+            async for chunk in chunks:
+                yield reader.read(chunk)
         if reader.ends_without_reason:
             yield Piece(finish_reason="stop")
 
@@ -179,6 +186,16 @@ class LangChainCall:
     async def _await(self) -> None:
         if self._client.rate_limiter is not None:
             await self._client.rate_limiter.aacquire(blocking=True)
+
+
+@contextlib.asynccontextmanager
+async def _closed(chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncGenerator[AsyncIterator[ChatGenerationChunk], None]:
+    """Close a stream that is left early at once, and not when the loop gets to it."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 class _Reader:

@@ -19,11 +19,11 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
         reply: What the model gave.
         payload: What it was asked.
         streamed: Whether the reply came as a stream, which must end with a finish reason.
-        prefix: Text the reply goes on from; after it an empty rest is sound.
+        prefix: Text the reply goes on from.
     """
     if streamed and reply.finish_reason is None:
         return Fault(ErrorKind.TRUNCATED, "the stream ended without a finish reason")
-    if not reply.text.strip() and not reply.tool_calls and not (prefix and reply.finish_reason):
+    if not reply.text.strip() and not reply.tool_calls:
         return _empty(reply)
     for call in reply.tool_calls:
         if fault := _tool_fault(call, payload):

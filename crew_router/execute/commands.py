@@ -103,7 +103,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A call ended: with a sound reply, with an error, or refused before it was made."""
+    """A call ended: with a sound reply, with an error, or refused before it was made.
+
+    ``pieces`` are all pieces of a live call, those too that were not reported because it was cancelled as it ended.
+    """
 
     call: int
     at: float
@@ -111,6 +114,7 @@ class Done:
     reply: Reply | None = None
     error: ModelCallError | None = None
     refusal: Refusal | None = None
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

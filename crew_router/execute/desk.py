@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _CHARS_PER_TOKEN = 4
+_UNREAD = frozenset({ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
 _UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED, ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
 
 # Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
@@ -274,7 +275,10 @@ class Desk:
         self._by_call[opened.start.call] = attempt
         self._tell(opened, attempt, reply)
         error = None if fault is None else _error(opened, fault, cause)
-        done = self._ended[opened.start.call] = Done(opened.start.call, now, reply=reply if error is None else None, error=error)
+        done = self._ended[opened.start.call] = Done(
+            opened.start.call, now,
+            reply=reply if error is None else None, error=error, pieces=tuple(opened.pieces) if opened.start.live else (),
+        )  # fmt: skip
         return done
 
     def _tell(self, opened: Opened, attempt: Attempt, reply: Reply | None) -> None:
@@ -298,7 +302,7 @@ class Desk:
         if reported is None and reply is None:
             if not opened.pieces and not _may_have_cost(opened, fault):
                 return None, 0
-            reported = self._estimate(opened)
+            reported = self._estimate(opened, unread=fault is not None and fault.kind in _UNREAD)
         if reported is None or opened.model.price is None:
             return reported, None
         return reported, opened.model.price.cost_nano(
@@ -306,7 +310,14 @@ class Desk:
             when=opened.started_at,
         )  # fmt: skip
 
-    def _estimate(self, opened: Opened, reply: Reply | None = None) -> Usage:
+    def _estimate(self, opened: Opened, reply: Reply | None = None, *, unread: bool = False) -> Usage:
+        """Return the tokens of a call as far as they are known: its input and what was received of its answer.
+
+        Of an answer that came and could not be read (``unread``) the expected length is taken.
+        """
+        if unread and not opened.pieces:
+            expected = self._decision.profile.expected_output_tokens.value
+            return Usage(self.input_tokens(opened.payload, opened.transport), expected, estimated=True)
         received = sum(len(piece.text) for piece in opened.pieces) if reply is None else len(reply.text)
         return Usage(self.input_tokens(opened.payload, opened.transport), math.ceil(received / _CHARS_PER_TOKEN), estimated=True)
 

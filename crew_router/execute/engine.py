@@ -161,7 +161,8 @@ class _Tasks:
             async with asyncio.timeout(max(until - clock.monotonic(), 0)):
                 return await self._events.get()
         except TimeoutError:
-            return Timer(clock.monotonic())
+            # What came in the same moment goes first: a flow that cancels on the timer would lose it.
+            return Timer(clock.monotonic()) if self._events.empty() else self._events.get_nowait()
 
     async def _pump(self, start: Start) -> None:
         try:

@@ -128,7 +128,7 @@ class Line:
     def failed(self, model: ModelDefinition, error: ModelCallError) -> None:
         """Take a failed call."""
         self.errors.append(error)
-        self._untried = [other for other in self._untried if not _fails_too(other, model, error.kind)]
+        self._untried.sort(key=lambda other: _fails_too(other, model, error.kind))
         failures = self._failures[model.ref] = self._failures.get(model.ref, 0) + 1
         back_off = self._job.policy.back_off
         if not TREATMENTS[error.kind].retry or failures > back_off.retries:
@@ -171,7 +171,7 @@ def _ready(refusal: Refusal, now: float) -> float:
 
 
 def _fails_too(other: ModelDefinition, failed: ModelDefinition, kind: ErrorKind) -> bool:
-    """Tell whether another model would certainly fail the same way."""
+    """Tell whether another model will probably fail the same way, and is therefore tried last."""
     if kind is ErrorKind.AUTH:
         return credential_key(other) == credential_key(failed)
     if kind is ErrorKind.CONTEXT_OVERFLOW and other.context_window is not None and failed.context_window is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from crew_router import forking
 from crew_router.errors import StorageError, UnknownDecisionError
 from crew_router.ledger import rows
+from crew_router.ledger.accounts import Balance, reconcile
 from crew_router.ledger.database import DatabaseError
+from crew_router.ledger.purse import Purse
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
 from crew_router.types.decision import RoutingDecision
@@ -42,27 +45,48 @@ class Book:
         self._keep_text = keep_text
         self._privacy: rows.Privacy | None = None
         self._writer = Writer(database, policy)
+        self._purse: Purse | None = None
         forking.watch(self)
+
+    def budgets(self, *, unpriced: bool = False, idle_s: float = 30.0) -> Purse:
+        """Return the budgets kept in this ledger.
+
+        Args:
+            unpriced: Whether models without a price may be called while a budget holds.
+            idle_s: Seconds after which a slice that is not used goes back.
+        """
+        if self._purse is None:
+            safe = self._policy.durability == "full"
+            self._purse = Purse(
+                self._database, self._writer, project=self._project, clock=self._clock, safe=safe, unpriced=unpriced, idle_s=idle_s
+            )
+        return self._purse
+
+    def reconcile(self, *, repair: bool = False) -> list[Balance]:
+        """Derive every budget's account from its rows, and put right what does not agree if ``repair`` is set."""
+        self.flush()
+        with self._translated(), self._database.transaction(urgent=True) as cursor:
+            return reconcile(cursor, self._project, repair=repair)
 
     def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
         """Append a decision; it is turned into a row on the writer's thread."""
-        self._writer.put(DECISIONS, self._decision_row, decision, text)
+        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text))
 
     def attempted(self, decision_id: str, attempt: Attempt) -> None:
         """Append one call."""
-        self._writer.put(ATTEMPTS, rows.attempt_row, self._project, decision_id, attempt)
+        self._writer.confirm(self._writer.put(ATTEMPTS, rows.attempt_row, self._project, decision_id, attempt))
 
     def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
         """Append what a request came to; the answer is kept, or hashed, as configured."""
-        self._writer.put(OUTCOMES, self._outcome_row, outcome, answer)
+        self._writer.confirm(self._writer.put(OUTCOMES, self._outcome_row, outcome, answer))
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
         """Append feedback with its reward."""
-        self._writer.put(FEEDBACK, rows.feedback_row, self._project, feedback, reward, at, self._keep_text)
+        self._writer.confirm(self._writer.put(FEEDBACK, rows.feedback_row, self._project, feedback, reward, at, self._keep_text))
 
     def audited(self, event: str, detail: Mapping[str, object], *, at: float) -> None:
         """Append an audit row; like money it is never dropped."""
-        self._writer.put(AUDIT, rows.audit_row, self._project, event, dict(detail), at, money=True)
+        self._writer.confirm(self._writer.put(AUDIT, rows.audit_row, self._project, event, dict(detail), at, money=True))
 
     def last_event(self, events: tuple[str, ...]) -> tuple[str, Mapping[str, object]] | None:
         """Read the newest audit row with one of these events: the event and its detail."""
@@ -117,7 +141,7 @@ class Book:
     def reset(self, *, before: float | None = None) -> None:
         """Start a new statistics epoch at a time, by default now; spend, audit and budgets are not touched (rule 8)."""
         self.flush()
-        with self._database.transaction() as cursor:
+        with self._translated(), self._database.transaction() as cursor:
             (row,) = cursor.run("SELECT coalesce(max(number), 0) FROM epochs WHERE project = ?", (self._project,))
             at = self._clock.now() if before is None else before
             cursor.run("INSERT INTO epochs (project, number, started_at) VALUES (?, ?, ?)", (self._project, int(row[0] or 0) + 1, at))
@@ -140,11 +164,15 @@ class Book:
 
     def close(self) -> None:
         """Write what waits and release everything; further calls do nothing."""
+        if self._purse is not None:
+            self._purse.close()
         self._writer.close()
         self._database.close()
 
     def before_fork(self) -> None:
         """Hold still."""
+        if self._purse is not None:
+            self._purse.hold()
         self._writer.hold()
         self._database.hold()
 
@@ -152,23 +180,27 @@ class Book:
         """Go on; the child opens its own connections and leaves the parent's rows to the parent."""
         self._database.let_go()
         self._writer.let_go(child=child)
+        if self._purse is not None:
+            self._purse.let_go(child=child)
         if child:
             self._database.reopen()
 
     def _read(self, sql: str, values: tuple[Cell, ...]) -> list[Row]:
         self._writer.flush()
-        return self._asked(lambda: self._database.query(sql, values))
+        with self._translated():
+            return self._database.query(sql, values)
 
-    def _asked(self, ask: Callable[[], list[Row]]) -> list[Row]:
+    @contextmanager
+    def _translated(self) -> Generator[None]:
         try:
-            return ask()
+            yield
         except DatabaseError as error:
             raise StorageError(self._database.url, error.problem, cure="check that the database is there and try again") from error
 
     def _start(self) -> float:
-        (row,) = self._asked(
-            lambda: self._database.query("SELECT coalesce(max(started_at), 0) FROM epochs WHERE project = ?", (self._project,))
-        )
+        sql = "SELECT coalesce(max(started_at), 0) FROM epochs WHERE project = ?"
+        with self._translated():
+            (row,) = self._database.query(sql, (self._project,))
         return float(row[0] or 0)
 
     def _decision_row(self, decision: RoutingDecision, text: str) -> Row:

@@ -73,7 +73,7 @@ class Budgets(Protocol):
         ...
 
     def remaining_nano(self, scope: Scope) -> int:
-        """Read what is left of a scope from the database, not counting what other processes hold."""
+        """Read from the rows what is left of a scope: its limit less what was spent or forfeited; what is only held counts as left."""
         ...
 
 

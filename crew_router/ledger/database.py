@@ -19,6 +19,10 @@ class Cursor(Protocol):
         """Carry a statement out and return its rows, if it gives any."""
         ...
 
+    def time_s(self) -> float | None:
+        """Return the database's own time in seconds since the epoch, where it is a machine of its own."""
+        ...
+
 
 class Database(Protocol):
     """A database with the ledger's schema. Safe to call from any thread; methods raise :class:`DatabaseError`."""

@@ -65,7 +65,8 @@ FEEDBACK: Final = Table(
     "project:t decision_id:t at:r model:t task_type:t outcome:t quality_score:r pr_merged:i pr_reverted:i user_rating:r comment:t reward:r",
 )
 AUDIT: Final = Table("audit", "project:t at:r event:t detail:t")
-TABLES: Final = (DECISIONS, ATTEMPTS, OUTCOMES, FEEDBACK, AUDIT)
+MONEY: Final = Table("money", "project:t at:r scope:t period:t lease:t kind:t amount_nano:i decision_id:t estimated:i")
+TABLES: Final = (DECISIONS, ATTEMPTS, OUTCOMES, FEEDBACK, AUDIT, MONEY)
 
 _FIRST: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -100,7 +101,24 @@ CREATE VIEW routing_decisions AS SELECT d.seq AS id, d.at AS timestamp, d.text A
     d.estimated_latency_s AS estimated_time, o.success AS success, o.input_tokens + o.output_tokens AS tokens_used
     FROM decisions d LEFT JOIN outcomes o ON o.decision_id = d.id AND o.source = 'engine'
 """
-MIGRATIONS: Final = (_FIRST,)
+# A lease belongs to one process. While it is open its whole amount counts as gone; ``money`` holds what was granted, spent,
+# returned and forfeited on it, so that accounts can be derived from rows. ``exposed_nano`` bounds what was in flight on a lease
+# whose settlements are on disk when they return (``safe``), and so what its holder's death can have cost.
+_BUDGETS: Final = """
+CREATE TABLE accounts (project TEXT NOT NULL, scope TEXT NOT NULL, period TEXT NOT NULL, limit_nano BIGINT NOT NULL,
+    spent_nano BIGINT NOT NULL, leased_nano BIGINT NOT NULL, PRIMARY KEY (project, scope, period));
+CREATE TABLE leases (id TEXT PRIMARY KEY, project TEXT NOT NULL, scope TEXT NOT NULL, period TEXT NOT NULL, holder TEXT NOT NULL,
+    amount_nano BIGINT NOT NULL, exposed_nano BIGINT NOT NULL, safe INTEGER NOT NULL, expires_at DOUBLE PRECISION NOT NULL,
+    closed INTEGER NOT NULL);
+CREATE INDEX leases_open ON leases (project, scope, period, expires_at) WHERE closed = 0;
+CREATE TABLE money (seq {serial}, project TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, scope TEXT NOT NULL, period TEXT NOT NULL,
+    lease TEXT NOT NULL, kind TEXT NOT NULL, amount_nano BIGINT NOT NULL, decision_id TEXT, estimated INTEGER);
+CREATE INDEX money_lease ON money (lease, kind, amount_nano);
+CREATE INDEX money_at ON money (project, at);
+CREATE TABLE overrides (seq {serial}, project TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION, pin TEXT,
+    cost_ceiling_nano BIGINT)
+"""
+MIGRATIONS: Final = (_FIRST, _BUDGETS)
 
 
 def statements(migration: str, dialect: Dialect) -> tuple[str, ...]:

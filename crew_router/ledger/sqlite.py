@@ -24,6 +24,9 @@ class _Statements:
     def run(self, sql: str, values: Sequence[Cell] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
+    def time_s(self) -> float | None:
+        return None
+
 
 class SqliteDatabase:
     """A file in WAL mode: one connection writes, another reads beside it.

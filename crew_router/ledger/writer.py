@@ -81,16 +81,12 @@ class Writer:
         """Rows that the database would not take."""
         return self._refused
 
-    def put(self, table: Table, make: Callable[..., Row], *given: object, money: bool = False) -> None:
-        """Hand a row over; ``make(*given)`` is called on the writer's thread.
-
-        Raises:
-            StorageError: ``durability: full``, and the row could not be committed in time.
-        """
+    def put(self, table: Table, make: Callable[..., Row], *given: object, money: bool = False) -> int:
+        """Hand a row over and return its ticket; ``make(*given)`` is called on the writer's thread."""
         with self._lock:
             if len(self._queue) >= self._policy.max_rows and not money and not self._room():
                 self._dropped += 1
-                return
+                return 0
             self._queue.append((table, make, given))
             self._handed += 1
             ticket = self._handed
@@ -98,7 +94,15 @@ class Writer:
                 self._start()
             if ticket - self._done == 1 or self._policy.durability == "full":
                 self._wake.set()
-        if self._policy.durability == "full":
+        return ticket
+
+    def confirm(self, ticket: int) -> None:
+        """With ``durability: full``, return when the row is committed.
+
+        Raises:
+            StorageError: The row could not be committed in time.
+        """
+        if self._policy.durability == "full" and ticket:
             self._await(ticket)
 
     def flush(self) -> None:

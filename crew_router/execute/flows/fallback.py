@@ -12,7 +12,7 @@ from crew_router.execute.flows.race import race
 from crew_router.execute.job import Job, Line, Turn
 from crew_router.execute.policy import StreamPolicy
 from crew_router.execute.stage import Stage
-from crew_router.execute.transport import Piece
+from crew_router.execute.transport import Piece, Reply
 from crew_router.execute.treatment import TREATMENTS
 from crew_router.types.vocabulary import ErrorKind
 
@@ -27,7 +27,7 @@ def fallback(job: Job) -> Flow:
     """
     line = Line(job)
     stage = Stage(job.policy.stream, hold_chars=job.policy.hold_chars, whole=job.whole)
-    continued = False
+    continued, empty = False, 0
     if job.hedge is not None:
         job.hedge.request()
     while (turn := line.next(prefill=stage.open and job.policy.stream is StreamPolicy.CONTINUE)) is not None:
@@ -38,6 +38,10 @@ def fallback(job: Job) -> Flow:
             for piece in stage.end():
                 yield Emit(done.call, piece)
             return Answer(done.call, turn.model.ref, done.reply, shown=tuple(stage.shown) if continued else ())
+        empty += continued and done.error is not None and done.error.kind is ErrorKind.EMPTY
+        if empty > 1:
+            # One empty continuation may be a fault; two say that the text was whole when its stream broke.
+            return Answer(done.call, turn.model.ref, Reply("", finish_reason="stop"), shown=tuple(stage.shown))
         verdict = _after(done, turn, line=line, stage=stage, policy=job.policy.stream)
         if verdict is not None:
             return verdict

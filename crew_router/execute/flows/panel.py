@@ -48,21 +48,20 @@ def gather(
         enough: Whether the answers so far settle the matter, given how many calls still run; the rest is then cancelled.
     """
     running = {start.call: model for model, start in starts}
-    pieces: dict[int, list[Piece]] = {start.call: [] for _, start in starts}
     found = Gathered()
     for _, start in starts:
         yield start
     while running:
         event = yield Wait(until)
         if isinstance(event, Chunk):
-            pieces[event.call].append(event.piece)
-        elif isinstance(event, Done):
+            continue
+        if isinstance(event, Done):
             model = running.pop(event.call)
-            _take(found, event, model, pieces[event.call])
+            _take(found, event, model)
             if event.reply is not None and enough(found.said, len(running)):
-                yield from _end(running, found, pieces, kind=ErrorKind.CANCELLED)
+                yield from _end(running, found, kind=ErrorKind.CANCELLED)
         elif isinstance(event, Timer):
-            yield from _end(running, found, pieces, kind=ErrorKind.CANCELLED if job.late else ErrorKind.TIMEOUT)
+            yield from _end(running, found, kind=ErrorKind.CANCELLED if job.late else ErrorKind.TIMEOUT)
     return found
 
 
@@ -72,21 +71,19 @@ def show(said: Said) -> Generator[Command, Event | None, None]:
         yield Emit(said.call, piece)
 
 
-def _take(found: Gathered, done: Done, model: ModelDefinition, pieces: list[Piece]) -> None:
+def _take(found: Gathered, done: Done, model: ModelDefinition) -> None:
     if done.reply is not None:
-        found.said.append(Said(done.call, model, done.reply, tuple(pieces)))
+        found.said.append(Said(done.call, model, done.reply, done.pieces))
     elif done.error is not None:
         found.errors.append(done.error)
     elif done.refusal is not None:
         found.refusals.append(done.refusal)
 
 
-def _end(
-    running: dict[int, ModelDefinition], found: Gathered, pieces: dict[int, list[Piece]], *, kind: ErrorKind
-) -> Generator[Command, Event | None, None]:
+def _end(running: dict[int, ModelDefinition], found: Gathered, *, kind: ErrorKind) -> Generator[Command, Event | None, None]:
     for call in list(running):
         model = running.pop(call)
         done = yield Cancel(call, kind)
         assert isinstance(done, Done)
         if done.error is None or done.error.kind is not ErrorKind.CANCELLED:
-            _take(found, done, model, pieces[call])
+            _take(found, done, model)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from crew_router.execute.commands import Cancel, Chunk, Command, Done, Emit, Event, Start, Timer, Wait
+from crew_router.execute.commands import Cancel, Chunk, Command, Done, Event, Start, Timer, Wait
+from crew_router.execute.flows.call import shown
 from crew_router.execute.job import Job, Line, Turn
 from crew_router.execute.stage import Stage
 from crew_router.types.vocabulary import ErrorKind
@@ -23,7 +24,7 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
     turn, start = first
     running: dict[int, Turn] = {start.call: turn}
     ended: list[tuple[Turn, Done]] = []
-    limit, hedged, winner = job.limit(others=line.others), False, None
+    limit, hedged, winner, taken = job.limit(others=line.others), False, None, 0
     until = min(limit, hedge_at)
     yield start
     while True:
@@ -32,7 +33,8 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
             if winner is None:
                 winner = event.call
                 yield from _cancel_others(running, winner, ended)
-            yield from _shown(event, stage)
+            taken += 1
+            yield from shown(event.call, (event.piece,), stage)
             until, hedged = min(limit, event.at + job.policy.stall_s), True
             continue
         if isinstance(event, Timer) and not hedged:
@@ -41,11 +43,15 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
             continue
         if isinstance(event, Timer):
             yield from _give_up(running, ended)
-            return sorted(ended, key=lambda each: each[1].reply is not None)
+            ended.sort(key=lambda each: each[1].reply is not None)
+            if ended[-1][1].reply is not None:
+                yield from shown(ended[-1][1].call, ended[-1][1].pieces[taken:], stage)
+            return ended
         assert isinstance(event, Done)
         done_turn = running.pop(event.call)
         if event.reply is not None:
             yield from _cancel_others(running, None, ended)
+            yield from shown(event.call, event.pieces[taken:], stage)
             return [*ended, (done_turn, event)]
         ended.append((done_turn, event))
         if not running:
@@ -63,12 +69,6 @@ def _join(job: Job, line: Line, running: dict[int, Turn], *, live: bool) -> Gene
     call = next(job.numbers)
     running[call] = turn
     yield Start(call, turn.model.ref, live=live, role="hedge", timeout_s=limit - job.clock.monotonic())
-
-
-def _shown(event: Chunk, stage: Stage | None) -> Generator[Command, Event | None, None]:
-    if stage is not None:
-        for piece in stage.take(event.piece):
-            yield Emit(event.call, piece)
 
 
 def _cancel_others(running: dict[int, Turn], winner: int | None, ended: list[tuple[Turn, Done]]) -> Generator[Command, Event | None, None]:

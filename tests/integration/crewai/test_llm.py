@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 
 import pytest
@@ -193,3 +194,61 @@ def test_settings_are_sent(make_router):
 
     assert seen[0]["temperature"] == 0.2
     assert seen[0]["max_tokens"] == 50
+
+
+@pytest.fixture
+def hooks():
+    """Return CrewAI's hooks; all are taken away again."""
+    from crewai.hooks import llm_hooks  # noqa: PLC0415 - with the first test that needs them
+
+    yield llm_hooks
+    llm_hooks.clear_all_llm_call_hooks()
+
+
+def test_hook_before_a_call_changes_what_is_sent(make_router, hooks):
+    """A before hook of CrewAI may add a message to a direct call, and the model gets it."""
+    llm = RouterLLM(make_router(a=ScriptedModel(lambda prompt: f"heard {prompt}")))
+    hooks.register_before_llm_call_hook(lambda context: context.messages.append({"role": "user", "content": "the addition"}))
+
+    assert llm.call(_CHAT) == "heard the addition"
+
+
+def test_hook_before_a_call_forbids_it(make_router, hooks, events):
+    """A before hook that says no ends the call with one failed event, and no model is called."""
+    model = ScriptedModel("never")
+    hooks.register_before_llm_call_hook(lambda _context: False)
+
+    with pytest.raises(ValueError, match="blocked"):
+        RouterLLM(make_router(a=model)).call(_CHAT)
+
+    assert model.calls == 0
+    assert [kind for kind, _ in events()] == ["llm_call_started", "llm_call_failed"]
+
+
+def test_hook_after_a_call_changes_the_answer(router, hooks):
+    """An after hook of CrewAI may rewrite the text of a direct call."""
+    hooks.register_after_llm_call_hook(lambda context: context.response.upper())
+
+    assert RouterLLM(router, routing={"quality_requirement": 0.8}).call(_CHAT) == "FROM STRONG"
+
+
+async def test_cancelled_call_ends_with_an_event(make_router, events):
+    """A call that is cancelled ends with one failed event, and the cancellation goes on."""
+    call = asyncio.create_task(RouterLLM(make_router(a=ScriptedModel("slow", latency_s=30))).acall(_CHAT))
+    await asyncio.sleep(0.1)
+
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+    assert [kind for kind, _ in events()] == ["llm_call_started", "llm_call_failed"]
+
+
+def test_unknown_usage_counts_a_request_without_tokens(make_router):
+    """A model that reports no tokens still answered one request."""
+    llm = RouterLLM(make_router(a=ScriptedModel("ok", usage=None)))
+
+    llm.call(_CHAT)
+
+    usage = llm.get_token_usage_summary()
+    assert (usage.successful_requests, usage.total_tokens) == (1, 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_mistralai import ChatMistralAI
 from langchain_openai import ChatOpenAI
 from wire_brain import Said
@@ -221,22 +221,34 @@ def test_a_model_that_is_told_not_to_stream_gives_one_piece(transport: LangChain
     assert "stream" not in wire.seen[0].body or not wire.seen[0].body["stream"]
 
 
-def test_the_rate_limiter_of_an_instance_is_asked(transport: LangChainTransport, wire: WireServer) -> None:
-    """A user's rate limiter holds calls back, because LangChain's wrapper is not there to ask it."""
-    asked: list[bool] = []
+class CountingLimiter(BaseRateLimiter):
+    """A rate limiter that lets everything through and counts."""
 
-    class Counted(InMemoryRateLimiter):
-        def acquire(self, *, blocking: bool = True) -> bool:
-            asked.append(blocking)
-            return super().acquire(blocking=blocking)
+    def __init__(self) -> None:
+        self.asked: list[str] = []
 
-    limiter = Counted(requests_per_second=1000, check_every_n_seconds=0.01, max_bucket_size=1)
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Count a blocking call."""
+        self.asked.append("blocking" if blocking else "not blocking")
+        return True
+
+    async def aacquire(self, *, blocking: bool = True) -> bool:
+        """Count an awaited call."""
+        self.asked.append("awaited" if blocking else "not blocking")
+        return True
+
+
+async def test_the_rate_limiter_of_an_instance_is_asked(transport: LangChainTransport, wire: WireServer) -> None:
+    """A user's rate limiter holds every call back once, because LangChain's wrapper is not there to ask it."""
+    limiter = CountingLimiter()
     model = given(ChatOpenAI(model="fast", base_url=wire.openai_url, api_key="k", rate_limiter=limiter))
 
-    for _ in range(2):
-        transport.fit(HELLO, model).complete()
+    await asyncio.to_thread(lambda: transport.fit(HELLO, model).complete())
+    await asyncio.to_thread(lambda: list(transport.fit(HELLO, model).stream()))
+    await transport.fit(HELLO, model).acomplete()
+    [_ async for _ in transport.fit(HELLO, model).astream()]
 
-    assert asked == [True, True]
+    assert limiter.asked == ["blocking", "blocking", "awaited", "awaited"]
 
 
 def test_a_timeout_ends_a_call(transport: LangChainTransport, wire: WireServer) -> None:

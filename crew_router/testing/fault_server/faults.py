@@ -1,0 +1,65 @@
+"""Everything that a real server was seen to do wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class FaultKind(StrEnum):
+    """One fault; those that end in ``_MID`` come after the first chunk of a stream, and as half a body in a plain call."""
+
+    RATE_LIMIT = "rate_limit"
+    SERVER_ERROR = "server_error"
+    OVERLOADED = "overloaded"
+    HTML_502 = "html_502"
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    CONTEXT = "context"
+    POLICY = "policy"
+    DROP = "drop"
+    HANG = "hang"
+    MALFORMED = "malformed"
+    NO_CHOICES = "no_choices"
+    EMPTY = "empty"
+    CONTENT_FILTER = "content_filter"
+    BAD_ARGUMENTS = "bad_arguments"
+    DROP_MID = "drop_mid"
+    MALFORMED_MID = "malformed_mid"
+    STALL_MID = "stall_mid"
+    ERROR_MID = "error_mid"
+    TRUNCATED_MID = "truncated_mid"
+
+
+MID: Final = frozenset(kind for kind in FaultKind if kind.value.endswith("_mid"))
+TRANSIENT: Final = (
+    FaultKind.RATE_LIMIT, FaultKind.SERVER_ERROR, FaultKind.OVERLOADED, FaultKind.HTML_502, FaultKind.DROP, FaultKind.MALFORMED,
+    FaultKind.NO_CHOICES, FaultKind.EMPTY, FaultKind.CONTENT_FILTER, FaultKind.DROP_MID, FaultKind.MALFORMED_MID,
+    FaultKind.ERROR_MID, FaultKind.TRUNCATED_MID,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An HTTP error: status, type, code and message as OpenAI words them."""
+
+    status: int
+    type: str
+    code: str
+    message: str
+
+
+REFUSED: Final = {
+    FaultKind.RATE_LIMIT: Refused(429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached, try again later."),
+    FaultKind.SERVER_ERROR: Refused(500, "server_error", "internal_error", "The server had an error."),
+    FaultKind.OVERLOADED: Refused(529, "overloaded_error", "overloaded", "Overloaded."),
+    FaultKind.AUTH: Refused(401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    FaultKind.NOT_FOUND: Refused(404, "invalid_request_error", "model_not_found", "The model does not exist."),
+    FaultKind.INVALID: Refused(400, "invalid_request_error", "invalid_value", "Invalid value for 'temperature'."),
+    FaultKind.CONTEXT: Refused(
+        400, "invalid_request_error", "context_length_exceeded", "This model's maximum context length is 10 tokens."
+    ),
+    FaultKind.POLICY: Refused(400, "invalid_request_error", "content_policy_violation", "The prompt violates the content policy."),
+}

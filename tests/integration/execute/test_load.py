@@ -1,0 +1,55 @@
+"""Many requests under random faults: nobody is left without an answer or one typed error, and the money adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from wire_bench import WireBench
+
+from crew_router.errors import AllModelsFailedError, ModelCallError
+from crew_router.execute.executor import Options
+from crew_router.execute.policy import BackOff, ExecutionPolicy, StreamPolicy
+from crew_router.execute.transport import Payload
+from crew_router.testing.fault_server import answer_to
+from crew_router.testing.fault_server.faults import TRANSIENT
+
+REQUESTS = 1000
+AT_ONCE = 64
+PATIENT = ExecutionPolicy(back_off=BackOff(first_s=0.01, longest_s=0.05))
+_ESTIMATE = 0.35
+
+
+@pytest.mark.timeout(300)
+async def test_a_thousand_requests_under_faults_end_well_and_add_up(server, transports):
+    """With 30 % of all calls failing, every request ends in its whole answer or one typed error, and no task is left."""
+    bench = WireBench(server, transports, models="abc", policy=PATIENT)
+    server.fail_randomly("abc", 0.3, TRANSIENT)
+    gate, tasks = asyncio.Semaphore(AT_ONCE), asyncio.all_tasks()
+
+    outcomes = await asyncio.gather(*(_one(bench, gate, number) for number in range(REQUESTS)))
+
+    assert set(outcomes) <= {"whole", "typed"}
+    assert outcomes.count("whole") > REQUESTS * 0.95
+    await asyncio.sleep(0.05)  # the OpenAI client leaves closing its own iterators to the loop
+    assert asyncio.all_tasks() == tasks
+    assert len(bench.notebook.attempts) == len(server.served)
+    told = sum(attempt.cost_nano for attempt in bench.notebook.attempts if attempt.usage and not attempt.usage.estimated)
+    assert told == sum(served.cost_nano for served in server.served if served.reported)
+    guessed = sum(attempt.cost_nano for attempt in bench.notebook.attempts if attempt.usage and attempt.usage.estimated)
+    billed = sum(served.cost_nano for served in server.served if not served.reported)
+    assert abs(guessed - billed) <= billed * _ESTIMATE
+    gc.collect()
+
+
+async def _one(bench: WireBench, gate: asyncio.Semaphore, number: int) -> str:
+    prompt = f"Request {number}."
+    way = ("arun", "astream")[number % 2]
+    policy = list(StreamPolicy)[number % 4]
+    async with gate:
+        try:
+            text, _ = await bench.answer(way, Payload((prompt,)), Options(stream=policy))
+        except (AllModelsFailedError, ModelCallError):
+            return "typed"
+    return "whole" if text == answer_to(prompt) else f"wrong: {text!r}"

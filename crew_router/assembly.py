@@ -191,9 +191,15 @@ def _executor(parts: Parts, rng: random.Random) -> Executor:
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:
-    from crew_router.execute.policy import CascadePolicy, ExecutionPolicy, StreamPolicy  # noqa: PLC0415 - as above
+    from crew_router.execute.policy import BackOff, CascadePolicy, ConsensusPolicy, ExecutionPolicy, StreamPolicy  # noqa: PLC0415 - as above
 
+    said = config.attempts
     return ExecutionPolicy(
+        attempts=said.limit,
+        attempt_timeout_s=said.timeout_s,
+        stall_s=said.stall_s,
+        back_off=BackOff(retries=said.retries),
+        consensus=ConsensusPolicy(timeout_s=said.consensus_s),
         stream=StreamPolicy(config.stream.policy),
         hold_chars=config.stream.hold_chars,
         hedge=config.hedge.budget,

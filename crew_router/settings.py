@@ -238,6 +238,26 @@ def _limit(scope: str, value: float | BudgetLimit) -> BudgetLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptSettings:
+    """How long and how often models are called for one request.
+
+    Args:
+        limit: calls of one request at most, retries and fallbacks together
+        timeout_s: seconds that one call may take
+        stall_s: seconds between two pieces of a stream at most
+        retries: further calls of the same model once nothing else is left
+        consensus_s: seconds that the members of a parallel run are waited for
+    """
+
+    __pydantic_config__ = STRICT
+    limit: Positive = 8
+    timeout_s: Annotated[float, Gt(0)] = 120.0
+    stall_s: Annotated[float, Gt(0)] = 30.0
+    retries: Count = 2
+    consensus_s: Annotated[float, Gt(0)] = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSettings:
     """What happens when a stream breaks after its first chunk.
 
@@ -407,6 +427,7 @@ class Settings:
         parallel: when several models answer
         experiments: a list of comparisons on live traffic
         budgets: hard limits in USD
+        attempts: how long and how often models are called
         stream: what happens when a stream breaks
         hedge: whether a second model may start when the first is slow
         cache: cache of whole answers
@@ -431,6 +452,7 @@ class Settings:
     parallel: ParallelSettings = ParallelSettings()
     experiments: tuple[ExperimentSettings, ...] = ()
     budgets: BudgetSettings = BudgetSettings()
+    attempts: AttemptSettings = AttemptSettings()
     stream: StreamSettings = StreamSettings()
     hedge: HedgeSettings = HedgeSettings()
     cache: CacheSettings = CacheSettings()

@@ -14,7 +14,6 @@ from crew_router.classify.heuristic import HeuristicClassifier
 from crew_router.classify.protocol import Classifier
 from crew_router.clock import Clock, SystemClock
 from crew_router.identity import IdSource
-from crew_router.ledger.protocol import Ledger
 from crew_router.line import Line
 from crew_router.parts import Parts
 from crew_router.recording import Recorder
@@ -26,7 +25,9 @@ from crew_router.types import ModelRef
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
+    from crew_router.execute.gates import Gate
     from crew_router.execute.policy import ExecutionPolicy
+    from crew_router.ledger.book import Book
     from crew_router.settings import RouterConfig
 
 MEMORY_LEDGER: Final = "sqlite://"
@@ -86,7 +87,7 @@ def assemble(
         probes_usual_ports=given is None,
     )
     parts.recorder = replace(recorder, credential=functools.partial(_credential, parts), misfires=parts.misfires)
-    parts.executor = _executor(parts, rng)
+    parts.executor = _executor(parts, rng, ledger)
     return parts
 
 
@@ -96,7 +97,7 @@ def _credential(parts: Parts, ref: ModelRef) -> str | None:
     return credential_key(parts.registry[ref])
 
 
-def _ledger(config: RouterConfig, url: str, clock: Clock) -> Ledger:
+def _ledger(config: RouterConfig, url: str, clock: Clock) -> Book:
     from crew_router.ledger import open_ledger  # noqa: PLC0415 - only what the url asks for is loaded
 
     kept = config.ledger
@@ -169,7 +170,15 @@ def storage_urls(config: RouterConfig) -> tuple[str, str]:
     return (MEMORY_STATE if ledger_url == MEMORY_LEDGER else _file_url("state.db")), ledger_url
 
 
-def _executor(parts: Parts, rng: random.Random) -> Executor:
+def _budget_gate(parts: Parts, ledger: Book) -> Gate:
+    from crew_router.execute.budget_gate import BudgetGate, scopes_of  # noqa: PLC0415 - as below
+    from crew_router.ledger.limits import Limits  # noqa: PLC0415
+
+    limits = Limits.from_settings(parts.config.budgets)
+    return BudgetGate(ledger.budgets(unpriced=limits.unpriced), functools.partial(scopes_of, limits, parts.clock))
+
+
+def _executor(parts: Parts, rng: random.Random, ledger: Book) -> Executor:
     from crew_router.execute.breaker_gate import BreakerGate  # noqa: PLC0415 - only routers that execute need it
     from crew_router.execute.capacity import Capacity  # noqa: PLC0415
     from crew_router.execute.desk import Services  # noqa: PLC0415
@@ -183,7 +192,7 @@ def _executor(parts: Parts, rng: random.Random) -> Executor:
         lambda ref: parts.registry[ref],
         transports,
         parts.clock,
-        gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng)),
+        gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng), _budget_gate(parts, ledger)),
         capacity=parts.capacity,
         recorder=parts.recorder,
     )

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
+from crew_router.clock import Clock
 from crew_router.errors import BudgetExceededError, StorageError
 from crew_router.execute.commands import Refusal
 from crew_router.execute.gates import Ask, Pass
 from crew_router.ledger.budgets import Budgets, Reservation, Scope
+from crew_router.ledger.limits import Limits
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD, TOKENS_PER_PRICE, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
@@ -30,6 +32,18 @@ class Bounded(Protocol):
     def usage_bound(self) -> Usage | None:
         """Most tokens of one call."""
         ...
+
+
+def scopes_of(limits: Limits, clock: Clock, decision: RoutingDecision, model: ModelDefinition) -> tuple[Scope, ...]:
+    """Return every budget that a call counts against: the configured ones and the request's own ``cost_budget``."""
+    found = limits.scopes(decision.request, decision_id=decision.id, provider=model.provider, at=clock.now())
+    own_usd = decision.request.cost_budget
+    if own_usd is None:
+        return found
+    own = Scope(f"request:{decision.id}", round(own_usd * NANO_PER_USD))
+    others = [scope for scope in found if scope.name != own.name]
+    configured = [scope.limit_nano for scope in found if scope.name == own.name]
+    return (*others, Scope(own.name, min([own.limit_nano, *configured])))
 
 
 class BudgetGate:

@@ -97,7 +97,8 @@ CREATE TABLE audit (seq {serial}, project TEXT NOT NULL, at DOUBLE PRECISION NOT
 CREATE INDEX audit_at ON audit (project, at);
 CREATE VIEW routing_decisions AS SELECT d.seq AS id, d.at AS timestamp, d.text AS objective, d.task_type AS task_type,
     d.complexity AS complexity, coalesce(o.model, d.selected_model) AS selected_model, d.rationale AS reasoning,
-    d.estimated_cost_usd AS estimated_cost, o.cost_nano / 1000000000.0 AS actual_cost, o.latency_s AS execution_time,
+    d.estimated_cost_usd AS estimated_cost, o.cost_nano / CAST(1000000000 AS DOUBLE PRECISION) AS actual_cost,
+    o.latency_s AS execution_time,
     d.estimated_latency_s AS estimated_time, o.success AS success, o.input_tokens + o.output_tokens AS tokens_used
     FROM decisions d LEFT JOIN outcomes o ON o.decision_id = d.id AND o.source = 'engine'
 """

@@ -43,17 +43,18 @@ class MemoryStore:
                 providers=tuple(self._providers),
             )
 
-    def merge(self, batch: Batch) -> None:
+    def merge(self, batch: Batch) -> tuple[Key, ...]:
         """Take a batch in, once; one of another epoch is dropped."""
         with self._lock:
             if batch.id in self._batches or batch.epoch != self._epoch:
-                return
+                return ()
             self._batches.append(batch.id)
             self._version += 1
             for key, added in batch.vectors.items():
                 stored = self._vectors.get(key)
                 self._vectors[key] = (self._version, taken_in(key[0], stored[1] if stored else None, added))
             self._providers.extend(batch.providers)
+        return ()
 
     def seed(self, image: Image) -> None:
         """Put lost rows back."""

@@ -1,7 +1,7 @@
 """State by url: ``memory://``, ``sqlite:///path``, ``redis://``, ``rediss://``, and what others add by entry point.
 
 A package adds a scheme with an entry point of the group ``crew_router.stores`` whose name is the scheme and whose value is a
-function ``(url, project) -> Store``.
+function ``(url, project, namespace) -> Store``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crew_router.state.shared import Refresh, SharedState
 if TYPE_CHECKING:
     from crew_router.state.store import Store
 
-Opener: TypeAlias = "Callable[[str, str], Store]"
+Opener: TypeAlias = "Callable[[str, str, str], Store]"
 GROUP: Final = "crew_router.stores"
 
 
@@ -29,6 +29,7 @@ def open_state(
     *,
     project: str,
     clock: Clock | None = None,
+    namespace: str = "moe:perf",
     refresh: Refresh = Refresh(),  # noqa: B008 - frozen
     policy: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
     rng: random.Random | None = None,
@@ -39,6 +40,7 @@ def open_state(
         url: Where they are; credentials and TLS stand in the url.
         project: Their name space.
         clock: Time; the machine's by default.
+        namespace: First part of the keys, where a store has keys.
         refresh: How fresh the in-process snapshot is kept.
         policy: When breakers open.
         rng: Jitter of breakers.
@@ -47,7 +49,7 @@ def open_state(
         ConfigurationError: No store is known for the scheme.
         MissingDependencyError: The store needs an extra that is not installed.
     """
-    store = _opener(url)(url, project)
+    store = _opener(url)(url, project, namespace)
     return SharedState(store, clock or SystemClock(), url=shown(url), refresh=refresh, policy=policy, rng=rng)
 
 
@@ -73,17 +75,23 @@ def _opener(url: str) -> Opener:
     raise ConfigurationError("state", "url", f"no store for {scheme!r}", cure=f"use one of {', '.join(sorted(_BUILT_IN))}")
 
 
-def _memory(_url: str, _project: str) -> Store:
+def _memory(_url: str, _project: str, _namespace: str) -> Store:
     from crew_router.state.memory import MemoryStore  # noqa: PLC0415 - only what the url asks for is loaded
 
     return MemoryStore()
 
 
-def _sqlite(url: str, project: str) -> Store:
+def _sqlite(url: str, project: str, namespace: str) -> Store:
     from crew_router.state.sqlite import SqliteStore  # noqa: PLC0415 - as above
 
     path = path_of(url)
-    return SqliteStore(path, project=project) if path else _memory(url, project)
+    return SqliteStore(path, project=project) if path else _memory(url, project, namespace)
 
 
-_BUILT_IN: Final[dict[str, Opener]] = {"memory": _memory, "sqlite": _sqlite}
+def _redis(url: str, project: str, namespace: str) -> Store:
+    from crew_router.state.redis import RedisStore  # noqa: PLC0415 - as above
+
+    return RedisStore(url, project=project, namespace=namespace)
+
+
+_BUILT_IN: Final[dict[str, Opener]] = {"memory": _memory, "sqlite": _sqlite, "redis": _redis, "rediss": _redis}

@@ -31,6 +31,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 _ALPHA: Final = 0.1  # of the learned weight, requirement A12
 _IDLE_CYCLES: Final = 10
+_SKEW_S: Final = 0.5  # clocks of two machines that differ by less are left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class SharedState:
         self._view, self._pending = View(), Pending()
         self._sending: Batch | None = None
         self._transitions: deque[Change] = deque()
-        self._epoch, self._version, self._offset_s = 1, 0, 0.0
+        self._epoch: int = 1
+        self._version, self._offset_s = 0, 0.0
         self._read_at = self._asked_at = clock.monotonic()
         self._problem: str | None = None
         self._alone: Store | None = None
@@ -109,6 +111,8 @@ class SharedState:
 
     def observe(self, observation: Observation) -> None:
         """Take an outcome into the performance figures and breakers; a caller's own mistake changes no figure."""
+        if abs(self._offset_s) > _SKEW_S:
+            observation = replace(observation, at=observation.at + self._offset_s)
         with self._lock:
             if observation.error not in HARMLESS:
                 self._owe(self._view.observe(observation))
@@ -156,7 +160,7 @@ class SharedState:
 
     def begin_probe(self, key: str, *, lease_s: float) -> bool:
         """Claim the one half-open probe of a breaker over all processes; without the store, of this process."""
-        if self._store.exclusive:
+        if self._store.exclusive or self._problem is not None:
             return self._probe_alone(key, lease_s=lease_s)
         try:
             if any(change.key == key for change in tuple(self._transitions)):
@@ -308,7 +312,7 @@ class SharedState:
 
     def _run(self) -> None:
         while not self._closed:
-            busy = bool(self._pending or self._transitions or self._sending) or (
+            busy = bool(self._pending or self._transitions or self._sending or self._problem) or (
                 self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
             )
             self._wake.wait(self._refresh.max_age_s / 2 if busy else None)
@@ -346,16 +350,23 @@ class SharedState:
                 )
                 self._pending = Pending()
         if self._sending is not None:
-            self._store.merge(self._sending)
+            lost = self._store.merge(self._sending)
+            if lost:
+                with self._lock:
+                    known = {key: self._view.vectors[key] for key in lost}
+                self._store.seed(Image(self._epoch, self._version, vectors=known))
             self._sending = None
 
     def _load(self) -> None:
+        asked_at = self._clock.now()
         image = self._store.load(since=self._version)
+        took_s = self._clock.now() - asked_at
         if image.epoch < self._epoch or image.version < self._version:
             image = self._give_again(image)
         now = self._clock.now()
         with self._lock:
-            self._offset_s = image.time_s - now if image.time_s is not None else 0.0
+            if image.time_s is not None and took_s < _SKEW_S:  # a slow answer says little about the time
+                self._offset_s = image.time_s - asked_at
             fresh = image.epoch != self._epoch
             if fresh:
                 self._pending = Pending()
@@ -384,11 +395,13 @@ class SharedState:
                 self._view.set_breaker(key, kept)
 
     def _or_alone(self, ask: Callable[[Store], _T]) -> _T:
-        try:
-            return ask(self._store)
-        except StoreError as error:
-            self._lost(error)
-            return ask(self._stand_in())
+        if self._problem is None:
+            try:
+                return ask(self._store)
+            except StoreError as error:
+                self._lost(error)
+        self._ensure_thread()
+        return ask(self._stand_in())
 
     def _stand_in(self) -> Store:
         from crew_router.state.memory import MemoryStore  # noqa: PLC0415 - only needed when the store is away

@@ -67,12 +67,12 @@ class SqliteStore:
                 providers=self._shares(db),
             )
 
-    def merge(self, batch: Batch) -> None:
+    def merge(self, batch: Batch) -> tuple[Key, ...]:
         """Take a batch in; a transaction that failed has changed nothing, so batches need no memory here."""
         with self._transaction() as db:
             epoch, version = self._meta(db)
             if epoch != batch.epoch:
-                return
+                return ()
             rows = [(*key, taken_in(key[0], self._vector(db, key), added)) for key, added in batch.vectors.items()]
             self._put(db, rows, version=version + 1)
             db.executemany("INSERT INTO providers (project, provider) VALUES (?, ?)", [(self._project, name) for name in batch.providers])
@@ -82,6 +82,7 @@ class SqliteStore:
                 (self._project, LAST_DECISIONS),
             )
             self._set_version(db, version + 1)
+        return ()
 
     def seed(self, image: Image) -> None:
         """Put lost rows back, without touching those that are there."""

@@ -67,8 +67,8 @@ class Store(Protocol):
         """Return what changed after version ``since``; everything for 0."""
         ...
 
-    def merge(self, batch: Batch) -> None:
-        """Take a batch in, once; one of another epoch is dropped."""
+    def merge(self, batch: Batch) -> tuple[Key, ...]:
+        """Take a batch in, once; one of another epoch is dropped. Return rows it could not add to because they were evicted."""
         ...
 
     def seed(self, image: Image) -> None:

@@ -21,14 +21,16 @@ def clock():
     return FrozenClock(NOON)
 
 
-@pytest.fixture(params=["sqlite"])
-def opened(request, clock, tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opened(request, clock, tmp_path, monkeypatch):
     """A function that opens one more ledger over the same database."""
-    urls = {"sqlite": f"sqlite:///{tmp_path}/ledger.sqlite3"}
+    if request.param == "postgresql":
+        monkeypatch.setattr("crew_router.ledger.postgres._Statements.time_s", lambda _: clock.now())
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3" if request.param == "sqlite" else request.getfixturevalue("postgres_schema")
     ledgers = []
 
     def open_one(**settings):
-        ledgers.append(open_ledger(urls[request.param], project="crew", clock=clock, **settings))
+        ledgers.append(open_ledger(url, project="crew", clock=clock, **settings))
         return ledgers[-1]
 
     yield open_one

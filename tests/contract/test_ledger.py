@@ -17,14 +17,15 @@ def clock():
     return FrozenClock(NOON)
 
 
-@pytest.fixture(params=["sqlite-file", "sqlite-memory"])
+@pytest.fixture(params=["sqlite-file", "sqlite-memory", "postgresql"])
 def opened(request, clock, tmp_path):
     """A function that opens one more ledger over the same database."""
     urls = {"sqlite-file": f"sqlite:///{tmp_path}/folder/ledger.sqlite3", "sqlite-memory": "sqlite://"}
+    url = urls.get(request.param) or request.getfixturevalue("postgres_schema")
     ledgers = []
 
     def open_one(project="crew", **settings):
-        ledgers.append(open_ledger(urls[request.param], project=project, clock=clock, **settings))
+        ledgers.append(open_ledger(url, project=project, clock=clock, **settings))
         return ledgers[-1]
 
     yield open_one

@@ -8,6 +8,7 @@ import pytest
 from crew_router.execute.breaker import BreakerPolicy, admission
 from crew_router.state import Observation, SharedState
 from crew_router.state.memory import MemoryStore
+from crew_router.state.redis import RedisStore
 from crew_router.state.sqlite import SqliteStore
 from crew_router.testing import FrozenClock
 from crew_router.types import ErrorKind, ModelRef, TaskType
@@ -15,6 +16,18 @@ from crew_router.types import ErrorKind, ModelRef, TaskType
 A, B, C = ModelRef("lab:a"), ModelRef("lab:b"), ModelRef("other:c")
 CODE = TaskType.CODE_GENERATION
 NOON = 1_800_000_000.0
+
+
+class ClockedRedis(RedisStore):
+    """The real store on a real server, whose scripts are told the test's time instead of the server's."""
+
+    def __init__(self, url, *, clock, **names):
+        super().__init__(url, **names)
+        self._clock = clock
+
+    def _script(self, script, keys, arguments):
+        seconds, rest = divmod(self._clock.now(), 1)
+        return super()._script(script.replace("redis.call('TIME')", f"{{'{seconds:.0f}', '{rest * 1e6:.0f}'}}"), keys, arguments)
 
 
 def seen(model=A, at=NOON, **figures):
@@ -29,7 +42,7 @@ def clock():
     return FrozenClock(NOON)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def opened(request, clock, tmp_path):
     """A function that opens one more state over the same store."""
     memories = {}
@@ -37,6 +50,9 @@ def opened(request, clock, tmp_path):
         "memory": lambda project: memories.setdefault(project, MemoryStore(exclusive=False)),
         "sqlite": lambda project: SqliteStore(tmp_path / "state.sqlite3", project=project),
     }
+    if request.param == "redis":
+        url, namespace = request.getfixturevalue("redis_server").url, f"test:{tmp_path.name}"
+        stores["redis"] = lambda project: ClockedRedis(url, project=project, namespace=namespace, clock=clock)
     states = []
 
     def open_one(project="crew"):

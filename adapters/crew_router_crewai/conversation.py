@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from crew_router.execute.transport import Payload
+from crewai.llms.base_llm import BaseLLM
+
+from crew_router.execute.transport import Payload, Reply
 from crew_router.types import Attempt, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -42,6 +44,21 @@ def payload_of(
         response_format=None if response_model is None else _response_format(response_model),
         parameters=settings.parameters,
     )
+
+
+def misfit(response_model: type[BaseModel]) -> Callable[[Reply], str | None]:
+    """Return the check that sends a call to the next model when an answer does not fit the response model."""
+
+    def problem(reply: Reply) -> str | None:
+        if reply.tool_calls:
+            return None
+        try:
+            BaseLLM._validate_structured_output(reply.text, response_model)  # noqa: SLF001 - CrewAI reads the answer by it, too
+        except ValueError as error:
+            return str(error)
+        return None
+
+    return problem
 
 
 def tool_call_dict(call: ToolCall) -> dict[str, object]:

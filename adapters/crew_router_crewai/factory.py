@@ -63,6 +63,8 @@ class AgentFactory:
     def decide(self, definition: Mapping[str, Any]) -> RoutingDecision:
         """Choose the model for an agent from what its definition says of its work; no model is called.
 
+        The choice is looked at, not recorded: each call of the agent makes and records a decision of its own.
+
         Raises:
             InvalidRequestError: A key of ``routing`` is unknown, or a value is out of range.
             NoCandidateError: No model satisfies the ``routing`` block.
@@ -71,4 +73,4 @@ class AgentFactory:
         keys = {"task_description": described, **(definition.get("routing") or {})}
         if definition.get("tools"):
             keys["requires_tools"] = True
-        return self._router.select_model(RoutingRequest.from_mapping(keys))
+        return self._router.select_model(RoutingRequest.from_mapping(keys), record=False)

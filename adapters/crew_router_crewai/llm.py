@@ -15,8 +15,9 @@ from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, Field, PrivateAttr
 
 from crew_router.errors import CrewRouterError, NoCandidateError
+from crew_router.execute.executor import Options
 from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
-from crew_router_crewai.conversation import CallSettings, payload_of, spent, tool_call_dict, usage_dict
+from crew_router_crewai.conversation import CallSettings, misfit, payload_of, spent, tool_call_dict, usage_dict
 from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
 if TYPE_CHECKING:
@@ -174,7 +175,10 @@ class RouterLLM(BaseLLM):
         parameters = {name: getattr(self, name) for name in _PARAMETERS if getattr(self, name) is not None}
         settings = CallSettings(tuple(self.stop_sequences), {**parameters, **self.additional_params})
         payload = payload_of(said, settings, tools=tools, response_model=response_model)
-        return Turn(payload, self._requests(who.task), who=who, said=said, functions=functions, response_model=response_model)
+        options = Options(resets=False, validate=None if response_model is None else misfit(response_model))
+        return Turn(
+            payload, self._requests(who.task), options=options, who=who, said=said, functions=functions, response_model=response_model
+        )
 
     def _requests(self, task: Task | None) -> tuple[RoutingRequest, ...]:
         """Return the request with the model that was chosen beforehand, and without it for when it cannot serve."""
@@ -205,9 +209,9 @@ class RouterLLM(BaseLLM):
         for request in turn.requests:
             try:
                 if not self._effective_stream():
-                    return self._router.invoke(turn.payload, request=request)
+                    return self._router.invoke(turn.payload, request=request, options=turn.options)
                 shown = Shown()
-                for chunk in self._router.stream(turn.payload, request=request):
+                for chunk in self._router.stream(turn.payload, request=request, options=turn.options):
                     self._show(chunk, turn, shown)
                 return shown.whole()
             except NoCandidateError:
@@ -219,9 +223,9 @@ class RouterLLM(BaseLLM):
         for request in turn.requests:
             try:
                 if not self._effective_stream():
-                    return await self._router.ainvoke(turn.payload, request=request)
+                    return await self._router.ainvoke(turn.payload, request=request, options=turn.options)
                 shown = Shown()
-                async for chunk in self._router.astream(turn.payload, request=request):
+                async for chunk in self._router.astream(turn.payload, request=request, options=turn.options):
                     self._show(chunk, turn, shown)
                 return shown.whole()
             except NoCandidateError:

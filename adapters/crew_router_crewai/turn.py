@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from crew_router.errors import CrewRouterError
+from crew_router.execute.executor import Options
 from crew_router.execute.transport import Payload
 from crew_router.types import RoutedResponse, RoutingRequest
 
@@ -28,13 +29,14 @@ class Caller:
 class Turn:
     """What is sent, under which constraints, and for whom.
 
-    ``requests`` are tried in order while no model satisfies one, ``said`` are the messages as CrewAI formats them, and
-    ``functions`` are tools that the call itself must run.
+    ``requests`` are tried in order while no model satisfies one, ``options`` say what CrewAI can carry, ``said`` are the
+    messages as CrewAI formats them, and ``functions`` are tools that the call itself must run.
     """
 
     payload: Payload
     requests: tuple[RoutingRequest, ...]
     _: KW_ONLY
+    options: Options
     who: Caller
     said: list[Any]
     functions: Mapping[str, Any] | None

@@ -65,6 +65,15 @@ def test_response_model_is_parsed(make_router):
     assert llm.call(_CHAT, response_model=City) == City(name="Paris")
 
 
+def test_answer_that_does_not_fit_the_response_model_goes_to_the_next_model(make_router):
+    """An answer that cannot be read as the response model is a failed attempt, not the end of the call."""
+    chatty, exact = ScriptedModel("Paris, of course!", quality=0.9), ScriptedModel('{"name": "Paris"}', quality=0.5)
+    llm = RouterLLM(make_router(a=chatty, b=exact), routing={"force_model": "lab:a"})
+
+    assert llm.call(_CHAT, response_model=City) == City(name="Paris")
+    assert [attempt.model for attempt in llm.last_response.attempts] == ["lab:a", "lab:b"]
+
+
 def test_stop_words_of_a_call_end_the_answer(make_router):
     """Stop words that CrewAI sets for one call are sent and cut off what comes after."""
     model = ScriptedModel("Thought\nObservation: invented")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from difflib import get_close_matches
+from inspect import getdoc
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crew_router.errors import ConfigurationError, RegistryError, shown
@@ -190,7 +191,7 @@ def _reachable(kind: object) -> set[type[object]]:
     return {item for item in known if isinstance(item, type) and is_dataclass(item)}
 
 
-_ARGUMENT: Final = re.compile(r"^ {8}(\w+): (.+)$", re.MULTILINE)
+_ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)
 
 
 def _descriptions(kind: type[Any]) -> dict[str, str]:
@@ -198,7 +199,7 @@ def _descriptions(kind: type[Any]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if is_dataclass(base):
-            texts.update(_ARGUMENT.findall(base.__doc__ or ""))
+            texts.update(_ARGUMENT.findall(getdoc(base) or ""))
     return texts
 
 

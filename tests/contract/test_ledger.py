@@ -1,5 +1,6 @@
 """What every ledger must do, on each database."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -202,7 +203,8 @@ def test_what_is_handed_over_is_there_after_closing(tmp_path, clock):
     ledger.close()
     ledger.close()
 
-    assert open_ledger(url, project="crew", clock=clock).totals()["requests"] == 5000
+    with contextlib.closing(open_ledger(url, project="crew", clock=clock)) as opened_again:
+        assert opened_again.totals()["requests"] == 5000
 
 
 def test_an_unknown_scheme_names_the_known_ones():

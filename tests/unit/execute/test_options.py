@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,13 +16,19 @@ from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
 
 
-def router_over(*models: ScriptedModel) -> Router:
-    """Return a router over some models, everything in memory."""
-    entries = {f"lab:m{number}": model for number, model in enumerate(models)}
-    return Router(models=entries, ledger_url="sqlite://")
+@pytest.fixture
+def router_over() -> Iterator[Callable[..., Router]]:
+    """A function that makes a router over some models, everything in memory; the routers are closed in the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*models: ScriptedModel) -> Router:
+            entries = {f"lab:m{number}": model for number, model in enumerate(models)}
+            return stack.enter_context(Router(models=entries, ledger_url="sqlite://"))
+
+        yield make
 
 
-def test_attempts_bound_the_calls_of_one_request() -> None:
+def test_attempts_bound_the_calls_of_one_request(router_over: Callable[..., Router]) -> None:
     """One attempt means one call, although a fallback stands by."""
     models = [ScriptedModel("a", faults="overload"), ScriptedModel("b")]
 
@@ -44,7 +52,7 @@ def test_a_surface_without_resets_gets_no_restart() -> None:
     assert models["b"].calls == 0
 
 
-def test_a_decision_that_is_only_looked_at_leaves_no_history() -> None:
+def test_a_decision_that_is_only_looked_at_leaves_no_history(router_over: Callable[..., Router]) -> None:
     """Looking at a choice does not count as a decision."""
     router = router_over(ScriptedModel("a"))
 
@@ -54,7 +62,7 @@ def test_a_decision_that_is_only_looked_at_leaves_no_history() -> None:
         router.explain(looked_at.id)
 
 
-def test_the_policy_version_tells_two_pools_apart() -> None:
+def test_the_policy_version_tells_two_pools_apart(router_over: Callable[..., Router]) -> None:
     """The same models give the same version, another pool another one."""
     one, same = router_over(ScriptedModel("a")), router_over(ScriptedModel("a"))
     other = router_over(ScriptedModel("a"), ScriptedModel("b"))

@@ -25,9 +25,12 @@ from crew_router.types import ModelRef
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
+    from crew_router.execute.flows.cascade import Weigh
     from crew_router.execute.gates import Gate
     from crew_router.execute.policy import ExecutionPolicy
+    from crew_router.learn.learned import Learned
     from crew_router.ledger.book import Book
+    from crew_router.line import Rules
     from crew_router.settings import RouterConfig
 
 MEMORY_LEDGER: Final = "sqlite://"
@@ -72,7 +75,7 @@ def assemble(
     state = _state(loaded, state_url, time)
     recorder = Recorder(ledger, state, time, learns=loaded.learning.enabled)
     rng = random.Random(seed)  # noqa: S311 - choices between models are no secret
-    line = Line(classifier or HeuristicClassifier(), rules_of(loaded, registry), rng, IdSource("d").next)
+    line = Line(classifier or HeuristicClassifier(), with_learned(rules_of(loaded, registry), loaded), rng, IdSource("d").next)
     parts = Parts(
         config=loaded,
         registry=registry,
@@ -89,6 +92,21 @@ def assemble(
     parts.recorder = replace(recorder, credential=functools.partial(_credential, parts), misfires=parts.misfires)
     parts.executor = _executor(parts, rng, ledger)
     return parts
+
+
+def with_learned(rules: Rules, config: RouterConfig) -> Rules:
+    """Return the rules with the trained model that the configuration names.
+
+    Raises:
+        ConfigurationError: Its folder holds none, or a damaged one.
+    """
+    if config.learning.model is None:
+        return rules
+    from crew_router.learn.artifact import load  # noqa: PLC0415 - only routers with a trained model need it
+    from crew_router.learn.predictor import LearnedPredictor  # noqa: PLC0415
+
+    learned = load(Path(config.learning.model))
+    return replace(rules, learned=learned, predictor=LearnedPredictor(learned))
 
 
 def _credential(parts: Parts, ref: ModelRef) -> str | None:
@@ -196,7 +214,14 @@ def _executor(parts: Parts, rng: random.Random, ledger: Book) -> Executor:
         capacity=parts.capacity,
         recorder=parts.recorder,
     )
-    return Executor(services, policy=_execution(parts.config), rng=rng)
+    learned = parts.line.rules.learned
+    return Executor(services, policy=_execution(parts.config), rng=rng, weigh=None if learned is None else _weigh(learned))
+
+
+def _weigh(learned: Learned) -> Weigh:
+    from crew_router.learn.weighing import Weigher  # noqa: PLC0415 - as above
+
+    return Weigher(learned)
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:

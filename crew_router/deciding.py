@@ -15,6 +15,7 @@ from crew_router.filters import QUALITY_FLOOR, reaches_any, rejections, survivin
 from crew_router.nearest import nearest_miss
 from crew_router.policies import ruling_of
 from crew_router.predict.forecast import forecast
+from crew_router.predict.options import options_for
 from crew_router.ruling import Circumstances, Pin
 from crew_router.scoring import Scores, score
 from crew_router.selection import Selection, Wish, select
@@ -97,6 +98,7 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
         optimize=rules.optimize,
         capacity_factor=rules.capacity_factor,
         escalation=rules.escalation,
+        plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.columns.refs, snapshot=snapshot),
     )
 
 
@@ -129,7 +131,8 @@ def strategy_of(line: Line, situation: Situation) -> tuple[str, Strategy]:
         return rules.strategy_name, rules.strategy
     if situation.ruling.strategy is not None:
         return situation.ruling.strategy
-    asked = request.strategy or ("utility" if request.willingness_to_pay is not None else None)
+    by_worth = "planned" if situation.plans else "utility"
+    asked = request.strategy or (by_worth if request.willingness_to_pay is not None else None)
     if asked is not None:
         return asked, rules.strategy if asked == rules.strategy_name else _by_name(asked)
     by_task = rules.task_strategies.get(situation.profile.task_type.value) if rules.task_strategies else None
@@ -192,9 +195,8 @@ def pinned(choice: Choice, situation: Situation, eligible: Flags) -> Choice:
         at = situation.columns.place.get(pin.model)
         if at is not None and eligible[at]:
             note = Evidence(_source(pin), f"{pin.who} asked for {pin.model}", 1.0, situation.now)
-            return replace(
-                choice, order=then((at,), choice.order), propensity=1.0, notes=(*choice.notes, *refused, note), mode=None, ladder=()
-            )
+            order, notes = then((at,), choice.order), (*choice.notes, *refused, note)
+            return replace(choice, order=order, propensity=1.0, notes=notes, mode=None, ladder=(), stops=())
         if pin.who == _CALLER:
             raise nobody(situation, only=at)
         refused.append(Evidence(_source(pin), f"{pin.model} is pinned by {pin.who} and cannot serve this request", 0.0, situation.now))
@@ -231,6 +233,9 @@ def nobody(situation: Situation, only: int | None = None) -> NoCandidateError:
 def _decision(line: Line, situation: Situation, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
     choice, selection = chosen.choice, chosen.selection
     at, refs, predicted = selection.selected, situation.columns.refs, situation.forecast
+    stops = _stops(choice, selection)
+    expected = choice.expects if stops and choice.expects is not None else (predicted.success_of(at), None)
+    cost = predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(situation, selection)
     warnings = (*choice.notes, *selection.notes, *_warnings(situation, at))
     return RoutingDecision(
         line.new_id(),
@@ -242,15 +247,16 @@ def _decision(line: Line, situation: Situation, name: str, *, strategy: Strategy
         strategy=name,
         request=situation.request,
         profile=situation.profile,
-        cost=predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(situation, selection),
+        cost=cost if expected[1] is None else replace(cost, expected_usd=expected[1], source="learned plan"),
         latency=predicted.latency_of(at),
         score=scores.score_of(at),
-        confidence=predicted.success_of(at),
+        confidence=expected[0],
         propensity=choice.propensity,
         policy_version=line.rules.policy_version,
         project=situation.request.project or line.rules.project,
         at=situation.now,
         draw=choice.draw,
+        stops=stops,
         effects=situation.ruling.effects,
         approval=situation.ruling.approval,
         table=LiveTable(
@@ -275,6 +281,13 @@ class _Again:
     def __call__(self, situation: Situation) -> int:
         unused = random.Random(0)  # noqa: S311 - nothing is drawn from it
         return choose(situation, self.scores, self.strategy, rng=unused, implicit=self.implicit).selection.selected
+
+
+def _stops(choice: Choice, selection: Selection) -> tuple[float, ...]:
+    """Return the stop rule of a learned cascade, of the steps that the budget left; nothing where another plan was taken."""
+    steps = len(selection.models)
+    kept = selection.mode is Mode.CASCADE and tuple(selection.models) == choice.ladder[:steps]
+    return choice.stops[:steps] if kept else ()
 
 
 def _sum_of(situation: Situation, selection: Selection) -> CostPrediction:

@@ -13,6 +13,7 @@ from crew_router.types import CandidateRow, ModelDefinition, RoutingDecision, Ro
 
 if TYPE_CHECKING:
     from crew_router.columns import Columns, Flags
+    from crew_router.learn.learned import Learned
     from crew_router.policies import Policy
     from crew_router.predict.protocol import Predictor
     from crew_router.situation import TaskPreference, Weights
@@ -35,6 +36,7 @@ class Rules:
 
     ``budgets_usd`` are configured limits by scope name (``day``, ``run``, ``provider:openai``); what is left of each comes with the
     snapshot. ``implicit_parallel`` are the triggers of requirement A11; without ``smart`` one strategy serves everything (E11).
+    ``learned`` is what `crew-router train` left, where it is configured.
     """
 
     weights: Weights
@@ -56,6 +58,7 @@ class Rules:
     implicit_parallel: bool = False
     smart: bool = True
     predictor: Predictor | None = None
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True, slots=True)

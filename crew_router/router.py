@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from crew_router.classify.protocol import Classifier
     from crew_router.clock import Clock
     from crew_router.execute.executor import Options
+    from crew_router.ledger.protocol import Ledger
     from crew_router.settings import RouterConfig
 
 Prompt = str | Sequence[object] | Payload
@@ -333,6 +334,11 @@ class Router:
     def config(self) -> RouterConfig:
         """The configuration that holds."""
         return self._parts.config
+
+    @property
+    def history(self) -> Ledger:
+        """The ledger: decisions, calls, outcomes and feedback."""
+        return self._parts.ledger
 
     def explain(self, decision_id: str) -> RoutingDecision:
         """Return an earlier decision; ``.explain()`` on it tells the story.

@@ -328,11 +328,13 @@ class LearningSettings:
     Args:
         enabled: false keeps records but does not use them
         alpha: weight, from 0 to 1, of the newest outcome in the moving average
+        model: folder that `crew-router train` wrote; its plans answer requests with willingness_to_pay
     """
 
     __pydantic_config__ = STRICT
     enabled: bool = True
     alpha: Share = 0.1
+    model: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

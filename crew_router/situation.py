@@ -12,6 +12,7 @@ from crew_router.types import ModelDefinition, ModelRef, RequestProfile, Routing
 if TYPE_CHECKING:
     from crew_router.columns import Columns, Flags
     from crew_router.predict.forecast import Forecast
+    from crew_router.predict.options import Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Situation:
     ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
     seconds since the epoch. ``optimize`` is what the configuration prefers; ``capacity_factor`` is that of rule 9.
+    ``plans`` are what a trained model offers for the prompt, where one is loaded.
     """
 
     request: RoutingRequest
@@ -77,3 +79,4 @@ class Situation:
     optimize: Literal["cost", "quality"] = "cost"
     capacity_factor: float = 1.25
     escalation: bool = True
+    plans: tuple[Option, ...] = ()

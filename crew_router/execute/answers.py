@@ -17,6 +17,9 @@ from crew_router.types.outcome import ToolCall
 CodeRunner = Callable[[str], str | None]
 """Runs a piece of code on given tests and returns its output, or ``None`` when it cannot be run."""
 
+NO_TEXT: Final = "(no text was recorded)"
+"""What a recorded model says where only the outcome was recorded; it agrees with nothing."""
+
 _FENCE: Final = re.compile(r"```[a-zA-Z0-9_+-]*\n(.*?)```", re.DOTALL)
 _BOXED: Final = re.compile(r"\\boxed\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _CHOICE: Final = re.compile(

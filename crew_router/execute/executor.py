@@ -12,6 +12,7 @@ from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineEx
 from crew_router.execute.commands import Emit, Failure, Flow, Result
 from crew_router.execute.desk import Desk, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
+from crew_router.execute.flows.cascade import Weigh
 from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
 from crew_router.execute.plans import FlowFactory, Work, flow_of
@@ -53,6 +54,7 @@ class Executor:
         policy: Limits of a request.
         rng: Draws jitter.
         flows: Flows that carry out decisions of a mode instead of the built-in ones.
+        weigh: Weighs the answers of learned cascades.
     """
 
     def __init__(
@@ -62,9 +64,11 @@ class Executor:
         policy: ExecutionPolicy | None = None,
         rng: random.Random | None = None,
         flows: Mapping[Mode, FlowFactory] | None = None,
+        weigh: Weigh | None = None,
     ) -> None:
         self._services = services
         self._flows = dict(flows or {})
+        self._weigh = weigh
         self._policy = policy or ExecutionPolicy()
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._hedge = HedgeBudget(self._policy.hedge) if self._policy.hedge > 0 else None
@@ -134,7 +138,7 @@ class Executor:
             deadline=None if deadline_s is None else services.clock.monotonic() + deadline_s,
             live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
         )  # fmt: skip
-        flow, concurrent = flow_of(Work(decision, payload, job, services.registry), self._flows)
+        flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh), self._flows)
         return _Running(decision, desk, flow, deadline_s, concurrent)
 
 

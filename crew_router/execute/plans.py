@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crew_router.execute.commands import Flow
-from crew_router.execute.flows.cascade import Ladder, cascade
+from crew_router.execute.flows.cascade import Ladder, Weigh, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.job import Job
@@ -25,12 +25,13 @@ SIGNALS = (reading, token_logprobs, tool_arguments)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a flow is made from: the decision, what is sent, the request as a job, the models by name."""
+    """What a flow is made from: the decision, what is sent, the request as a job, the models by name, and how to weigh answers."""
 
     decision: RoutingDecision
     payload: Payload
     job: Job
     models: Callable[[ModelRef], ModelDefinition]
+    weigh: Weigh | None = None
 
 
 FlowFactory: TypeAlias = Callable[[Work], Flow]
@@ -72,6 +73,7 @@ def ladder_of(work: Work) -> Ladder:
         cost_usd={model.ref: _expected_cost(decision, model) for model in models},
         accuracy=accuracies(decision, models), signals=SIGNALS, samples=policy.samples,
         judge=None if decision.judge is None else work.models(decision.judge),
+        weigh=work.weigh if decision.stops else None, stops=decision.stops,
     )  # fmt: skip
 
 

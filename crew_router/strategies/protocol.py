@@ -30,6 +30,7 @@ class Choice:
 
     ``mode`` is set by a strategy that asks for one (``CONTRACT.md`` rule 2); for a cascade ``ladder`` holds its places in order.
     ``notes`` are added to the evidence of the decision; ``strategy`` is the name of the strategy that an experiment's arm used.
+    ``stops`` are the probabilities at which a learned cascade accepts an answer, ``expects`` its P(right) and cost in USD.
     """
 
     order: tuple[int, ...]
@@ -39,6 +40,8 @@ class Choice:
     notes: tuple[Evidence, ...] = ()
     mode: Mode | None = None
     ladder: tuple[int, ...] = ()
+    stops: tuple[float, ...] = ()
+    expects: tuple[float, float] | None = None
 
 
 class Strategy(Protocol):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from crew_router.errors import ConfigurationError
+from crew_router.execute.answers import NO_TEXT
 from crew_router.execute.prompt import prompt_text, whole_text
 from crew_router.execute.transport import Piece
 from crew_router.testing.clock import FrozenClock
@@ -17,8 +18,6 @@ from crew_router.testing.script import Asked, ScriptedFault, ScriptedFaultError,
 from crew_router.types.model import ModelDefinition, Price
 from crew_router.types.outcome import Usage
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
-
-NO_TEXT = "(no text was recorded)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,7 @@ class RoutingDecision:
     ``score`` is 0..100, ``confidence`` and ``propensity`` 0..1, ``at`` seconds since the epoch. ``models`` are the
     models of a cascade in order or of a parallel run; for a single call it holds the selected model only. ``cost`` is that of
     all calls of a parallel run together. ``approval`` says why a person has to agree before it is executed, empty otherwise.
+    ``stops`` are the probabilities at which a learned cascade accepts the best answer after each of its models.
     """
 
     id: str
@@ -202,6 +203,7 @@ class RoutingDecision:
     project: str
     at: float
     draw: Draw = field(default_factory=Draw)
+    stops: tuple[float, ...] = ()
     effects: tuple[PolicyEffect, ...] = ()
     approval: str = ""
     table: DecisionTable = field(default_factory=RecordedTable, repr=False, compare=False)

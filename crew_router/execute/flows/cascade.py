@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 from crew_router.execute.answers import CodeRunner, answer_key
@@ -19,6 +19,9 @@ from crew_router.execute.signals.protocol import Drafted, Signal
 from crew_router.execute.transport import Payload
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ModelRef
+
+Weigh = Callable[[Payload, Sequence[tuple[ModelRef, str]]], tuple[int, float] | None]
+"""Returns the place of the best of some answers (who, what) and the probability that it is right; ``None`` when it cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Ladder:
         samples: Calls of one step; more than one asks the same model several times and looks whether it agrees with itself.
         judge: A model that grades an answer that is close to acceptance, if any.
         runner: Runs code answers on given tests, if any.
+        weigh: Weighs the answers as it learnt to, instead of the general rule.
+        stops: Probability at which the best answer after each model is accepted, instead of ``threshold``.
     """
 
     models: tuple[ModelDefinition, ...]
@@ -49,6 +54,8 @@ class Ladder:
     samples: int = 1
     judge: ModelDefinition | None = None
     runner: CodeRunner | None = None
+    weigh: Weigh | None = None
+    stops: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,10 @@ def cascade(job: Job, ladder: Ladder) -> Flow:
 
 def believed(ladder: Ladder, said: list[Said]) -> Belief:
     """Return the most probable answer, by agreement and by what the signals read from each."""
+    learned = None if ladder.weigh is None else ladder.weigh(ladder.payload, [(each.model.ref, spoken(each)) for each in said])
+    if learned is not None:
+        best, probability = learned
+        return Belief(spoken(said[best]), probability, said[best])
     votes = _votes(ladder, said)
     beliefs = posterior(votes)
     key = max(beliefs, key=lambda each: beliefs[each])
@@ -88,6 +99,11 @@ def believed(ladder: Ladder, said: list[Said]) -> Belief:
         (each for each, vote in zip(said, votes, strict=True) if vote.key == key), key=lambda each: ladder.accuracy[each.model.ref]
     )
     return Belief(key, beliefs[key], speaker)
+
+
+def spoken(said: Said) -> str:
+    """Return an answer as text; tool calls in the form in which they are compared."""
+    return answer_key(said.reply) if said.reply.tool_calls else said.reply.text
 
 
 def _votes(ladder: Ladder, said: list[Said]) -> list[Vote]:
@@ -124,6 +140,8 @@ def _accepted(job: Job, ladder: Ladder, said: list[Said], *, rest: tuple[ModelDe
         return True
     best = believed(ladder, said)
     probability = best.probability
+    if ladder.stops:
+        return probability >= ladder.stops[len(ladder.models) - len(rest) - 1]
     if ladder.judge is not None and ladder.value_usd is None and ladder.threshold > probability >= ladder.threshold - 0.3:
         probability = yield from _judged(job, ladder, best)
     if ladder.value_usd is None:

@@ -1,0 +1,148 @@
+"""``crew-router evaluate``: the real router over recorded outcomes, held against yardsticks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, say, say_json, say_table
+from crew_router.cli.train import HourOption
+from crew_router.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from crew_router.learn.evaluation import Evaluation, Figures
+    from crew_router.learn.smart_cost import SmartCost
+
+_PER_THOUSAND = 1000.0
+
+
+def evaluate(
+    *,
+    data: Annotated[Path, typer.Option("--data", help="Outcome file: JSON lines, plain or .gz.")],
+    model: Annotated[Path | None, typer.Option("--model", help="Folder that `crew-router train` wrote.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Where to draw cost against quality, as SVG.")] = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="Where to write one JSON object per setting and prompt.")] = None,
+    preset: Annotated[Literal["smart_cost"] | None, typer.Option("--preset", help="Report the figures of the tier cascade.")] = None,
+    leave_one_domain_out: Annotated[
+        bool, typer.Option("--leave-one-domain-out", help="Train on all domains but one, judge on that one.")
+    ] = False,
+    usd_per_hour: HourOption = 0.04,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,  # noqa: ARG001 - every command has it; the models are those of the file
+) -> None:
+    """Run the router over recorded outcomes at many settings of the dial; report the curve beside all yardsticks."""
+    with one_line_errors():
+        from crew_router.learn.outcomes import read_outcomes  # noqa: PLC0415 - comes when the command runs
+
+        table = read_outcomes(data, usd_per_hour=usd_per_hour)
+        with _bar() as advance:
+            if leave_one_domain_out:
+                from crew_router.learn.generalise import left_out_domains  # noqa: PLC0415
+
+                found = left_out_domains(table, progress=advance)
+            else:
+                from crew_router.learn.judge import judged  # noqa: PLC0415
+
+                found = judged(table, model, progress=advance)
+        _write(found, rows=rows, plot=plot)
+        smart = None
+        if preset is not None:
+            from crew_router.learn.smart_cost import smart_cost  # noqa: PLC0415
+
+            smart = smart_cost(found, table)
+        if as_json:
+            say_json(_document(found, smart))
+        else:
+            _print(found, smart)
+
+
+@contextlib.contextmanager
+def _bar() -> Generator[Callable[[int], None], None, None]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("routing", total=None)
+
+        def advance(total: int) -> None:
+            bar.update(task, advance=1, total=total)
+
+        yield advance
+
+
+def _write(found: Evaluation, *, rows: Path | None, plot: Path | None) -> None:
+    if rows is not None:
+        fields = ("setting", "id", "models", "answered_by", "score", "cost_usd")
+        lines = (json.dumps({name: getattr(row, name) for name in fields}, ensure_ascii=False) for row in found.rows)
+        _text(rows, "".join(f"{line}\n" for line in lines), option="--rows")
+    if plot is not None:
+        _text(plot, _picture(found), option="--plot")
+
+
+def _text(path: Path, text: str, *, option: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(option, "", f"{path} cannot be written ({error.strerror})", cure="name a writable path.") from error
+
+
+def _picture(found: Evaluation) -> str:
+    from crew_router.picture import Point, cost_quality_svg  # noqa: PLC0415
+
+    points = [
+        Point(name, _PER_THOUSAND * point.cost_usd, point.quality, "single")
+        for name, point in zip(found.models, found.singles, strict=True)
+    ]
+    points += [Point(f"worth ${each.worth_usd:.3g}", _PER_THOUSAND * each.cost_usd, each.quality, "router") for each in found.settings]
+    return cost_quality_svg(f"{found.prompts} prompts, {len(found.models)} models", points, unit="USD per 1,000 requests")
+
+
+def _figures(name: str, figures: Figures) -> tuple[str, ...]:
+    return (name, f"{figures.aiq:.4f}", f"{figures.max_quality:.4f}", _usd(figures.cost_at_95_usd), _usd(figures.cost_at_100_usd))
+
+
+def _usd(cost_usd: float | None) -> str:
+    return "never" if cost_usd is None else f"{_PER_THOUSAND * cost_usd:.4f}"
+
+
+def _print(found: Evaluation, smart: SmartCost | None) -> None:
+    header = ("who", "AIQ", "best quality", "$/1k at 95 %", "$/1k at 100 %")
+    lines = [_figures("router", found.router), *(_figures(stick.name, figures) for stick, figures in found.yardsticks)]
+    say_table(f"{found.prompts} prompts, {len(found.models)} models; shares of the best single model", header, lines)
+    settings = [
+        (f"{worth:.3g}", f"{_PER_THOUSAND * cost:.4f}", f"{quality:.4f}", f"{error:.4f}", f"{calls:.2f}")
+        for worth, cost, quality, error, calls in (
+            (each.worth_usd, each.cost_usd, each.quality, each.standard_error, each.calls) for each in found.settings
+        )
+    ]
+    say_table("settings of the dial", ("a right answer is worth $", "$/1k", "quality", "± standard error", "calls"), settings)
+    say(f"decision: p50 {1000 * found.decision_p50_s:.2f} ms, p99 {1000 * found.decision_p99_s:.2f} ms")
+    if found.apgr is not None:
+        say(f"APGR {found.apgr:.3f}, CPT(50 %) {found.cpt_50}, CPT(80 %) {found.cpt_80}")
+    if smart is not None:
+        say_table("smart_cost", ("what", "figure", "goal", "met"), [line.cells() for line in smart.lines])
+
+
+def _document(found: Evaluation, smart: SmartCost | None) -> dict[str, object]:
+    return {
+        "prompts": found.prompts,
+        "models": [
+            {"model": name, "cost_usd": point.cost_usd, "quality": point.quality}
+            for name, point in zip(found.models, found.singles, strict=True)
+        ],
+        "router": found.router,
+        "settings": found.settings,
+        "yardsticks": [{"name": stick.name, "figures": figures, "points": stick.points} for stick, figures in found.yardsticks],
+        "apgr": found.apgr,
+        "cpt_50": found.cpt_50,
+        "cpt_80": found.cpt_80,
+        "decision_p50_s": found.decision_p50_s,
+        "decision_p99_s": found.decision_p99_s,
+        "smart_cost": None if smart is None else smart.lines,
+    }

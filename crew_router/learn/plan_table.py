@@ -1,0 +1,171 @@
+"""The table of plans: per cluster of prompts and setting of the dial, which models in which order and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from crew_router.learn.chains import Chain, ChainSearch, Rule
+
+if TYPE_CHECKING:
+    from crew_router.columns import Flags, Floats
+    from crew_router.learn.agreement import AgreementFitter
+
+_SETTINGS: Final = 36
+_SEARCHED: Final = 7  # settings that a chain is searched for together
+_LOWEST: Final = 2.0  # times the cheapest model's price: nothing else pays
+_HIGHEST: Final = 100.0  # times a dear model's price: everything pays
+_DEAR: Final = 3  # the median of the dearest, because one of them may be an outlier
+_ELSEWHERE: Final = 100.0  # rows of a cluster that what holds in all clusters is worth
+_POOL: Final = 16
+_POOL_PER_SETTING: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One row of the table.
+
+    Args:
+        cluster: Cluster of prompts it is for.
+        models: Places of the models, in the order in which they are asked.
+        rules: When to go on after each model; the last is never looked at.
+        quality: Expected score on prompts of the cluster, 0..1.
+        cost_usd: Mean price there of all calls together.
+        answered: Share of the rows that each model of the plan answered.
+    """
+
+    cluster: int
+    models: Chain
+    _: KW_ONLY
+    rules: tuple[Rule, ...]
+    quality: float
+    cost_usd: float
+    answered: tuple[float, ...]
+
+    def stops(self, quality: Floats, cost_usd: Floats) -> Floats:
+        """Return the probability at which the best answer after each model is good enough, a row per prompt.
+
+        Args:
+            quality: Predicted quality of all models, a row per prompt.
+            cost_usd: Their predicted prices.
+        """
+        found = np.zeros((len(quality), len(self.models)))
+        for at in range(len(self.models) - 1):
+            rest = list(self.models[at + 1 :])
+            found[:, at] = self.rules[at].stops_at(quality[:, rest].mean(axis=1), cost_usd[:, rest].sum(axis=1))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a plan came to on every training row; ``speaker`` is the place in the plan of who answered."""
+
+    score: Floats
+    cost_usd: Floats
+    confidence: Floats
+    speaker: Floats
+
+
+def settings_for(cost_usd: Floats) -> Floats:
+    """Return settings of the dial in USD, from one at which nothing but the cheapest model pays to one at which all pays."""
+    prices = np.sort(cost_usd.mean(axis=0))
+    low, high = max(float(prices[0]), 1e-9), max(float(np.median(prices[-_DEAR:])), 1e-9)
+    grid: Floats = np.geomspace(_LOWEST * low, _HIGHEST * high, _SETTINGS)
+    return grid
+
+
+def make_plans(
+    fitter: AgreementFitter, cost_usd: Floats, *, foreseen: tuple[Floats, Floats], agreeing: bool, progress: Callable[[], None]
+) -> tuple[tuple[Plan, ...], tuple[Floats, Floats]]:
+    """Search the plans of every cluster.
+
+    Args:
+        fitter: Verdicts by set of models, with the training rows.
+        cost_usd: Price of every call.
+        foreseen: Quality and price that were predicted of every call, held out.
+        agreeing: Whether answers were recorded; without them nothing can be checked and plans are single models.
+        progress: Called when a cluster is done.
+
+    Returns:
+        The plans; and how probable each answer of a cascade was said to be, with what it was worth.
+    """
+    plans: list[Plan] = []
+    said: list[Floats] = []
+    worth: list[Floats] = []
+    for cluster in range(fitter.ballots.clusters):
+        own: Flags = fitter.ballots.cluster == cluster
+        if own.any():
+            for chain, rules in dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing)):
+                plan = Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=())
+                run = _run(fitter, cost_usd, plan, foreseen=foreseen)
+                plans.append(_judged(run, plan, own=own, usual=fitter.score.mean(axis=1)))
+                if len(chain) > 1:
+                    said.append(run.confidence[own])
+                    worth.append(run.score[own])
+        progress()
+    nothing = np.zeros(0)
+    return tuple(plans), (np.concatenate([nothing, *said]), np.concatenate([nothing, *worth]))
+
+
+def _searched(
+    fitter: AgreementFitter, cost_usd: Floats, *, own: Flags, foreseen: tuple[Floats, Floats], agreeing: bool
+) -> Iterator[tuple[Chain, tuple[Rule, ...]]]:
+    singles = range(cost_usd.shape[1])
+    yield from (((model,), ()) for model in singles)
+    if not agreeing or len(singles) == 1:
+        return
+    grid = settings_for(cost_usd)
+    weight = np.where(own, 1.0, min(1.0, _ELSEWHERE / max(int((~own).sum()), 1)))
+    pool = _pool(fitter.score[own].mean(axis=0), cost_usd[own].mean(axis=0), grid)
+    places = np.unique(np.linspace(0, len(grid) - 1, _SEARCHED).astype(int))
+    chain = ChainSearch(fitter, cost_usd, weight, grid[places], pool, foreseen).chain()
+    search = ChainSearch(fitter, cost_usd, weight, grid, pool, foreseen)
+    for at in range(len(grid)):
+        yield search.pruned(chain, at)
+
+
+def _pool(quality: Floats, cost_usd: Floats, grid: Floats) -> list[int]:
+    """Return the models that are among the best at some setting; a search over dozens of models fits noise, and takes long."""
+    if len(quality) <= _POOL:
+        return list(range(len(quality)))
+    ranked = [np.argsort(cost_usd - worth * quality)[:_POOL_PER_SETTING] for worth in grid]
+    seen = dict.fromkeys(int(model) for rank in range(_POOL_PER_SETTING) for best in ranked for model in best[rank : rank + 1])
+    return list(seen)[:_POOL]
+
+
+def _run(fitter: AgreementFitter, cost_usd: Floats, plan: Plan, *, foreseen: tuple[Floats, Floats]) -> _Run:
+    rows = np.arange(len(cost_usd))
+    going = np.ones(len(rows), dtype=np.bool_)
+    score, spent, confidence = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+    speaker = np.zeros(len(rows))
+    stops = plan.stops(*foreseen)
+    for at, model in enumerate(plan.models):
+        spent[going] += cost_usd[going, model]
+        verdict = fitter.verdict(tuple(sorted(plan.models[: at + 1])))
+        stop = going & (verdict.probability >= stops[:, at])
+        score[stop] = fitter.score[rows, verdict.speaker][stop]
+        confidence[stop] = verdict.probability[stop]
+        speaker[stop] = [plan.models.index(int(who)) for who in verdict.speaker[stop]]
+        going &= ~stop
+    return _Run(score, spent, confidence, speaker)
+
+
+def _judged(run: _Run, plan: Plan, *, own: Flags, usual: Floats) -> Plan:
+    """Return a plan with what it comes to on its cluster.
+
+    By how much it beats the average model there is pulled towards by how much it does so everywhere: among dozens of plans,
+    one looks good on few rows by chance.
+    """
+    better = run.score - usual
+    rows = int(own.sum())
+    quality = usual[own].mean() + (better[own].sum() + _ELSEWHERE * better.mean()) / (rows + _ELSEWHERE)
+    answered = np.bincount(run.speaker[own].astype(np.int64), minlength=len(plan.models)) / max(int(own.sum()), 1)
+    return replace(
+        plan,
+        quality=float(np.clip(quality, 0.0, 1.0)),
+        cost_usd=float(run.cost_usd[own].mean()),
+        answered=tuple(float(share) for share in answered),
+    )

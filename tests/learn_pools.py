@@ -1,0 +1,35 @@
+"""Outcomes of invented models of known worth, for tests of learning."""
+
+import numpy as np
+
+from crew_router.learn.outcomes import OutcomeTable
+
+MODELS = ("cheap", "dear", "middle")
+_RIGHT = {"cheap": 0.6, "dear": 0.92, "middle": 0.8}
+_PRICE = {"cheap": 0.0001, "dear": 0.01, "middle": 0.001}
+_WORDS = ("sum", "total", "apples", "pears", "price", "cost", "many", "left")
+
+
+def invented(rows=240, *, seed=0, answers=True):
+    """Return a table of three models whose wrong answers spread over nine numbers; every second prompt is about code."""
+    rng = np.random.default_rng(seed)
+    prompts, said, scores = [], [], []
+    for row in range(rows):
+        words = " ".join(rng.choice(_WORDS, 6))
+        prompts.append(f"def f(x): return {words}  # case {row}" if row % 2 else f"How {words} are there in case {row}?")
+        right = [rng.random() < _RIGHT[name] for name in MODELS]
+        scores.append([float(each) for each in right])
+        said.append(tuple("7" if each else str(10 + rng.integers(9)) for each in right) if answers else (None,) * len(MODELS))
+    cost = np.array([[_PRICE[name] for name in MODELS]] * rows)
+    unknown = np.full(cost.shape, np.nan)
+    return OutcomeTable(
+        MODELS,
+        tuple(prompts),
+        ids=tuple(f"case-{row}" for row in range(rows)),
+        domains=tuple("code" if row % 2 else "words" for row in range(rows)),
+        answers=tuple(said),
+        score=np.array(scores),
+        cost_usd=cost,
+        latency_s=unknown,
+        output_tokens=np.ones(cost.shape),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("CREWAI_DISABLE_TRACKING", "true")
 os.environ.setdefault("CREWAI_TRACING_ENABLED", "false")
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+# What a router keeps by default stands in the user's data folder; that of the person who runs the tests is left alone.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="crew-router-tests-")
 
 _HERE = Path(__file__).parent
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]

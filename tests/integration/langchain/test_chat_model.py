@@ -243,11 +243,11 @@ def test_cached_answers_do_not_leak_between_policies(chat: ChatCrewRouter, wire:
     assert len(wire.seen) == 3
 
 
-async def test_batches_keep_to_their_concurrency(chat: ChatCrewRouter, wire: WireServer) -> None:
-    """``max_concurrency`` of a batch holds for the calls behind it."""
+async def test_batches_keep_to_their_concurrency(wire: WireServer) -> None:
+    """``max_concurrency`` of a batch holds for the calls behind it, hedges apart."""
     wire.break_model("fast", Fault(delay_s=0.05))
-
-    answers = await chat.abatch(["hello"] * 8, {"max_concurrency": 2})
+    with Router(pool(wire, "fast", "smart", hedge={"budget": 0.0})) as router:
+        answers = await ChatCrewRouter(router=router).abatch(["hello"] * 8, {"max_concurrency": 2})
 
     assert len(answers) == 8
     assert wire.most_open <= 2

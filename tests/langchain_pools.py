@@ -13,6 +13,7 @@ from crew_router.classify.heuristic import HeuristicClassifier
 from crew_router.types import RequestProfile
 
 _CAPABILITIES = ["tools", "json", "streaming"]
+_SENSES = ["vision", "audio"]
 
 
 @cache
@@ -39,7 +40,13 @@ def pool(wire: WireServer, *names: str, provider: str = "openai", **more: Any) -
 @cache
 def router_over(*names: str, provider: str = "openai") -> Router:
     """Return a router over the standing fake provider that lives as long as the process."""
-    return Router(pool(standing_wire(), *names, provider=provider))
+    return Router(with_senses(pool(standing_wire(), *names, provider=provider)))
+
+
+def with_senses(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration whose models read pictures and recordings too."""
+    models = {ref: {**model, "capabilities": [*_CAPABILITIES, *_SENSES]} for ref, model in config["models"].items()}
+    return {**config, "models": models}
 
 
 class CascadingRouter(Router):
@@ -55,7 +62,7 @@ class CascadingRouter(Router):
 @cache
 def cascading_router(*names: str) -> Router:
     """Return a router over the standing fake provider that answers everything by a cascade."""
-    return CascadingRouter(pool(standing_wire(), *names))
+    return CascadingRouter(with_senses(pool(standing_wire(), *names)))
 
 
 class Listening(HeuristicClassifier):

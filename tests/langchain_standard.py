@@ -38,6 +38,36 @@ class Declared:
         """Anthropic's content blocks are read by every provider package in the pools."""
         return True
 
+    @property
+    def supports_image_inputs(self) -> bool:
+        """Pictures reach the model that is called."""
+        return True
+
+    @property
+    def supports_image_urls(self) -> bool:
+        """So do their addresses."""
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        """So do pictures that a tool returned."""
+        return True
+
+    @property
+    def supports_pdf_inputs(self) -> bool:
+        """So do documents."""
+        return True
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
+        """So do documents that a tool returned."""
+        return True
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        """So do recordings."""
+        return True
+
 
 class UnitDeclared(Declared):
     """For the unit suite the router comes from a file, which the environment can name."""

@@ -22,3 +22,8 @@ class TestIntegration(IntegrationDeclared, ChatModelIntegrationTests):
     def supports_json_mode(self) -> bool:
         """Anthropic knows schemas, but no JSON mode without one."""
         return False
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        """Anthropic hears nothing."""
+        return False

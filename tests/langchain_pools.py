@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from wire_server import Fault, WireServer
 
-from crew_router import Mode, Router, RoutingDecision, RoutingRequest
+from crew_router import Router, RoutingRequest
 from crew_router.classify.heuristic import HeuristicClassifier
 from crew_router.types import RequestProfile
 
@@ -49,20 +48,12 @@ def with_senses(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "models": models}
 
 
-class CascadingRouter(Router):
-    """A router whose every decision is a cascade over the whole pool, cheapest first, unless a model is pinned."""
-
-    def _decide(self, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
-        decision = super()._decide(request, executing=executing)
-        if request.force_model is not None:
-            return decision
-        return replace(decision, mode=Mode.CASCADE, models=tuple(reversed((decision.selected_model, *decision.fallbacks))))
-
-
 @cache
 def cascading_router(*names: str) -> Router:
     """Return a router over the standing fake provider that answers everything by a cascade."""
-    return CascadingRouter(with_senses(pool(standing_wire(), *names)))
+    always = {"name": "check everything", "order": "quality", "when": {}, "then": {"mode": "cascade"}}
+    strict = {"enabled": True, "threshold": 0.99}  # one answer is never enough
+    return Router({**with_senses(pool(standing_wire(), *names)), "policies": [always], "escalation": strict})
 
 
 class Listening(HeuristicClassifier):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 AUTO: Final = "auto"
+# Who names a model wants its answer, not that of a cascade or a vote that it takes part in.
+_PINNED: Final[dict[str, object]] = {"parallel": False}
 _LANGCHAINS_OWN: Final = ("ls_", "lc_")
 _TRACING_ONLY: Final = ("ls_structured_output_format", "structured_output_format", "stream", "streaming")
 
@@ -58,11 +60,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One call as the router takes it; ``attempts`` bounds the calls of the whole request."""
+    """One call as the router takes it.
+
+    ``attempts`` bounds the calls of the whole request; ``approved_by`` names who agreed to what a policy asks a person about.
+    """
 
     payload: Payload
     request: RoutingRequest
     attempts: int | None
+    approved_by: str = ""
 
 
 def standing(
@@ -76,7 +82,7 @@ def standing(
     """
     keys = dict(routing)
     if model != AUTO:
-        keys.setdefault("force_model", model)
+        keys = _PINNED | {"force_model": model} | keys
     if timeout is not None:
         keys.setdefault("deadline_s", timeout)
     return Standing(
@@ -105,7 +111,7 @@ def question(
     given = {key: value for key, value in kwargs.items() if key not in _TRACING_ONLY}
     routing, model = given.pop("routing", None), given.pop("model", None)
     timeout, retries = given.pop("timeout", None), given.pop("max_retries", always.max_retries)
-    response_format = given.pop("response_format", None)
+    response_format, approved_by = given.pop("response_format", None), str(given.pop("approved_by", None) or "")
     payload = Payload(
         tuple(messages),
         tools=tuple(given.pop("tools", None) or ()),
@@ -115,7 +121,7 @@ def question(
         parameters={**always.parameters, **given},
     )
     request = _with_run(_request(always, routing=routing, model=model, timeout=timeout), run)
-    return Question(payload, request, None if retries is None else retries + 1)
+    return Question(payload, request, None if retries is None else retries + 1, approved_by)
 
 
 def _request(always: Standing, *, routing: Mapping[str, object] | None, model: str | None, timeout: float | None) -> RoutingRequest:
@@ -125,7 +131,7 @@ def _request(always: Standing, *, routing: Mapping[str, object] | None, model: s
         raise InvalidRequestError("routing", routing, expected="a mapping of the keys of RoutingRequest")
     keys = {**always.routing, **(routing or {})}
     if model is not None:
-        keys["force_model"] = None if model == AUTO else model
+        keys |= {"force_model": None, "parallel": None} if model == AUTO else _PINNED | {"force_model": model}
     if timeout is not None:
         keys["deadline_s"] = timeout
     return RoutingRequest.from_mapping(keys)

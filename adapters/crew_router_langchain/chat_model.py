@@ -280,7 +280,7 @@ class ChatCrewRouter(BaseChatModel):
 
 def _options(asked: Question) -> Options:
     # LangChain cannot tell a consumer to forget what it got, so a stream is never restarted after its first chunk.
-    return Options(resets=False, attempts=asked.attempts)
+    return Options(resets=False, attempts=asked.attempts, approved_by=asked.approved_by)
 
 
 def _with_run(kwargs: dict[str, Any], config: RunnableConfig | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from langchain_core import exceptions as core
 
 from crew_router.errors import (
     AllModelsFailedError,
+    ApprovalRequiredError,
     BudgetExceededError,
     CrewRouterError,
     DeadlineExceededError,
@@ -41,6 +42,7 @@ _BY_TYPE: Final[tuple[tuple[type[CrewRouterError], type[core.ModelError]], ...]]
     (NoCandidateError, core.ModelInvalidRequestError),
     (InvalidRequestError, core.ModelInvalidRequestError),
     (BudgetExceededError, core.ModelPermissionDeniedError),
+    (ApprovalRequiredError, core.ModelPermissionDeniedError),
 )
 
 

@@ -296,9 +296,11 @@ def test_langsmith_learns_provider_and_pinned_model(chat: ChatCrewRouter) -> Non
 
 async def test_a_cancelled_call_asks_no_other_model(chat: ChatCrewRouter, wire: WireServer) -> None:
     """Cancelling ends the request: nothing falls back."""
-    wire.break_model("fast", Fault(delay_s=1))
+    wire.break_model("fast", Fault(delay_s=3))
     task = asyncio.create_task(chat.ainvoke("hello"))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(20):
+        while not wire.seen:  # noqa: ASYNC110 - the server runs in a thread
+            await asyncio.sleep(0.01)
     task.cancel()
 
     with pytest.raises(asyncio.CancelledError):

@@ -146,3 +146,18 @@ def test_a_stream_is_never_started_over_although_the_configuration_says_so(wire:
         text = "".join(str(chunk.text) for chunk in ChatCrewRouter(router=router).stream("hello"))
 
     assert text == "Hello from smart, and you asked: hello"
+
+
+def test_a_call_that_a_person_must_agree_to(wire: WireServer) -> None:
+    """A policy that asks a person holds the call back until somebody is named."""
+    gate = {"name": "gate", "order": "safety", "when": {}, "then": {"approval": "a person looks first"}}
+    with Router({**pool(wire, "fast"), "policies": [gate]}) as router:
+        chat = ChatCrewRouter(router=router)
+        with pytest.raises(core.ModelPermissionDeniedError):
+            chat.invoke("hello")
+        called_before = len(wire.seen)
+
+        answer = chat.invoke("hello", approved_by="ann")
+
+    assert called_before == 0
+    assert answer.text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("skip_list",)
+pytest_plugins = ("skip_list", "storage_fixtures")
 
 # Read by CrewAI and LiteLLM when they are imported; without them both look for their makers' servers.
 os.environ.setdefault("CREWAI_DISABLE_TELEMETRY", "true")

@@ -1,10 +1,8 @@
-"""Servers that the storage tests share, one of each a test process."""
+"""Servers that the storage tests share, one of each a test process; nothing is imported where no test wants them."""
 
 import itertools
 
-import psycopg
 import pytest
-from servers import PostgresServer, RedisServer
 
 _numbers = itertools.count(1)
 
@@ -12,6 +10,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL of our own."""
+    from servers import PostgresServer  # noqa: PLC0415 - its client is not installed everywhere
+
     server = PostgresServer()
     yield server
     server.close()
@@ -20,6 +20,8 @@ def postgres():
 @pytest.fixture
 def postgres_schema(postgres):
     """The address of an empty schema."""
+    import psycopg  # noqa: PLC0415 - as above
+
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
@@ -29,6 +31,8 @@ def postgres_schema(postgres):
 @pytest.fixture(scope="session")
 def redis_server():
     """A Valkey of our own."""
+    from servers import RedisServer  # noqa: PLC0415 - as above
+
     server = RedisServer()
     yield server
     server.close()

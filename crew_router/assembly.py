@@ -67,8 +67,9 @@ def assemble(
     from crew_router.configuration import load_config  # noqa: PLC0415 - pydantic and YAML come when something is loaded
 
     given = given_models(models)
-    loaded = overridden(load_config(config if config is not None or given is None else {"registry": "none"}, env=os.environ), overrides)
-    registry = loaded.registry if given is None else given
+    source = config if config is not None or given is None else {"registry": "none"}
+    loaded = overridden(load_config(source, env=os.environ, registry=given), overrides)
+    registry = loaded.registry
     time = clock or SystemClock()
     state_url, ledger_url = storage_urls(loaded)
     ledger = _ledger(loaded, ledger_url, time)

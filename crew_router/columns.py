@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import numpy as np
 
+from crew_router.reachability import LOCAL_PROVIDERS
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, TaskType, Tier
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
         concurrency=_floats(model.limits.concurrency for model in models),
         enabled=np.array([model.enabled for model in models], dtype=np.bool_),
         moderated=np.array([bool(model.moderated) for model in models], dtype=np.bool_),
-        tiers=tuple("" if model.tier is None else str(model.tier) for model in models),
+        tiers=tuple(tier_of(model) for model in models),
         regions=tuple(model.regions for model in models),
         strengths=tuple(model.strengths for model in models),
         breaker_keys=tuple(tuple(breaker_keys(model)) for model in models),
@@ -153,6 +154,13 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
         place={model.ref: at for at, model in enumerate(models)},
         smallest_context=float(min(windows, default=np.inf)),
     )
+
+
+def tier_of(model: ModelDefinition) -> str:
+    """Return the tier of a model, local for one of a local server that states none, empty where unknown."""
+    if model.tier is not None:
+        return str(model.tier)
+    return str(Tier.LOCAL) if model.ref.provider in LOCAL_PROVIDERS else ""
 
 
 def capability_bits(capabilities: Iterable[ModelCapability]) -> int:

@@ -25,6 +25,7 @@ from crew_router.settings import SETTINGS_FIELDS, ConfigFile, RouterConfig
 ConfigSource = str | Path | Mapping[str, object] | RouterConfig | None
 
 MAX_FILES: Final = 256
+PRESET: Final = "preset:"
 _SINGLE_FILES: Final = ("router.yaml", "crew_router.yaml", "task_types.yaml", "policies.yaml")
 
 
@@ -40,7 +41,8 @@ def load_config(
     """Load a configuration.
 
     Args:
-        source: A file or folder; a dictionary, which counts as an argument; a :class:`RouterConfig`, returned as it is
+        source: A file or folder; ``preset:NAME`` for a packaged preset;
+            a dictionary, which counts as an argument; a :class:`RouterConfig`, returned as it is
             when nothing else is given; nothing for the file or folder in CREW_ROUTER_CONFIG, else the packaged one.
         env: The environment, ``os.environ`` by default.
         arguments: Settings in the shape of a configuration file that win over everything; see :func:`argument_settings`.
@@ -146,9 +148,32 @@ def _at(data: object, *path: str) -> object:
 
 
 def _layers(source: ConfigSource, env: Mapping[str, str], *, arguments: Mapping[str, object]) -> Iterable[Layer]:
+    given = tuple(_given_layers(source, env, arguments=arguments))
     yield from _packaged_layers()
+    named = next((layer for layer in reversed(given) if layer.data.get("preset") is not None), None)
+    if named is not None:
+        yield _preset(str(named.data["preset"]), named.place)
+    yield from given
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the packaged presets."""
+    return tuple(sorted(path.stem for path in (packaged_folder() / "presets").glob("*.yaml")))
+
+
+def _preset(name: str, place: str) -> Layer:
+    if name not in preset_names():
+        cure = f"use one of {', '.join(preset_names())}"
+        raise ConfigurationError(place, "preset", f"{name!r} is not known", cure=cure)
+    path = f"config/presets/{name}.yaml"
+    return replace(Layer.of(path, read_mapping(packaged_folder() / "presets" / f"{name}.yaml", path)), packaged=True)
+
+
+def _given_layers(source: ConfigSource, env: Mapping[str, str], *, arguments: Mapping[str, object]) -> Iterable[Layer]:
     if source is None and env.get(CONFIG_VARIABLE):
         yield from _read(Path(env[CONFIG_VARIABLE]).expanduser(), f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}")
+    elif isinstance(source, str) and source.startswith(PRESET):
+        yield Layer.of("config", {"preset": source.removeprefix(PRESET)})
     elif isinstance(source, (str, Path)):
         yield from _read(Path(source).expanduser(), str(source))
     yield Layer.of(PLACE, plain_mapping(environment_layer(env), PLACE))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, cast
 
-from crew_router.types.decision import CandidateRow, Evidence, RoutingDecision
+from crew_router.types.decision import CandidateRow, Change, Evidence, RoutingDecision
 from crew_router.types.profile import Reading
 
 _SHOWN_CANDIDATES: Final = 8
+_WIDER: Final = {"cost_budget": True, "quality_requirement": False, "max_latency_s": True}  # whether more lets more models through
 _PROFILE_FIELDS: Final = ("task_type", "complexity", "domain", "risk", "language", "urgency", "input_tokens", "expected_output_tokens")
 
 
@@ -65,8 +66,21 @@ def _story(decision: RoutingDecision) -> Iterator[str]:
         for model, reasons in decision.rejected.items():
             yield f"  {model}: {'; '.join(map(str, reasons))}"
     yield f"fallbacks: {', '.join(decision.fallbacks) or 'none'}"
+    if decision.approval:
+        yield f"waits for a person: {decision.approval}"
+    for change in decision.table.changes():
+        yield f"would change it: {said_change(change)}"
     for note in decision.table.notes():
         yield f"note ({note.source}): {note.detail}"
+
+
+def said_change(change: Change) -> str:
+    """Return a change as words, with figures in few digits."""
+    wide = _WIDER[change.field]
+    tighter = change.given is None or (change.value < change.given) == wide
+    figure = {"cost_budget": money, "max_latency_s": "{:.2f} s".format}.get(change.field, "{:.3f}".format)(change.value)
+    where = f"{'below' if wide else 'above'} {figure}" if tighter else f"{'from' if wide else 'down to'} {figure}"
+    return f"{change.field} {where} → {change.model or 'no model would be left'}"
 
 
 def _evidence(decision: RoutingDecision) -> Iterator[Evidence]:

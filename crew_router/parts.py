@@ -285,4 +285,4 @@ class Parts:
 
 
 def _is_local(model: ModelDefinition | None) -> bool:
-    return model is not None and (model.tier is Tier.LOCAL or model.ref.provider in LOCAL_PROVIDERS)
+    return model is not None and (model.tier is Tier.LOCAL or (model.tier is None and model.ref.provider in LOCAL_PROVIDERS))

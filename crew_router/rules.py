@@ -90,13 +90,14 @@ def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy
 def _experiment(config: RouterConfig) -> tuple[str, Strategy] | None:
     """Return the first experiment that runs; one at a time, so that arms of two never mix."""
     running = next((each for each in config.experiments if each.enabled), None) if config.experiments_enabled else None
-    return None if running is None else ("experiment", make_strategy("experiment", _arms(running)))
+    return None if running is None else ("experiment", make_strategy("experiment", _arms(running, config.strategy)))
 
 
-def _arms(settings: ExperimentSettings) -> dict[str, object]:
+def _arms(settings: ExperimentSettings, control: StrategySettings) -> dict[str, object]:
     arms: list[dict[str, object]] = []
     for arm in settings.arms:
-        chosen = {} if arm.strategy is None else {"strategy": {"name": arm.strategy.name, "parameters": dict(arm.strategy.parameters)}}
+        strategy = arm.strategy or (control if arm.model is None else None)
+        chosen = {} if strategy is None else {"strategy": {"name": strategy.name, "parameters": dict(strategy.parameters)}}
         model = {} if arm.model is None else {"model": str(arm.model)}
         arms.append({"name": arm.name, "weight": arm.weight, **chosen, **model})
     return {"name": settings.name, "arms": arms}

@@ -418,6 +418,7 @@ class Settings:
     """The sections of ``crew_router.yaml``.
 
     Args:
+        preset: settings to start from, which everything else wins over; moe, local_first or smart_cost
         project: name space of state, budgets and learning; the name in the nearest pyproject.toml, else the folder's
         baseline: the model that savings are counted against; the dearest reachable premium model by default
         optimize: cost or quality
@@ -443,6 +444,7 @@ class Settings:
     """
 
     __pydantic_config__ = STRICT
+    preset: Text | None = None
     project: Text | None = None
     baseline: Text | None = None
     optimize: Literal["cost", "quality"] = "cost"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
 from crew_router.cli.asking import (
     BudgetOption,
     LatencyOption,
@@ -16,7 +21,9 @@ from crew_router.cli.asking import (
     read_prompt,
     routing_request,
 )
-from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
+from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+from crew_router.explain import money
+from crew_router.types import CandidateRow
 
 
 def route(
@@ -31,6 +38,7 @@ def route(
     strategy: StrategyOption = None,
     model: ModelOption = None,
     willingness_to_pay: WorthOption = None,
+    pareto: Annotated[bool, typer.Option("--pareto", help="List the models that no other beats in cost, latency and P(success).")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -49,8 +57,24 @@ def route(
             model=model,
             worth=willingness_to_pay,
         )
+        if pareto:
+            _show_frontier(router.pareto(request), as_json=as_json)
+            return
         decision = router.select_model(request)
         if as_json:
             say_json(decision.to_dict())
         else:
             say(decision.explain())
+
+
+def _show_frontier(rows: Sequence[CandidateRow], *, as_json: bool) -> None:
+    if as_json:
+        say_json(rows)
+        return
+    header = ("model", "cost", "seconds", "P(success)", "score")
+    cells = [(row.model, money(row.cost_usd), _figure(row.latency_s), _figure(row.p_success), _figure(row.score)) for row in rows]
+    say_table("Models that no other beats", header, cells)
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"

@@ -43,9 +43,7 @@ def read_cases(data: Mapping[str, object], *, place: str) -> tuple[Case, ...]:
     return tuple(_case(mapping(each), place, at) for at, each in enumerate(listed(data["cases"])))
 
 
-def run_cases(
-    cases: Sequence[Case], decide: Decide, *, tier_of: Callable[[str], str | None]
-) -> tuple[Verdict, ...]:
+def run_cases(cases: Sequence[Case], decide: Decide, *, tier_of: Callable[[str], str | None]) -> tuple[Verdict, ...]:
     """Decide every case and compare.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from crew_router.schema.plain import Plain
 from crew_router.types.vocabulary import ModelRef, TaskType
@@ -69,8 +69,14 @@ def _merged(below: Mapping[str, Plain], above: Mapping[str, Plain]) -> dict[str,
     whole = dict(below)
     for key, value in above.items():
         known = whole.get(key)
-        whole[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+        meet = isinstance(known, dict) and isinstance(value, dict) and not _another_strategy(key, known, value)
+        whole[key] = _merged(cast("dict[str, Plain]", known), cast("dict[str, Plain]", value)) if meet else value
     return whole
+
+
+def _another_strategy(key: str, below: Mapping[str, Plain], above: Mapping[str, Plain]) -> bool:
+    """Tell whether a strategy takes the place of another, whose parameters mean nothing to it."""
+    return key == "strategy" and above.get("name", below.get("name")) != below.get("name")
 
 
 def _renamed(values: Plain, name_of: Callable[[str], str]) -> Plain:

@@ -36,7 +36,8 @@ class Experiment:
 
     Args:
         name: Name of the experiment; another name shuffles the units anew.
-        arms: Mappings with ``name``, ``weight`` (1 by default), and ``strategy`` (a name, or ``{name, parameters}``) or ``model``.
+        arms: Mappings with ``name``, ``weight`` (1 by default), and ``strategy`` (a name, or ``{name, parameters}``)
+            or ``model``; an arm with neither is the control.
     """
 
     name: str
@@ -90,12 +91,12 @@ def _arm(written: Mapping[str, object]) -> _Arm:
 
 def _strategy_of(written: Mapping[str, object]) -> Strategy:
     model, chosen = written.get("model"), written.get("strategy")
-    if (model is None) == (chosen is None):
-        msg = f"arm {written['name']!r} needs either a strategy or a model"
+    if model is not None and chosen is not None:
+        msg = f"arm {written['name']!r} has a strategy and a model; name one of them"
         raise ValueError(msg)
     if model is not None:
         return make_strategy("fixed", {"model": model})
     if isinstance(chosen, Mapping):
         named = cast("Mapping[str, object]", chosen)
         return make_strategy(str(named.get("name", "weighted")), cast("Mapping[str, object] | None", named.get("parameters")))
-    return make_strategy(str(chosen))
+    return make_strategy("weighted" if chosen is None else str(chosen))

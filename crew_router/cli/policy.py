@@ -1,0 +1,83 @@
+"""``crew-router policy``: check rules against each other, and test them with a team's own cases."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
+from crew_router.configuration import load_config
+from crew_router.policies.cases import Verdict, read_cases, run_cases
+from crew_router.policies.conflicts import findings
+from crew_router.rules import rules_of
+from crew_router.schema.reading import read_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from crew_router.router import Router
+    from crew_router.types import RoutingDecision, RoutingRequest
+
+app: Final = typer.Typer(help="Check policies, and test them with cases of your own.", no_args_is_help=True)
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="File or folder with the policies; the configuration that holds when absent.")] = None,
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Report rules that mean nothing, never count, contradict each other, or leave no model over; exit 1 when there are any."""
+    with one_line_errors():
+        loaded = load_config(file or config, env=os.environ)
+        policies = rules_of(loaded, loaded.registry).policies
+        found = findings(policies, loaded.registry.models)
+        if as_json:
+            say_json({"ok": not found, "policies": len(policies), "findings": found})
+        else:
+            for each in found:
+                say(f"{each.kind}: {each.policy!r}{f' with {each.other!r}' if each.other else ''}: {each.text}")
+            say(f"{len(policies)} policies, {len(found)} findings")
+        if found:
+            raise typer.Exit(FAILED)
+
+
+@app.command("test")
+def run_tests(
+    cases: Annotated[Path, typer.Argument(help="YAML file with cases: [{name, request, expect}, …].")],
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Decide every case without calling or recording anything; exit 1 when one is not decided as expected."""
+    with one_line_errors(), open_router(config) as router:
+        read = read_cases(read_mapping(cases, str(cases)), place=str(cases))
+        verdicts = run_cases(read, _decider(router), tier_of=lambda ref: _tier(router, ref))
+        failed = sum(bool(verdict.problems) for verdict in verdicts)
+        if as_json:
+            say_json({"ok": not failed, "cases": len(verdicts), "failed": failed, "verdicts": verdicts})
+        else:
+            for verdict in verdicts:
+                say(_said(verdict))
+            say(f"{len(verdicts)} cases, {failed} failed")
+        if failed:
+            raise typer.Exit(FAILED)
+
+
+def _decider(router: Router) -> Callable[[RoutingRequest], RoutingDecision]:
+    def decide(request: RoutingRequest) -> RoutingDecision:
+        return router.select_model(request, record=False)
+
+    return decide
+
+
+def _tier(router: Router, ref: str) -> str | None:
+    return next((None if model.tier is None else str(model.tier) for model in router.models if model.ref == ref), None)
+
+
+def _said(verdict: Verdict) -> str:
+    return f"FAILED {verdict.case}: {'; '.join(verdict.problems)}" if verdict.problems else f"passed {verdict.case}"

@@ -3,101 +3,110 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import numpy as np
 
 from crew_router.errors import NoCandidateError
+from crew_router.filters import surviving
 from crew_router.types import Change, ModelRef, RoutingRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from crew_router.columns import Floats
+    from crew_router.columns import Flags, Floats
     from crew_router.situation import Situation
 
-    Redecide = Callable[[Situation], int]
+Redecide: TypeAlias = Callable[["Situation"], "tuple[int, ...]"]
 
 MOST_TRIES: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision to look around: what it was made on, who passed, the order that came of it, and how to decide again.
+
+    ``steady`` tells that the order of two models never depends on which others passed, which saves most of the search.
+    """
+
+    situation: Situation
+    eligible: Flags
+    selected: int
+    redecide: Redecide
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Dial:
-    """One field of the request; ``sign`` is 1 where a larger value lets more models through."""
+    """One field of the request, the filter that reads it, and the figure of each model; more of it lets more through, or less."""
 
     field: str
+    filter: str
     figures: Floats
-    sign: int
-    low: float
-    high: float
+    wider: bool
+    high: float = math.inf
+
+    def beyond(self, figure: float) -> float:
+        """Return the value next to a model's figure that takes it out."""
+        return math.nextafter(figure, -math.inf if self.wider else math.inf)
 
 
-def changes_of(situation: Situation, selected: int, redecide: Redecide) -> tuple[Change, ...]:
+def changes_of(decided: Decided) -> tuple[Change, ...]:
     """Return the smallest change of each field that makes another model the choice, tightened and loosened.
 
-    A choice can only change where the field passes the figure of a model, so each of these values is tried, the nearest first.
-    After ``MOST_TRIES`` values without a change nothing is said of a field.
-
-    Args:
-        situation: What was decided on.
-        selected: The place that was chosen.
-        redecide: Decides a situation; returns the place that is chosen.
+    A choice can only change where the field passes the figure of a model that it takes out or lets in, so each of these values is
+    tried, the nearest first. After ``MOST_TRIES`` values without a change nothing is said of a field.
     """
-    if situation.request.force_model is not None:
+    if decided.situation.request.force_model is not None:
         return ()
-    found: list[Change] = []
-    for dial in _dials(situation):
-        given: float | None = getattr(situation.request, dial.field)
-        for values in (_tighter(dial, given), _looser(dial, given)):
-            change = _first(situation, selected, redecide, field=dial.field, given=given, values=values)
-            if change is not None:
-                found.append(change)
-    return tuple(found)
+    found = (change for dial in _dials(decided.situation) for change in (_tightened(decided, dial), _loosened(decided, dial)))
+    return tuple(change for change in found if change is not None)
 
 
 def _dials(situation: Situation) -> Iterator[_Dial]:
     predicted = situation.forecast
-    yield _Dial("cost_budget", predicted.cost, 1, 0.0, math.inf)
-    yield _Dial("quality_requirement", predicted.quality, -1, 0.0, 1.0)
-    yield _Dial("max_latency_s", predicted.latency, 1, 0.0, math.inf)
+    yield _Dial("cost_budget", "budget", predicted.cost, wider=True)
+    yield _Dial("quality_requirement", "quality", predicted.quality, wider=False, high=1.0)
+    yield _Dial("max_latency_s", "latency", predicted.latency, wider=True)
 
 
-def _tighter(dial: _Dial, given: float | None) -> Iterator[float]:
-    """Yield values just beyond a model's figure, which take it out, the nearest to what was given first."""
-    figures = {float(figure) for figure in dial.figures if not math.isnan(figure)}
-    for figure in sorted(figures, reverse=dial.sign > 0):
-        value = math.nextafter(figure, -math.inf if dial.sign > 0 else math.inf)
-        if dial.low <= value <= dial.high and (given is None or (value < given if dial.sign > 0 else value > given)):
-            yield value
+def _tightened(decided: Decided, dial: _Dial) -> Change | None:
+    """Take models out one after the other, the nearest to what was given first; a steady order needs only the chosen one's figure."""
+    places = [decided.selected] if decided.steady else np.flatnonzero(decided.eligible)
+    figures = {float(dial.figures[at]) for at in places if not math.isnan(dial.figures[at])}
+    values = [value for figure in sorted(figures, reverse=dial.wider) if 0.0 <= (value := dial.beyond(figure)) <= dial.high]
+    return _first(decided, dial, values)
 
 
-def _looser(dial: _Dial, given: float | None) -> Iterator[float]:
-    """Yield figures of models that the field keeps out, which let them in, the nearest to what was given first."""
-    if given is None:
-        return
-    figures = {float(figure) for figure in dial.figures if not math.isnan(figure)}
-    for figure in sorted(figures, reverse=dial.sign < 0):
-        if dial.low <= figure <= dial.high and (figure > given if dial.sign > 0 else figure < given):
-            yield figure
+def _loosened(decided: Decided, dial: _Dial) -> Change | None:
+    """Let models in one after the other that only this field keeps out, the nearest to what was given first."""
+    if getattr(decided.situation.request, dial.field) is None:
+        return None
+    entering = surviving(decided.situation, without=dial.filter) & ~decided.eligible
+    places = np.flatnonzero(entering)
+    if decided.steady and len(places):
+        order = decided.redecide(_with(decided.situation, dial.field, None))
+        ahead = set(order[: order.index(decided.selected)])
+        places = np.array([at for at in places if int(at) in ahead], dtype=np.int64)
+    figures = {float(dial.figures[at]) for at in places}
+    return _first(decided, dial, sorted(figures, reverse=not dial.wider))
 
 
-def _first(
-    situation: Situation, selected: int, redecide: Redecide, *, field: str, given: float | None, values: Iterator[float]
-) -> Change | None:
-    for tries, value in enumerate(values):
-        if tries >= MOST_TRIES:
-            return None
-        changed: RoutingRequest = replace(situation.request, **cast("Any", {field: value}))
-        model = _chosen(replace(situation, request=changed), redecide)
-        if model != situation.columns.refs[selected]:
-            return Change(field, given=given, value=value, model=model)
+def _first(decided: Decided, dial: _Dial, values: list[float]) -> Change | None:
+    for value in values[:MOST_TRIES]:
+        model = _chosen(decided, _with(decided.situation, dial.field, value))
+        if model != decided.situation.columns.refs[decided.selected]:
+            return Change(dial.field, given=getattr(decided.situation.request, dial.field), value=value, model=model)
     return None
 
 
-def _chosen(situation: Situation, redecide: Redecide) -> ModelRef | None:
+def _with(situation: Situation, field: str, value: float | None) -> Situation:
+    changed: RoutingRequest = replace(situation.request, **cast("Any", {field: value}))
+    return replace(situation, request=changed)
+
+
+def _chosen(decided: Decided, situation: Situation) -> ModelRef | None:
     try:
-        return situation.columns.refs[redecide(situation)]
+        return situation.columns.refs[decided.redecide(situation)[0]]
     except NoCandidateError:
         return None
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import numpy as np
@@ -39,17 +40,22 @@ class Memo:
     twice; both get the same result.
     """
 
-    _kept: dict[Hashable, tuple[tuple[object, ...], object]] = field(default_factory=dict[Hashable, tuple[tuple[object, ...], object]])
+    _kept: dict[Hashable, tuple[object, object]] = field(default_factory=dict[Hashable, tuple[object, object]])
 
-    def get(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...] = ()) -> T:
+    def get(self, name: Hashable, make: Callable[[], T], *, of: object = None) -> T:
+        """Return what ``make`` returns, or what it returned the last time for the very same object ``of``."""
+        kept = self._kept.get(name)
+        if kept is not None and kept[0] is of:
+            return cast("T", kept[1])
+        made = make()
+        self._kept[name] = of, made
+        return made
+
+    def get_all(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...]) -> T:
         """Return what ``make`` returns, or what it returned the last time for the very same objects ``of``."""
         kept = self._kept.get(name)
-        if kept is not None:
-            for was, now in zip(kept[0], of, strict=True):
-                if was is not now:
-                    break
-            else:
-                return cast("T", kept[1])
+        if kept is not None and all(map(is_, cast("tuple[object, ...]", kept[0]), of)):
+            return cast("T", kept[1])
         made = make()
         self._kept[name] = of, made
         return made

@@ -190,6 +190,8 @@ def pinned(choice: Choice, situation: Situation, eligible: Flags) -> Choice:
     Raises:
         NoCandidateError: The model that the caller forces does not satisfy a hard constraint.
     """
+    if situation.request.force_model is None and situation.ruling.pin is None and situation.circumstances.override.pin is None:
+        return choice
     refused: list[Evidence] = []
     for pin in _pins(situation):
         at = situation.columns.place.get(pin.model)
@@ -266,6 +268,7 @@ def _decision(line: Line, situation: Situation, name: str, *, strategy: Strategy
             warnings,
             selected=at,
             redecide=_Again(scores, strategy, line.rules.implicit_parallel) if choice.propensity == 1.0 else None,
+            steady=choice.steady and situation.request.tier is None,
         ),
     )
 
@@ -278,9 +281,9 @@ class _Again:
     strategy: Strategy
     implicit: bool
 
-    def __call__(self, situation: Situation) -> int:
+    def __call__(self, situation: Situation) -> tuple[int, ...]:
         unused = random.Random(0)  # noqa: S311 - nothing is drawn from it
-        return choose(situation, self.scores, self.strategy, rng=unused, implicit=self.implicit).selection.selected
+        return choose(situation, self.scores, self.strategy, rng=unused, implicit=self.implicit).choice.order
 
 
 def _stops(choice: Choice, selection: Selection) -> tuple[float, ...]:

@@ -64,12 +64,12 @@ def hard_filter(name: str, *, reason: Reason) -> Callable[[Keeps], Keeps]:
 
 def surviving(situation: Situation, *, without: str = "") -> Flags:
     """Return which models pass every hard constraint, one of which may be left out by its name."""
-    left = situation.columns.enabled
+    left: Flags | None = None
     for constraint in _FILTERS.values():
         kept = constraint.keeps(situation)
         if kept is not None and constraint.name != without:
-            left = left & kept
-    return left
+            left = kept if left is None else left & kept
+    return situation.columns.enabled if left is None else left
 
 
 def rejections(situation: Situation, at: int) -> tuple[Rejection, ...]:
@@ -127,7 +127,7 @@ def _reachable(situation: Situation) -> Flags | None:
 def reaches_any(situation: Situation) -> bool:
     """Tell whether any model can be called from here."""
     reachable = situation.reachable
-    return situation.columns.memo.get("reaches any", lambda: bool(reachable.any()), of=(reachable,))
+    return situation.columns.memo.get("reaches any", lambda: bool(reachable.any()), of=reachable)
 
 
 def _breaker_reason(situation: Situation, at: int) -> Rejection:
@@ -144,7 +144,7 @@ def _breaker(situation: Situation) -> Flags | None:
     states, columns, now = situation.snapshot.breakers, situation.columns, situation.now
     if not states:
         return None
-    opened = columns.memo.get("open breakers", lambda: {key for key, state in states.items() if state.phase == "open"}, of=(states,))
+    opened = columns.memo.get("open breakers", lambda: {key for key, state in states.items() if state.phase == "open"}, of=states)
     shut = {key for key in opened if _is_shut(states[key], now)}
     if not shut:
         return None
@@ -218,8 +218,17 @@ def _capability_reason(situation: Situation, at: int) -> Rejection:
 
 @hard_filter("capability", reason=_capability_reason)
 def _capability(situation: Situation) -> Flags | None:
-    needed = capability_bits(_needed(situation))
-    return (situation.columns.capabilities & needed) == needed if needed else None
+    needed = _needed(situation)
+    if not needed:
+        return None
+    columns = situation.columns
+    return columns.memo.get(("capabilities", needed), lambda: _capable(columns, needed))
+
+
+def _capable(columns: Columns, needed: frozenset[ModelCapability]) -> Flags:
+    bits = capability_bits(needed)
+    able: Flags = (columns.capabilities & bits) == bits
+    return able
 
 
 def _context_reason(situation: Situation, at: int) -> Rejection:

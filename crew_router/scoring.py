@@ -96,21 +96,18 @@ def factor_names() -> tuple[str, ...]:
 def score(situation: Situation) -> Scores:
     """Rank every model, also those that a filter removed."""
     _load_installed()
-    steady = situation.columns.memo.get(
-        ("steady points", situation.profile.task_type.value, len(_FACTORS)), lambda: _steady(situation), of=_steady_of(situation)
+    steady = situation.columns.memo.get_all(
+        ("steady points", situation.profile.task_type.value), lambda: _steady(situation), of=_steady_of(situation)
     )
-    rank = steady + _cost_points(situation) if _FACTORS["cost"].function is _cost else steady + _weighted(situation, "cost")
-    for name, registered in _FACTORS.items():
-        if not registered.steady and name != "cost":
-            if name == "vendor_preference" and situation.request.vendor_preference is None and registered.function is _vendor:
-                continue
-            rank += _weighted(situation, name)
+    rank = steady + (_cost_points(situation) if _COST.function is _FACTORS["cost"].function else _weighted(situation, "cost"))
+    for name in _varying(len(_FACTORS), _FACTORS["vendor_preference"].function is _vendor and situation.request.vendor_preference is None):
+        rank += _weighted(situation, name)
     multipliers = situation.snapshot.multipliers
     if multipliers:
         rank *= situation.columns.memo.get(
             "multipliers",
             lambda: situation.columns.provider_values(lambda provider: multipliers.get(provider, 1.0)),
-            of=(multipliers,),
+            of=multipliers,
         )
     return Scores(situation, rank)
 
@@ -126,6 +123,13 @@ def weight_of(situation: Situation, name: str) -> float:
     if isinstance(own, float | int):
         return float(own)
     return situation.weights.extra.get(name, _FACTORS[name].points or 0.0)
+
+
+@cache
+def _varying(known: int, no_vendor: bool) -> tuple[str, ...]:  # noqa: ARG001 - a factor more is another answer
+    """Return the factors, besides cost, that are worked out for every request."""
+    skipped = {"cost", "vendor_preference"} if no_vendor else {"cost"}
+    return tuple(name for name, registered in _FACTORS.items() if not registered.steady and name not in skipped)
 
 
 def _weighted(situation: Situation, name: str) -> Floats:
@@ -203,10 +207,13 @@ def _preference(situation: Situation) -> Floats:
 @factor("diversity")
 def _diversity(situation: Situation) -> Floats:
     shares, columns = situation.snapshot.provider_share, situation.columns
-    return columns.memo.get("diversity", lambda: 1.0 - columns.provider_values(lambda each: shares.get(each, 0.0)), of=(shares,))
+    return columns.memo.get("diversity", lambda: 1.0 - columns.provider_values(lambda each: shares.get(each, 0.0)), of=shares)
 
 
 @factor("vendor_preference")
 def _vendor(situation: Situation) -> Floats:
     wanted = situation.request.vendor_preference
     return situation.columns.provider_values(lambda provider: float(provider == wanted))
+
+
+_COST: Final = _FACTORS["cost"]

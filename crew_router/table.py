@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crew_router.changes import changes_of
+from crew_router.changes import Decided, Redecide, changes_of
 from crew_router.filters import rejections
 from crew_router.types import CandidateRow, Change, Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from crew_router.columns import Flags
     from crew_router.scoring import Scores
     from crew_router.situation import Situation
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 class LiveTable:
     """Keeps the arrays of a decision and makes the rows on demand.
 
-    ``redecide`` returns the place that a changed situation would choose; it is ``None`` where chance had a part in the choice.
+    ``redecide`` returns the order that a changed situation would have; it is ``None`` where chance had a part in the choice.
     """
 
     situation: Situation
@@ -33,7 +31,8 @@ class LiveTable:
     remarks: tuple[Evidence, ...] = ()
     _: KW_ONLY
     selected: int
-    redecide: Callable[[Situation], int] | None = None
+    redecide: Redecide | None = None
+    steady: bool = False
 
     def candidates(self) -> tuple[CandidateRow, ...]:
         """Return every model by falling rank, removed ones last."""
@@ -49,7 +48,9 @@ class LiveTable:
 
     @cached_property
     def _changes(self) -> tuple[Change, ...]:
-        return () if self.redecide is None else changes_of(self.situation, self.selected, self.redecide)
+        if self.redecide is None:
+            return ()
+        return changes_of(Decided(self.situation, self.eligible, self.selected, self.redecide, self.steady))
 
     @cached_property
     def _rows(self) -> tuple[CandidateRow, ...]:

@@ -157,7 +157,7 @@ def forecast(
     lengths = _lengths(profile, known, predicted)
     cost = _costs(columns, models, known, tokens_in=profile.input_tokens.value, lengths=lengths)
     latency = known.ttft + known.s_per_token * lengths
-    if known.has_history:
+    if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
     return Forecast(profile, columns, known, lengths, cost, latency, predicted)
 
@@ -169,8 +169,7 @@ def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | No
         return asked
     lengths: Floats | float = asked
     if known.answer_tokens is not None:
-        seen, weight = known.answer_tokens, known.answer_weight
-        lengths = np.where(np.isnan(seen), asked, (1 - weight) * asked + weight * seen)
+        lengths = known.asked_share * asked + known.answer_tokens
     if predicted is not None and predicted.output_tokens is not None:
         lengths = np.where(np.isnan(predicted.output_tokens), lengths, predicted.output_tokens)
     return lengths
@@ -185,7 +184,7 @@ def _costs(
         price = models[at].price
         if price is not None:
             cost[at] = price.cost_usd(input_tokens=tokens_in, output_tokens=_at(lengths, at))
-    if known.has_history:
+    if known.has_unknown_price:
         cost = np.where(np.isnan(cost), known.seen_cost, cost)
     return cost
 

@@ -34,10 +34,11 @@ class Outlook:
         p95: 95th percentile in seconds that was observed, else that of the registry.
         seen_latency: Mean seconds that were observed, for models whose speed nobody knows.
         seen_cost: Mean USD that was observed, for models without a price.
-        answer_tokens: Learnt length of answers, ``None`` when none is known of any model.
-        answer_weight: How much it is trusted.
+        answer_tokens: Learnt length of answers times its weight, ``None`` when none is known of any model.
+        asked_share: What is left for the estimate of the request.
         answer_spread: Standard deviation of its natural logarithm.
-        has_history: Whether anything was observed of any model.
+        has_unknown_speed: Whether a model's latency was observed whose speed nobody knows.
+        has_unknown_price: Whether a model's cost was observed that has no price.
     """
 
     quality: Floats
@@ -51,14 +52,15 @@ class Outlook:
     seen_latency: Floats
     seen_cost: Floats
     answer_tokens: Floats | None
-    answer_weight: Floats
+    asked_share: Floats
     answer_spread: Floats
-    has_history: bool
+    has_unknown_speed: bool
+    has_unknown_price: bool
 
 
 def outlook(task: TaskType, columns: Columns, performance: Mapping[tuple[ModelRef, TaskType | None], PerformanceMetrics]) -> Outlook:
     """Return what is known on a task type; the same object as long as registry and history are the same."""
-    return columns.memo.get(("outlook", task), lambda: _outlook(task, columns, performance), of=(performance,))
+    return columns.memo.get(("outlook", task), lambda: _outlook(task, columns, performance), of=performance)
 
 
 def _outlook(task: TaskType, columns: Columns, performance: Mapping[tuple[ModelRef, TaskType | None], PerformanceMetrics]) -> Outlook:
@@ -82,10 +84,11 @@ def _outlook(task: TaskType, columns: Columns, performance: Mapping[tuple[ModelR
         p95=_moved(columns.p95_s, here.figures["p95_s"], weight),
         seen_latency=here.figures["latency_s"],
         seen_cost=here.figures["cost_usd"],
-        answer_tokens=None if bool(np.isnan(answers).all()) else answers,
-        answer_weight=weight,
+        answer_tokens=None if bool(np.isnan(answers).all()) else np.where(np.isnan(answers), 0.0, weight * answers),
+        asked_share=np.where(np.isnan(answers), 1.0, 1.0 - weight),
         answer_spread=here.figures["output_spread"],
-        has_history=bool(here.samples.any()),
+        has_unknown_speed=bool((np.isnan(columns.tokens_per_s) & ~np.isnan(here.figures["latency_s"])).any()),
+        has_unknown_price=bool((np.isnan(columns.price_output) & ~np.isnan(here.figures["cost_usd"])).any()),
     )
 
 

@@ -21,4 +21,4 @@ class BestQuality:
 
     def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order by P(success)."""
-        return Choice(by_rank(situation.forecast.success, situation, eligible))
+        return Choice(by_rank(situation.forecast.success, situation, eligible), steady=True)

@@ -57,7 +57,7 @@ class Utility:
         order = by_rank(utility, situation, eligible)
         pair = self._pair(situation, order, worth=worth, spent=spent) if self.cascade and situation.escalation else None
         if pair is None:
-            return Choice(order)
+            return Choice(order, steady=not (self.cascade and situation.escalation))
         first, second, gain = pair
         names = f"{situation.columns.refs[first]}, then {situation.columns.refs[second]}"
         note = Evidence("strategy", f"a cascade ({names}) is worth ${gain:.6f} more than the best single model", gain, situation.now)

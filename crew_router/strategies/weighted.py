@@ -21,4 +21,4 @@ class Weighted:
 
     def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order by rank."""
-        return Choice(by_rank(scores.rank, situation, eligible))
+        return Choice(by_rank(scores.rank, situation, eligible), steady=True)

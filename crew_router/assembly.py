@@ -194,7 +194,8 @@ def _budget_gate(parts: Parts, ledger: Book) -> Gate:
     from crew_router.ledger.limits import Limits  # noqa: PLC0415
 
     limits = Limits.from_settings(parts.config.budgets)
-    return BudgetGate(ledger.budgets(unpriced=limits.unpriced), functools.partial(scopes_of, limits, parts.clock))
+    parts.budgets = ledger.budgets(unpriced=limits.unpriced)
+    return BudgetGate(parts.budgets, functools.partial(scopes_of, limits, parts.clock))
 
 
 def _executor(parts: Parts, rng: random.Random, ledger: Book) -> Executor:

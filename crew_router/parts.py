@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from crew_router.execute.capacity import Capacity
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
+    from crew_router.ledger.budgets import Budgets
     from crew_router.registry import Registry
     from crew_router.settings import RouterConfig
 
@@ -67,6 +68,7 @@ class Parts:
     recent: Recent = field(default_factory=Recent)
     transports: Transports | None = None
     capacity: Capacity | None = None
+    budgets: Budgets | None = None
     _pool: Pool | None = None
     _limited: bool = False
 
@@ -104,8 +106,10 @@ class Parts:
         return self.line.frontier(self.resolved(request), pool=self.pool(), snapshot=snapshot, now=self.clock.now(), circumstances=seen)
 
     def snapshot(self) -> Snapshot:
-        """Return the shared numbers, with the load of this process where models have limits."""
+        """Return the shared numbers, with what budgets have left and the load of this process where there are any limits."""
         snapshot, _ = self.state.snapshot(), self.pool()
+        if self.budgets is not None and self.line.rules.budgets_usd:
+            snapshot = dataclasses.replace(snapshot, spend_left_nano=self.budgets.left_nano())
         if self.capacity is None or not self._limited:
             return snapshot
         return dataclasses.replace(snapshot, in_flight=self.capacity.in_flight(), busy_until=self.capacity.busy_until())

@@ -217,3 +217,16 @@ def test_frontier_leaves_out_what_another_beats_in_everything():
         frontier = [row.model for row in router.pareto(ASK)]
 
     assert frontier == ["lab:cheap", "lab:good"]
+
+
+def test_what_a_budget_has_left_is_a_hard_limit_of_the_next_decision():
+    """Once a day's budget is nearly spent, models that cost more than what is left are out, and the reason names the budget."""
+    config = {"registry": "none", "budgets": {"day": 0.0025}}
+    dear = ScriptedModel(replies=["yes"] * 9, usage=(1000, 1000), price=(1.0, 1.0))
+    with Router(config, models={"lab:dear": dear}, ledger_url="sqlite://", project="p", clock=FrozenClock(NOON)) as router:
+        request = RoutingRequest(context_tokens=1000, expected_output_tokens=1000)
+        first = router.invoke("Say yes.", request=request)
+        with pytest.raises(NoCandidateError, match=r"left of budgets\.day"):
+            router.invoke("Say yes.", request=request)
+
+    assert first.cost_usd == pytest.approx(0.002)

@@ -48,7 +48,8 @@ def named(models: Iterable[object], config: Any) -> dict[str, object]:
             found[_free(_reference(model), found)] = model
         else:
             raise InvalidRequestError("models", model, expected="names like 'openai:gpt-…' and LangChain chat models")
-    return found
+    # Entries of the registry name fallbacks; those that are not in this pool are left out.
+    return found if registry is None else found | {str(model.ref): model for model in registry.only(found)}
 
 
 def _registry(config: Any) -> Registry:

@@ -362,6 +362,18 @@ def test_models_may_be_given_as_instances_of_any_class(wire: WireServer) -> None
     chat.router.close()
 
 
+def test_models_may_be_given_by_name(wire: WireServer) -> None:
+    """Names make a pool out of the registry's entries; a fallback outside the pool is left out of it."""
+    config = pool(wire, "fast", "smart", "safe")
+    config["models"]["lab:fast"] |= {"fallbacks": ["lab:safe"]}
+
+    chat = ChatCrewRouter(models=["lab:fast", "smart"], config=config)
+
+    assert [model.ref for model in chat.router.models] == ["lab:fast", "lab:smart"]
+    assert chat.invoke("hello").text == "Hello from fast, and you asked: hello"
+    chat.router.close()
+
+
 def test_sessions_reach_the_decision(chat: ChatCrewRouter) -> None:
     """A session named in ``routing`` stands in the recorded decision."""
     answer = chat.invoke("hello", routing={"session_id": "s1", "cost_budget": 1.0})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
@@ -30,7 +29,6 @@ def test_figures_come_from_the_registry_by_provider_and_name() -> None:
 
 def test_prices_come_from_genai_prices_where_the_registry_knows_nothing() -> None:
     """A model of the past is priced by genai-prices; its abilities come from its profile."""
-    pytest.importorskip("genai_prices")
     client = ChatAnthropic(model_name="claude-3-5-haiku-20241022", api_key=KEY, timeout=None, stop=None)
 
     entry = described(REF, client)
@@ -42,7 +40,6 @@ def test_prices_come_from_genai_prices_where_the_registry_knows_nothing() -> Non
 
 def test_tiered_prices_keep_their_tiers() -> None:
     """A price that rises with the input is not read as one flat price."""
-    pytest.importorskip("genai_prices")
     client = ChatAnthropic(model_name="claude-sonnet-4-5-20250929", api_key=KEY, timeout=None, stop=None)
 
     price = described(REF, client).price

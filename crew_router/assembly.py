@@ -137,7 +137,15 @@ def _state(config: RouterConfig, url: str, clock: Clock) -> State:
         open_s=said.open_s,
         longest_s=said.max_open_s,
     )
-    return open_state(url, project=str(config.project), clock=clock, refresh=Refresh(max_age_s=config.state.max_age_s), policy=breakers)
+    kept = config.state
+    return open_state(
+        url,
+        project=str(config.project),
+        clock=clock,
+        namespace=kept.namespace,
+        refresh=Refresh(max_age_s=kept.max_age_s),
+        policy=breakers,
+    )
 
 
 def given_models(models: Mapping[str, object] | None) -> Registry | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ask, config, demo, evaluate, explain, health, mcp, models, policy, route, train
+from crew_router.cli import ask, config, demo, evaluate, explain, health, mcp, models, policy, route, storage, train
 from crew_router.cli.console import JsonOption, one_line_errors, say, say_json
 
 app: Final = typer.Typer(
@@ -25,6 +25,9 @@ app.command()(demo.demo)
 app.command()(mcp.mcp)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(storage.cost)
+app.command()(storage.export)
+app.command()(storage.reset)
 app.add_typer(config.app, name="config")
 app.add_typer(policy.app, name="policy")
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from crew_router import forking
 from crew_router.errors import StorageError, UnknownDecisionError
-from crew_router.ledger import rows
+from crew_router.ledger import rows, transfer
 from crew_router.ledger.accounts import Balance, reconcile
 from crew_router.ledger.database import DatabaseError
 from crew_router.ledger.purse import Purse
+from crew_router.ledger.questions import BREAKDOWN, SERIES, Slot, by_model_and_task, by_time
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
 from crew_router.types.decision import RoutingDecision
@@ -137,6 +138,40 @@ class Book:
     def select(self, sql: str, values: tuple[Cell, ...] = ()) -> list[Row]:
         """Ask the database a question of one's own, written with ``?``; rows handed over so far are in it."""
         return self._read(sql, values)
+
+    def breakdown(self, *, since: float | None = None, until: float = 1e300) -> list[Slot]:
+        """Return sums by model and task type between two times, by default since the last reset."""
+        start = self._start() if since is None else since
+        return by_model_and_task(self._read(BREAKDOWN, (self._project, start, until)))
+
+    def series(self, *, bucket_s: float, since: float | None = None, until: float = 1e300) -> list[Slot]:
+        """Return sums by period of so many whole seconds, oldest first."""
+        start = self._start() if since is None else since
+        return by_time(self._read(SERIES, (int(bucket_s), self._project, start, until)), bucket_s=int(bucket_s))
+
+    def count(self, *, before: float = 1e300) -> int:
+        """Count the rows that an export of everything before a time writes."""
+        self.flush()
+        with self._translated():
+            return transfer.count_rows(self._database, self._project, before=before)
+
+    def export(self, out: TextIO, *, before: float = 1e300, tick: Callable[[int], None] = lambda _: None) -> int:
+        """Write rows before a time as JSON lines, in constant memory; return how many."""
+        self.flush()
+        with self._translated():
+            return transfer.export_rows(self._database, self._project, out, before=before, tick=tick)
+
+    def take_in(self, lines: Iterable[str], *, tick: Callable[[int], None] = lambda _: None) -> int:
+        """Add the rows of an export that are not here yet; return how many."""
+        self.flush()
+        with self._translated():
+            return transfer.import_rows(self._database, self._project, lines, tick=tick)
+
+    def prune(self, *, before: float) -> int:
+        """Delete decisions, calls, outcomes and feedback older than a time; money, budgets and audit stay."""
+        self.flush()
+        with self._translated():
+            return transfer.prune(self._database, self._project, before=before)
 
     def reset(self, *, before: float | None = None) -> None:
         """Start a new statistics epoch at a time, by default now; spend, audit and budgets are not touched (rule 8)."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeAlias
+
+from pydantic_core import to_json
 
 from crew_router.ledger.schema import MIGRATIONS, TABLES, Cell, Dialect, Row, Table, statements
 
@@ -85,7 +86,7 @@ _INSERTS: Final = {(table, dialect): table.insert(dialect) for table in TABLES f
 def write_rows(cursor: Cursor, dialect: Dialect, rows: Rows) -> None:
     """Add rows, with one statement a table."""
     for table, some in rows.items():
-        cursor.run(_INSERTS[table, dialect], (json.dumps(some, allow_nan=False, separators=(",", ":")),))
+        cursor.run(_INSERTS[table, dialect], (to_json(some, inf_nan_mode="null").decode(),))
 
 
 def migrate(cursor: Cursor, dialect: Dialect) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.codec import decision_to_dict
@@ -88,7 +89,7 @@ def attempt_row(project: str, decision_id: str, attempt: Attempt) -> Row:
         project,
         decision_id,
         attempt.number,
-        attempt.model,
+        str(attempt.model),
         attempt.model.provider,
         attempt.role,
         attempt.started_at,
@@ -96,7 +97,7 @@ def attempt_row(project: str, decision_id: str, attempt: Attempt) -> Row:
         attempt.ttft_s,
         *_usage_cells(attempt.usage),
         attempt.cost_nano,
-        attempt.error,
+        _plain(attempt.error),
         redacted(attempt.message) if attempt.message else "",
         attempt.status_code,
         attempt.finish_reason,
@@ -135,9 +136,9 @@ def outcome_row(project: str, outcome: RequestOutcome, answer: str, privacy: Pri
         project,
         outcome.decision_id,
         outcome.at,
-        outcome.model,
+        str(outcome.model),
         outcome.model.provider,
-        outcome.task_type,
+        _plain(outcome.task_type),
         int(outcome.success),
         outcome.latency_s,
         outcome.cost_nano,
@@ -145,7 +146,7 @@ def outcome_row(project: str, outcome: RequestOutcome, answer: str, privacy: Pri
         outcome.quality,
         outcome.confidence,
         int(outcome.escalated),
-        outcome.error,
+        _plain(outcome.error),
         outcome.source,
         *privacy.kept(answer),
     )
@@ -228,6 +229,11 @@ def _usage_of(tokens_in: int | None, tokens_out: int | None, cached: int | None,
     if tokens_in is None or tokens_out is None:
         return None
     return Usage(tokens_in, tokens_out, cached_tokens=cached or 0, estimated=bool(estimated))
+
+
+def _plain(member: StrEnum | None) -> str | None:
+    # Plain strings take a third of the time to become JSON; the writer shares the interpreter with whoever decides.
+    return None if member is None else member.value
 
 
 def _flag(value: bool | None) -> int | None:

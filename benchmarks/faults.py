@@ -1,0 +1,208 @@
+"""Fallbacks under every fault: crew-router, LiteLLM Router, with_fallbacks, ModelFallbackMiddleware, pydantic-ai, in one run.
+
+A healthy fallback stands behind a model that fails in one way. Each cell shows what the caller got, the calls to the dead and
+to the healthy model, and the seconds. LiteLLM and pydantic-ai live in an environment of their own, made on the first run.
+``--load N`` sends N requests through one router under 30 % random faults instead, 64 at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fallbacks.setups import PROMPT, SETUPS, cell_models
+
+from crew_router import Router
+from crew_router.errors import AllModelsFailedError, ModelCallError
+from crew_router.testing.fault_server import FaultKind, FaultServer, answer_to
+from crew_router.testing.fault_server.faults import MID, TRANSIENT
+
+ROOT = Path(__file__).resolve().parents[1]
+# A benchmark beside this one is named as the package that it measures, and would be imported in its place.
+sys.path = [folder for folder in sys.path if Path(folder).resolve() != ROOT / "benchmarks"]
+OTHERS = {"litellm": "litellm", "pydantic-ai": "pydantic-ai-slim[openai]"}
+FAULTS = [kind for kind in FaultKind if kind not in {FaultKind.INVALID, FaultKind.BAD_ARGUMENTS}]
+RATE = 0.3
+AT_ONCE = 64
+
+
+def main() -> None:
+    """Print the table, or the figures of the load."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--setups", nargs="*", default=list(SETUPS), choices=list(SETUPS))
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv-faults", help="environment of LiteLLM and pydantic-ai")
+    parser.add_argument("--load", type=int, default=0, help="send so many requests under random faults instead")
+    options = parser.parse_args()
+    if options.load:
+        asyncio.run(load(options.load))
+    else:
+        table(options.setups, options.venv)
+
+
+def table(setups: Sequence[str], venv: Path) -> None:
+    """Run every setup and print one row a fault."""
+    cells = [(fault.value, stream) for fault in FAULTS for stream in (False, True)]
+    with FaultServer(hang_s=3.0, retry_after_s=0.2) as server:
+        for setup in setups:
+            for fault, stream in cells:
+                server.fail(cell_models(setup, fault, stream=stream)[0], FaultKind(fault))
+        results = {setup: run(setup, server, cells, venv) for setup in setups}
+        calls = {setup: [count(server, setup, cell) for cell in cells] for setup in setups}
+    print("| fault | " + " | ".join(setups) + " |\n|---|" + "---|" * len(setups))
+    for at, (fault, stream) in enumerate(cells):
+        row = [cell_text(results[setup][at], calls[setup][at]) for setup in setups]
+        print(f"| {fault} {'stream' if stream else 'plain'} | " + " | ".join(row) + " |")
+    for setup in setups:
+        handled = sum(result.get("text") == answer_to(PROMPT) for result in results[setup])
+        pairs = zip(results[setup], calls[setup], strict=True)
+        one = sum(result.get("text") == answer_to(PROMPT) and call == (1, 1) for result, call in pairs)
+        print(f"{setup}: whole answer in {handled} of {len(cells)} cells, with exactly one dead call in {one}")
+
+
+def run(setup: str, server: FaultServer, cells: Sequence[tuple[str, bool]], venv: Path) -> list[dict[str, object]]:
+    """Run one setup in a process of its own."""
+    python = sys.executable if setup not in OTHERS else str(other_python(venv))
+    environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "CRITICAL"}
+    command = [python, str(ROOT / "benchmarks" / "fallbacks" / "setups.py"), setup, server.url, json.dumps(cells)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"fault"')]
+    if len(rows) != len(cells):
+        sys.exit(f"{setup} ran {len(rows)} of {len(cells)} cells:\n{done.stderr[-3000:]}")
+    return rows
+
+
+def other_python(venv: Path) -> Path:
+    """Return the interpreter of the other libraries' environment, made on the first run."""
+    python = venv / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)  # noqa: S603 - our own interpreter
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *OTHERS.values()], check=True)  # noqa: S603 - as above
+    return python
+
+
+def count(server: FaultServer, setup: str, cell: tuple[str, bool]) -> tuple[int, int]:
+    """Return the calls to the dead and to the healthy model of a cell."""
+    dead, well = cell_models(setup, cell[0], stream=cell[1])
+    return server.calls(dead), server.calls(well)
+
+
+def cell_text(result: dict[str, object], calls: tuple[int, int]) -> str:
+    """Return one cell of the table."""
+    text, whole = result.get("text"), answer_to(PROMPT)
+    if "error" in result:
+        got = str(result["error"])
+    elif text == whole:
+        got = "ok"
+    elif not text:
+        got = "**empty**"
+    else:
+        got = "**glued**" if whole in str(text) else "**cut**"
+    return f"{got} {calls[0]}/{calls[1]} {result['seconds']:.2f} s"
+
+
+async def load(requests: int) -> None:
+    """Send requests through one router and check that each ends well, that the money adds up, and that memory stays flat."""
+    prices = {"a": (1.0, 2.0), "b": (3.0, 15.0), "c": (0.1, 0.4)}
+    with FaultServer(prices=prices) as server, tempfile.TemporaryDirectory() as folder:
+        models = {f"{name}:{name}": wire_entry(name, server.url, price) for name, price in prices.items()}
+        config = {"registry": "none", "models": models, "attempts": {"timeout_s": 300, "stall_s": 300}}
+        router = Router(config, ledger_url=f"sqlite:///{folder}/ledger.db", state_url="memory://")
+        await ask(router, 0)
+        server.fail_randomly("abc", RATE, TRANSIENT)
+        outcomes, memory = await send(router, requests)
+        await asyncio.sleep(0.2)
+        left = len(asyncio.all_tasks()) - 1
+        router._parts.ledger.flush()  # noqa: SLF001 - the figures of the run, not the router's behaviour, are asked for
+        report(router, server, outcomes=outcomes, memory=memory, tasks_left=left)
+        await router.aclose()
+
+
+async def send(router: Router, requests: int) -> tuple[list[tuple[str, float]], list[float]]:
+    """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each quarter in MiB."""
+    gate, memory = asyncio.Semaphore(AT_ONCE), [resident_mib()]
+
+    async def one(number: int) -> tuple[str, float]:
+        async with gate:
+            return await ask(router, number)
+
+    outcomes: list[tuple[str, float]] = []
+    for quarter in range(4):
+        numbers = range(1 + quarter * requests // 4, 1 + (quarter + 1) * requests // 4)
+        outcomes += await asyncio.gather(*(one(number) for number in numbers))
+        memory.append(resident_mib())
+    return outcomes, memory
+
+
+async def ask(router: Router, number: int) -> tuple[str, float]:
+    """Ask once, every other time as a stream; return what came and our own seconds between a dead call and the next one."""
+    prompt = f"Request {number}."
+    try:
+        if number % 2:
+            chunks = [chunk async for chunk in router.astream(prompt)]
+            text, response = "".join(chunk.text for chunk in chunks), chunks[-1].response
+        else:
+            response = await router.ainvoke(prompt)
+            text = response.text
+    except (AllModelsFailedError, ModelCallError):
+        return "typed error", -1.0
+    assert response is not None
+    attempts, switch_s = response.attempts, -1.0
+    if len({attempt.model for attempt in attempts[:2]}) > 1:
+        switch_s = attempts[1].started_at - attempts[0].started_at - attempts[0].latency_s
+    return ("whole" if text == answer_to(prompt) else "wrong"), switch_s
+
+
+def report(router: Router, server: FaultServer, *, outcomes: list[tuple[str, float]], memory: list[float], tasks_left: int) -> None:
+    """Print the figures of a load."""
+    counts = {kind: sum(each[0] == kind for each in outcomes) for kind in ("whole", "typed error", "wrong")}
+    switches = sorted(1000 * each[1] for each in outcomes if each[1] >= 0)
+    path = router._parts.config.ledger.url  # noqa: SLF001 - as above
+    assert path is not None
+    with sqlite3.connect(path.removeprefix("sqlite:///")) as ledger:
+        tables = ("decisions", "outcomes", "attempts")
+        rows = {name: ledger.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608 - fixed names
+    print(f"requests {len(outcomes)}: {counts}; ledger rows {rows}; calls served {len(server.served)}; tasks left {tasks_left}")
+    print(
+        f"time to switch, ms: median {statistics.median(switches):.2f}, 95 % {switches[int(len(switches) * 0.95)]:.2f}, of {len(switches)}"
+    )
+    print("memory, MiB: " + ", ".join(f"{each:.0f}" for each in memory))
+    told = sum(served.cost_nano for served in server.served if served.reported)
+    untold = sum(served.cost_nano for served in server.served if not served.reported)
+    booked = spend_of(path.removeprefix("sqlite:///"))
+    print(f"spend where usage arrived, nano-dollars: server {told}, ledger {booked[0]}")
+    print(f"spend where it did not: server {untold}, ledger's estimate {booked[1]}")
+
+
+def spend_of(path: str) -> tuple[int, int]:
+    """Return what the ledger booked for attempts with reported usage and for estimated ones, in nano-dollars."""
+    with sqlite3.connect(path) as ledger:
+        query = "SELECT coalesce(sum(cost_nano), 0) FROM attempts WHERE input_tokens IS NOT NULL AND estimated = ?"
+        return ledger.execute(query, (0,)).fetchone()[0], ledger.execute(query, (1,)).fetchone()[0]
+
+
+def wire_entry(name: str, url: str, price: tuple[float, float]) -> dict[str, object]:
+    """Return a registry entry for a model of the fault server."""
+    priced = {"input": price[0], "output": price[1]}
+    return {"provider": "openai", "model": name, "base_url": url, "api_key": f"key-{name}", "price": priced, "quality": 0.7}
+
+
+def resident_mib() -> float:
+    """Return the memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - began:.0f} s; after the first chunk: {', '.join(sorted(MID))}")

@@ -1,0 +1,180 @@
+"""Many requests that share breakers, places, rate windows and a budget, and what must hold between them.
+
+``python tests/simulation/shared_world.py SEED`` replays one seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import sys
+from dataclasses import dataclass, field
+
+from execute_bench import Observer, decision_for
+
+from crew_router.errors import BudgetExceededError
+from crew_router.execute.breaker_gate import BreakerGate
+from crew_router.execute.budget_gate import BudgetGate, cost_of
+from crew_router.execute.capacity import Capacity
+from crew_router.execute.commands import Answer, Failure
+from crew_router.execute.desk import Desk, Services
+from crew_router.execute.flows.fallback import fallback
+from crew_router.execute.job import Job
+from crew_router.execute.policy import BackOff, ExecutionPolicy
+from crew_router.execute.transport import Payload
+from crew_router.ledger.budgets import Reservation, Scope
+from crew_router.state import open_state
+from crew_router.testing import Outcome, ScriptedModel, World
+from crew_router.testing.script import Asked
+from crew_router.testing.transport import TestingTransport
+from crew_router.types import Limits, ModelDefinition, ModelRef, Reading, RoutingRequest, Urgency
+
+PROMPT = Payload(("Go on.",))
+TRANSPORT = TestingTransport()
+REPLAY = "PYTHONPATH=.:tests python tests/simulation/shared_world.py {seed}"
+KINDS = ["overload", "rate_limit", "connection", "empty", "content_policy", "auth", "timeout"]
+SCOPE = Scope("day", 0)
+
+
+@dataclass
+class OneBudget:
+    """A budget in memory that watches itself: what is reserved and spent never exceeds the limit."""
+
+    limit_nano: int
+    reserved: dict[int, int] = field(default_factory=dict)
+    spent_nano: int = 0
+    numbers: int = 0
+
+    def reserve(self, scopes, upper_nano, *, lasts_s=600.0, decision_id=""):  # noqa: ARG002 - the protocol's
+        """Set money aside."""
+        left = self.limit_nano - self.spent_nano - sum(self.reserved.values())
+        if upper_nano > left:
+            raise BudgetExceededError("day", limit_usd=self.limit_nano / 1e9, left_usd=left / 1e9, needed_usd=upper_nano / 1e9)
+        self.numbers += 1
+        self.reserved[self.numbers] = upper_nano
+        return Reservation(scopes, upper_nano, number=self.numbers)
+
+    def settle(self, reservation, spent_nano, *, decision_id="", estimated=False):  # noqa: ARG002 - the protocol's
+        """Book money."""
+        upper = self.reserved.pop(reservation.number)
+        assert spent_nano <= upper, "a call cost more than its upper bound"
+        self.spent_nano += spent_nano
+
+    def release(self, reservation):
+        """Give money back."""
+        del self.reserved[reservation.number]
+
+
+class WatchedModel(ScriptedModel):
+    """A scripted model that knows how many of its calls run, and when they began."""
+
+    def __init__(self, *args, limits: Limits, world: SharedWorld, **keywords) -> None:
+        super().__init__(*args, **keywords)
+        self.limits, self.world = limits, world
+        self.began: list[float] = []
+
+    def describe(self, ref: ModelRef) -> ModelDefinition:
+        """Add the limits."""
+        return dataclasses.replace(super().describe(ref), limits=self.limits)
+
+    def steps(self, asked: Asked):
+        """Note the beginning of a call."""
+        self.began.append(self.world.world.clock.now())
+        return super().steps(asked)
+
+
+@dataclass
+class SharedWorld:
+    """Requests of several users over shared limits, everything drawn from a seed."""
+
+    seed: int
+    requests: list[tuple[Desk, Outcome]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Draw the world."""
+        self.rng = random.Random(self.seed)
+        self.world = World(self.rng, jitter_s=0.01)
+        self.clock = self.world.clock
+        self.state = open_state("memory://", project="simulation", clock=self.clock, rng=self.rng)
+        self.capacity = Capacity(self.clock, self.state)
+        self.budget = OneBudget(self.rng.choice([60_000, 200_000, 10_000_000]))
+        self.scripted = {ModelRef(f"p{n}:m"): self._model() for n in range(self.rng.randint(1, 3))}
+        self.registry = {ref: model.describe(ref) for ref, model in self.scripted.items()}
+        self.most_running = dict.fromkeys(self.registry, 0)
+        for _ in range(self.rng.randint(3, 12)):
+            self._spawn()
+
+    def run(self) -> None:
+        """Let everything happen, then check."""
+        self.world.run()
+        self.state.close()
+        assert not self.budget.reserved, "money is still reserved"
+        assert self.budget.spent_nano <= self.budget.limit_nano, "the budget is overspent"
+        for ref, model in self.registry.items():
+            self._check_model(ref, model)
+        booked = sum(attempt.cost_nano or 0 for desk, _ in self.requests for attempt in desk.attempts)
+        assert booked == self.budget.spent_nano, f"the attempts cost {booked}, the budget booked {self.budget.spent_nano}"
+        for _, outcome in self.requests:
+            assert outcome.ended_at is not None, "a request never ended"
+            assert outcome.result is None or isinstance(outcome.result, (Answer, Failure)), "no typed end"
+
+    def _model(self) -> WatchedModel:
+        rng = self.rng
+        dead = rng.random() < 0.3
+        faults = rng.choice(KINDS) if dead else [rng.choice([None, None, *KINDS]) for _ in range(8)]
+        limits = Limits(concurrency=rng.choice([None, 1, 2]), rpm=rng.choice([None, None, 3]))
+        return WatchedModel("one two three", usage=(10, 5), latency_s=rng.choice([0.1, 2.0]), faults=faults, limits=limits, world=self)
+
+    def _lookup(self, ref: ModelRef) -> ModelDefinition:
+        self.most_running[ref] = max(self.most_running[ref], self.capacity.running(ref))
+        return self.registry[ref]
+
+    def _spawn(self) -> None:
+        rng = self.rng
+        services = Services(
+            self._lookup,
+            lambda _: TRANSPORT,
+            self.clock,
+            gates=(BreakerGate(self.state, self.clock), BudgetGate(self.budget, lambda _decision, _model: (SCOPE,))),
+            capacity=self.capacity,
+            recorder=Observer(self.state, self.registry, self.clock),
+        )
+        refs = list(self.registry)
+        rng.shuffle(refs)
+        request = RoutingRequest(deadline_s=rng.choice([None, 5.0]))
+        decision = decision_for(refs[0], tuple(refs[1:]), request=request)
+        profile = dataclasses.replace(decision.profile, urgency=Reading(rng.choice(list(Urgency)), 1.0, "caller"))
+        desk = Desk(services, dataclasses.replace(decision, profile=profile), payload=PROMPT)
+        start = rng.random() * rng.choice([0.1, 30.0])
+        job = Job(
+            tuple(self.registry[ref] for ref in refs),
+            ExecutionPolicy(attempt_timeout_s=3.0, back_off=BackOff(first_s=0.25)),
+            clock=self.clock,
+            rng=rng,
+            deadline=None if request.deadline_s is None else start + request.deadline_s,
+            live=rng.random() < 0.5,
+        )
+        kill_after = rng.randint(1, 8) if rng.random() < 0.1 else None
+        outcome = self.world.spawn(lambda: (fallback(job), desk), at=start, kill_after=kill_after)
+        self.requests.append((desk, outcome))
+
+    def _check_model(self, ref: ModelRef, model: ModelDefinition) -> None:
+        concurrency, rpm = model.limits.concurrency, model.limits.rpm
+        assert self.capacity.running(ref) == self.capacity.waiting(ref) == 0, "a place was never left"
+        if concurrency is not None:
+            assert self.most_running[ref] <= concurrency, "more calls at once than the limit"
+        began = sorted(self.scripted[ref].began)
+        if rpm is not None:
+            # A sliding window counts the tail of the one before in proportion, so that twice the limit is the certain bound.
+            assert all(sum(at <= each < at + 60.0 for each in began) <= 2 * rpm for at in began), "more calls a minute than the limit"
+        bound = cost_of(model, self.scripted[ref].usage_bound)
+        assert bound == 10 * 1000 + 5 * 2000, "the bound of a call changed"
+
+
+def scenario(seed: int) -> None:
+    """Run one world."""
+    SharedWorld(seed).run()
+
+
+if __name__ == "__main__":
+    scenario(int(sys.argv[1]))

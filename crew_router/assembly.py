@@ -211,6 +211,7 @@ def _executor(parts: Parts, rng: random.Random, ledger: Book) -> Executor:
     from crew_router.execute.capacity import Capacity  # noqa: PLC0415
     from crew_router.execute.desk import Services  # noqa: PLC0415
     from crew_router.execute.executor import Executor  # noqa: PLC0415
+    from crew_router.execute.response_cache import ResponseCache  # noqa: PLC0415
     from crew_router.execute.sla_gate import SlaGate  # noqa: PLC0415
     from crew_router.execute.transports import Transports  # noqa: PLC0415
 
@@ -224,8 +225,14 @@ def _executor(parts: Parts, rng: random.Random, ledger: Book) -> Executor:
         capacity=parts.capacity,
         recorder=parts.recorder,
     )
-    learned = parts.line.rules.learned
-    return Executor(services, policy=_execution(parts.config), rng=rng, weigh=None if learned is None else _weigh(learned))
+    learned, said = parts.line.rules.learned, parts.config.cache
+    return Executor(
+        services,
+        policy=_execution(parts.config),
+        rng=rng,
+        weigh=None if learned is None else _weigh(learned),
+        cache=ResponseCache(parts.clock, ttl_s=said.ttl_s, max_entries=said.max_entries) if said.enabled else None,
+    )
 
 
 def _weigh(learned: Learned) -> Weigh:

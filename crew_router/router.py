@@ -139,9 +139,9 @@ class Router:
             self._parts.recorder.decided(decision, text=request.task_description)
         return decision
 
-    async def aselect_model(self, request: RoutingRequest) -> RoutingDecision:
+    async def aselect_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
         """Decide only, as :meth:`select_model` does; it never waits, so it needs no thread."""
-        return self.select_model(request)
+        return self.select_model(request, record=record)
 
     def as_runnable(self) -> Runnable[Any, RoutingDecision]:
         """Return the choice alone as a LangChain runnable, from a prompt to a decision, for chains of one's own.

@@ -17,6 +17,7 @@ from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
 from crew_router.execute.plans import FlowFactory, Work, flow_of
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
+from crew_router.execute.response_cache import ResponseCache
 from crew_router.execute.transport import Payload
 from crew_router.types.decision import Rejection, RoutingDecision
 from crew_router.types.model import NANO_PER_USD
@@ -55,6 +56,7 @@ class Executor:
         rng: Draws jitter.
         flows: Flows that carry out decisions of a mode instead of the built-in ones.
         weigh: Weighs the answers of learned cascades.
+        cache: Answers that are kept; none when it is not given.
     """
 
     def __init__(
@@ -65,10 +67,11 @@ class Executor:
         rng: random.Random | None = None,
         flows: Mapping[Mode, FlowFactory] | None = None,
         weigh: Weigh | None = None,
+        cache: ResponseCache | None = None,
     ) -> None:
         self._services = services
         self._flows = dict(flows or {})
-        self._weigh = weigh
+        self._weigh, self._cache = weigh, cache
         self._policy = policy or ExecutionPolicy()
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._hedge = HedgeBudget(self._policy.hedge) if self._policy.hedge > 0 else None
@@ -82,19 +85,23 @@ class Executor:
             DeadlineExceededError: The deadline passed first.
             NoCandidateError: No candidate could be called at all.
         """
+        if (kept := self._kept(decision, payload, options)) is not None:
+            return kept
         work = self._work(decision, payload, options, live=False, sync=True)
         if not work.concurrent:
-            return _response(run(work.flow, work.desk), work)
+            return self._answered(run(work.flow, work.desk), work)
         loop = PrivateLoop()
         try:
-            return _response(loop.run(arun(work.flow, work.desk)), work)
+            return self._answered(loop.run(arun(work.flow, work.desk)), work)
         finally:
             loop.close()
 
     async def arun(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> RoutedResponse:
         """Return the answer to one request, as :meth:`run` does."""
+        if (kept := self._kept(decision, payload, options)) is not None:
+            return kept
         work = self._work(decision, payload, options, live=False)
-        return _response(await arun(work.flow, work.desk), work)
+        return self._answered(await arun(work.flow, work.desk), work)
 
     def stream(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> Generator[RoutedChunk, None, None]:
         """Yield the answer to one request piece by piece; the last chunk carries the whole response.
@@ -105,16 +112,19 @@ class Executor:
             DeadlineExceededError: The deadline passed first.
             NoCandidateError: No candidate could be called at all.
         """
+        if (kept := self._kept(decision, payload, options)) is not None:
+            yield from _replayed(kept)
+            return
         work = self._work(decision, payload, options, live=True, sync=True)
         if not work.concurrent:
             with contextlib.closing(drive(work.flow, work.desk)) as items:
                 for item in items:
-                    yield _chunk(item, work)
+                    yield self._chunk(item, work)
             return
         loop = PrivateLoop()
         try:
             for item in loop.iterate(adrive(work.flow, work.desk)):
-                yield _chunk(item, work)
+                yield self._chunk(item, work)
         finally:
             loop.close()
 
@@ -122,10 +132,30 @@ class Executor:
         self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer to one request piece by piece, as :meth:`stream` does."""
+        if (kept := self._kept(decision, payload, options)) is not None:
+            for chunk in _replayed(kept):
+                yield chunk
+            return
         work = self._work(decision, payload, options, live=True)
         async with contextlib.aclosing(adrive(work.flow, work.desk)) as items:
             async for item in items:
-                yield _chunk(item, work)
+                yield self._chunk(item, work)
+
+    def _kept(self, decision: RoutingDecision, payload: Payload, options: Options | None) -> RoutedResponse | None:
+        # A kept answer has not passed the check that this caller brings.
+        checked = options is not None and options.validate is not None
+        return None if self._cache is None or checked else self._cache.get(decision, payload)
+
+    def _answered(self, result: Result, work: _Running) -> RoutedResponse:
+        response = _response(result, work)
+        return response if self._cache is None else self._cache.put(work.decision, work.payload, response)
+
+    def _chunk(self, item: Emit | Result, work: _Running) -> RoutedChunk:
+        if isinstance(item, Emit):
+            model = work.desk.model(item.call)
+            return RoutedChunk(item.piece.text, model=model, reset=item.reset, message=item.piece.raw)
+        response = self._answered(item, work)
+        return RoutedChunk(model=response.model, response=response)
 
     def _work(self, decision: RoutingDecision, payload: Payload, options: Options | None, *, live: bool, sync: bool = False) -> _Running:
         options = options or _PLAIN
@@ -139,7 +169,7 @@ class Executor:
             live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
         )  # fmt: skip
         flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh), self._flows)
-        return _Running(decision, desk, flow, deadline_s, concurrent)
+        return _Running(decision, payload, desk, flow, deadline_s, concurrent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +177,7 @@ class _Running:
     """One request being carried out."""
 
     decision: RoutingDecision
+    payload: Payload
     desk: Desk
     flow: Flow
     deadline_s: float | None
@@ -168,12 +199,9 @@ def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:
     return dataclasses.replace(configured, stream=stream, attempts=attempts)
 
 
-def _chunk(item: Emit | Result, work: _Running) -> RoutedChunk:
-    if isinstance(item, Emit):
-        model = work.desk.model(item.call)
-        return RoutedChunk(item.piece.text, model=model, reset=item.reset, message=item.piece.raw)
-    response = _response(item, work)
-    return RoutedChunk(model=response.model, response=response)
+def _replayed(kept: RoutedResponse) -> tuple[RoutedChunk, RoutedChunk]:
+    """Return a kept answer as a stream."""
+    return RoutedChunk(kept.text, model=kept.model), RoutedChunk(model=kept.model, response=kept)
 
 
 def _response(result: Result, work: _Running) -> RoutedResponse:

@@ -134,3 +134,22 @@ def _between(change, share):
 def _cures(said):
     words = said.removeprefix("Nearest miss: ").replace(",", "").split()
     return {words[at - 2]: float(words[at].lstrip("$")) for at in range(2, len(words)) if words[at - 1] == "to"}
+
+
+@pytest.mark.parametrize("field", ["cost_budget", "quality_requirement", "max_latency_s"])
+@given(models, st.floats(0, 1), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_loosening_a_constraint_never_removes_a_candidate(field, given_models, one, other):
+    """Whatever passes the tighter of two limits passes the looser one."""
+    scale = {"cost_budget": 0.02, "quality_requirement": 1.0, "max_latency_s": 40.0}[field]
+    tight, loose = sorted((one * scale, other * scale), reverse=field == "quality_requirement")
+
+    assert _passing(given_models, replace(REQUEST, **{field: tight})) <= _passing(given_models, replace(REQUEST, **{field: loose}))
+
+
+def _passing(given_models, request):
+    try:
+        decision = decide(given_models, request)
+    except NoCandidateError:
+        return set()
+    return {row.model for row in decision.table.candidates() if not row.rejections}

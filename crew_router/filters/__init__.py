@@ -1,0 +1,24 @@
+"""Hard constraints (requirement A4): each looks at all models at once and can say why it removed one.
+
+Unknown figures follow stated rules (``docs/routing.md``): an unknown price or latency passes (with a warning in the evidence)
+unless a hard budget asks for priced models; an unknown context window passes; an unknown capability, region or moderation is
+absent; a quality that nobody measured is that of the tier.
+"""
+
+from crew_router.filters import availability, orders, wishes
+from crew_router.filters.availability import reaches_any
+from crew_router.filters.constraint import Filter, hard_filter, outward, rejections, surviving
+from crew_router.filters.wishes import QUALITY_FLOOR
+
+__all__ = [
+    "QUALITY_FLOOR",
+    "Filter",
+    "availability",
+    "hard_filter",
+    "orders",
+    "outward",
+    "reaches_any",
+    "rejections",
+    "surviving",
+    "wishes",
+]

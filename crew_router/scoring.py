@@ -6,6 +6,7 @@ point ``crew_router.factors``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -169,9 +170,9 @@ def _cost(situation: Situation) -> Floats:
 
 def _cost_points(situation: Situation) -> Floats:
     low, high = situation.cost_scale_usd
-    log_high = np.log10(high)
+    log_high = math.log10(high)
     points: Floats = np.log10(np.maximum(situation.forecast.cost, _LEAST_COST_USD))
-    points = (log_high - points) * (situation.weights.cost / (log_high - np.log10(low)))
+    points = (log_high - points) * (situation.weights.cost / (log_high - math.log10(low)))
     # fmin and fmax pass over NaN, so that a model without a price gets no points.
     return np.fmax(np.minimum(points, situation.weights.cost), 0.0)
 

@@ -54,9 +54,9 @@ def hard_filter(name: str, *, reason: Reason) -> Callable[[Keeps], Keeps]:
 def surviving(situation: Situation, *, without: str = "") -> Flags:
     """Return which models pass every hard constraint, one of which may be left out by its name."""
     left: Flags | None = None
-    for constraint in _FILTERS.values():
+    for name, constraint in _FILTERS.items():
         kept = constraint.keeps(situation)
-        if kept is not None and constraint.name != without:
+        if kept is not None and name != without:
             left = kept if left is None else left & kept
     return situation.columns.enabled if left is None else left
 

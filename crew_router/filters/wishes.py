@@ -138,4 +138,5 @@ def _region(situation: Situation) -> Flags | None:
 
 
 def _needed(situation: Situation) -> frozenset[ModelCapability]:
-    return situation.request.needs() | situation.profile.modality.value
+    needs, modality = situation.request.needs(), situation.profile.modality.value
+    return needs | modality if modality else needs

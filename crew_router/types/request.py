@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
@@ -116,13 +117,19 @@ class RoutingRequest:
 
     def needs(self) -> frozenset[ModelCapability]:
         """Return every capability that the request demands."""
-        flags = {
-            ModelCapability.VISION: self.requires_vision,
-            ModelCapability.TOOLS: self.requires_tools,
-            ModelCapability.JSON: self.requires_json,
-            ModelCapability.STREAMING: self.requires_streaming,
-        }
-        return self.required_capabilities | {capability for capability, wanted in flags.items() if wanted}
+        flagged = _flagged(self.requires_vision, self.requires_tools, self.requires_json, self.requires_streaming)
+        return flagged | self.required_capabilities if self.required_capabilities else flagged
+
+
+@functools.cache
+def _flagged(vision: bool, tools: bool, json: bool, streaming: bool) -> frozenset[ModelCapability]:
+    flags = {
+        ModelCapability.VISION: vision,
+        ModelCapability.TOOLS: tools,
+        ModelCapability.JSON: json,
+        ModelCapability.STREAMING: streaming,
+    }
+    return frozenset(capability for capability, wanted in flags.items() if wanted)
 
 
 @dataclass(frozen=True, slots=True)

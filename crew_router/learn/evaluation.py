@@ -135,7 +135,8 @@ def _recorded(table: OutcomeTable, row: int, at: int) -> RecordedOutcome:
 
 def dial(table: OutcomeTable, learned: Sequence[float]) -> tuple[float, ...]:
     """Return the settings to run: nothing, those of the trained table (or of the prices), and one at which all pays."""
-    grid = tuple(learned) or tuple(float(worth) for worth in settings_for(np.nan_to_num(table.cost_usd)))
+    known = table.complete()
+    grid = tuple(learned) or tuple(float(worth) for worth in settings_for(known.score, known.cost_usd))
     return (0.0, *grid, 30 * grid[-1])
 
 

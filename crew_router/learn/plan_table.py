@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -9,17 +10,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crew_router.learn.chains import Chain, ChainSearch, Rule
+from crew_router.learn.curve import CurvePoint, hull
 
 if TYPE_CHECKING:
     from crew_router.columns import Flags, Floats
     from crew_router.learn.agreement import AgreementFitter
 
-_SETTINGS: Final = 36
+_SETTINGS: Final = 40
 _SEARCHED: Final = 7  # settings that a chain is searched for together
-_LOWEST: Final = 2.0  # times the cheapest model's price: nothing else pays
-_HIGHEST: Final = 100.0  # times a dear model's price: everything pays
-_DEAR: Final = 3  # the median of the dearest, because one of them may be an outlier
-_ELSEWHERE: Final = 100.0  # rows of a cluster that what holds in all clusters is worth
+_LOWEST: Final = 0.3  # times the least that a further right answer costs
+_HIGHEST: Final = 10.0  # times the most
+_FREE_USD: Final = 1e-9
+_ELSEWHERE: Final = 100.0  # rows that all other clusters together may count for in a search
 _POOL: Final = 16
 _POOL_PER_SETTING: Final = 4
 
@@ -69,11 +71,15 @@ class _Run:
     speaker: Floats
 
 
-def settings_for(cost_usd: Floats) -> Floats:
-    """Return settings of the dial in USD, from one at which nothing but the cheapest model pays to one at which all pays."""
-    prices = np.sort(cost_usd.mean(axis=0))
-    low, high = max(float(prices[0]), 1e-9), max(float(np.median(prices[-_DEAR:])), 1e-9)
-    grid: Floats = np.geomspace(_LOWEST * low, _HIGHEST * high, _SETTINGS)
+def settings_for(score: Floats, cost_usd: Floats) -> Floats:
+    """Return settings of the dial in USD, from one at which nothing but the cheapest model pays to one at which all pays.
+
+    What the next corner of the hull of single models costs for each right answer more says where the dial has any effect.
+    """
+    corners = hull(CurvePoint(float(cost), float(mean)) for cost, mean in zip(cost_usd.mean(axis=0), score.mean(axis=0), strict=True))
+    steps = [(right.cost_usd - left.cost_usd) / (right.quality - left.quality) for left, right in itertools.pairwise(corners)]
+    low, high = (steps[0], steps[-1]) if steps else (corners[0].cost_usd, corners[0].cost_usd)
+    grid: Floats = np.geomspace(_LOWEST * max(low, _FREE_USD), _HIGHEST * max(high, _FREE_USD), _SETTINGS)
     return grid
 
 
@@ -98,13 +104,16 @@ def make_plans(
     for cluster in range(fitter.ballots.clusters):
         own: Flags = fitter.ballots.cluster == cluster
         if own.any():
-            for chain, rules in dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing)):
-                plan = Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=())
-                run = _run(fitter, cost_usd, plan, foreseen=foreseen)
-                plans.append(_judged(run, plan, own=own, usual=fitter.score.mean(axis=1)))
-                if len(chain) > 1:
-                    said.append(run.confidence[own])
-                    worth.append(run.score[own])
+            found = dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing))
+            drafts = [Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=()) for chain, rules in found]
+            runs = [_run(fitter, cost_usd, plan, foreseen=foreseen) for plan in drafts]
+            expected = expected_quality(np.array([run.score for run in runs]), own=own)
+            plans += [
+                _judged(plan, run, own=own, quality=float(quality)) for plan, run, quality in zip(drafts, runs, expected, strict=True)
+            ]
+            cascades = [run for plan, run in zip(drafts, runs, strict=True) if len(plan.models) > 1]
+            said += [run.confidence[own] for run in cascades]
+            worth += [run.score[own] for run in cascades]
         progress()
     nothing = np.zeros(0)
     return tuple(plans), (np.concatenate([nothing, *said]), np.concatenate([nothing, *worth]))
@@ -117,7 +126,7 @@ def _searched(
     yield from (((model,), ()) for model in singles)
     if not agreeing or len(singles) == 1:
         return
-    grid = settings_for(cost_usd)
+    grid = settings_for(fitter.score, cost_usd)
     weight = np.where(own, 1.0, min(1.0, _ELSEWHERE / max(int((~own).sum()), 1)))
     pool = _pool(fitter.score[own].mean(axis=0), cost_usd[own].mean(axis=0), grid)
     places = np.unique(np.linspace(0, len(grid) - 1, _SEARCHED).astype(int))
@@ -153,19 +162,30 @@ def _run(fitter: AgreementFitter, cost_usd: Floats, plan: Plan, *, foreseen: tup
     return _Run(score, spent, confidence, speaker)
 
 
-def _judged(run: _Run, plan: Plan, *, own: Flags, usual: Floats) -> Plan:
-    """Return a plan with what it comes to on its cluster.
+def expected_quality(scores: Floats, *, own: Flags) -> Floats:
+    """Return what each plan is expected to score on prompts of a cluster.
 
-    By how much it beats the average model there is pulled towards by how much it does so everywhere: among dozens of plans,
-    one looks good on few rows by chance.
+    By how much a plan beats the others there is pulled towards by how much it does so everywhere, the more the less clusters
+    differ beyond chance (James and Stein 1961): among dozens of plans, one looks good on few rows by luck.
+
+    Args:
+        scores: One row per plan, one column per training row.
+        own: The rows of the cluster.
     """
-    better = run.score - usual
-    rows = int(own.sum())
-    quality = usual[own].mean() + (better[own].sum() + _ELSEWHERE * better.mean()) / (rows + _ELSEWHERE)
+    better = scores - scores.mean(axis=0)
+    here, everywhere = better[:, own].mean(axis=1), better.mean(axis=1)
+    noise = float(better[:, own].var(axis=1).mean()) / max(int(own.sum()), 1)
+    spread = float(((here - everywhere) ** 2).mean())
+    kept = max(spread - noise, 0.0) / max(spread, _FREE_USD)
+    expected: Floats = scores[:, own].mean() + everywhere + kept * (here - everywhere)
+    return np.clip(expected, 0.0, 1.0)
+
+
+def _judged(plan: Plan, run: _Run, *, own: Flags, quality: float) -> Plan:
     answered = np.bincount(run.speaker[own].astype(np.int64), minlength=len(plan.models)) / max(int(own.sum()), 1)
     return replace(
         plan,
-        quality=float(np.clip(quality, 0.0, 1.0)),
+        quality=quality,
         cost_usd=float(run.cost_usd[own].mean()),
         answered=tuple(float(share) for share in answered),
     )

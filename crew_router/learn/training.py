@@ -71,7 +71,7 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
         reader=reader,
         agreement=fitter.done(prefixes, seed=seed),
         plans=plans,
-        settings=tuple(float(worth) for worth in settings_for(known.cost_usd)),
+        settings=tuple(float(worth) for worth in settings_for(known.score, known.cost_usd)),
         mean_quality=known.score.mean(axis=0),
         mean_cost_usd=known.cost_usd.mean(axis=0),
         report=TrainingReport(

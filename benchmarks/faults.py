@@ -42,9 +42,10 @@ def main() -> None:
     parser.add_argument("--setups", nargs="*", default=list(SETUPS), choices=list(SETUPS))
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv-faults", help="environment of LiteLLM and pydantic-ai")
     parser.add_argument("--load", type=int, default=0, help="send so many requests under random faults instead")
+    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="requests of the load at once")
     options = parser.parse_args()
     if options.load:
-        asyncio.run(load(options.load))
+        asyncio.run(load(options.load, options.at_once))
     else:
         table(options.setups, options.venv)
 
@@ -110,7 +111,7 @@ def cell_text(result: dict[str, object], calls: tuple[int, int]) -> str:
     return f"{got} {calls[0]}/{calls[1]} {result['seconds']:.2f} s"
 
 
-async def load(requests: int) -> None:
+async def load(requests: int, at_once: int) -> None:
     """Send requests through one router and check that each ends well, that the money adds up, and that memory stays flat."""
     prices = {"a": (1.0, 2.0), "b": (3.0, 15.0), "c": (0.1, 0.4)}
     with FaultServer(prices=prices) as server, tempfile.TemporaryDirectory() as folder:
@@ -119,7 +120,7 @@ async def load(requests: int) -> None:
         router = Router(config, ledger_url=f"sqlite:///{folder}/ledger.db", state_url="memory://")
         await ask(router, 0)
         server.fail_randomly("abc", RATE, TRANSIENT)
-        outcomes, memory = await send(router, requests)
+        outcomes, memory = await send(router, requests, at_once=at_once)
         await asyncio.sleep(0.2)
         left = len(asyncio.all_tasks()) - 1
         router._parts.ledger.flush()  # noqa: SLF001 - the figures of the run, not the router's behaviour, are asked for
@@ -127,9 +128,9 @@ async def load(requests: int) -> None:
         await router.aclose()
 
 
-async def send(router: Router, requests: int) -> tuple[list[tuple[str, float]], list[float]]:
+async def send(router: Router, requests: int, *, at_once: int) -> tuple[list[tuple[str, float]], list[float]]:
     """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each quarter in MiB."""
-    gate, memory = asyncio.Semaphore(AT_ONCE), [resident_mib()]
+    gate, memory = asyncio.Semaphore(at_once), [resident_mib()]
 
     async def one(number: int) -> tuple[str, float]:
         async with gate:

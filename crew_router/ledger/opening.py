@@ -70,10 +70,10 @@ def _sqlite(url: str, durability: Durability) -> Database:
     return SqliteDatabase(Path(path) if path else None, durability=durability)
 
 
-def _postgres(url: str, durability: Durability) -> Database:
+def _postgres(url: str, _durability: Durability) -> Database:
     from crew_router.ledger.postgres import PostgresDatabase  # noqa: PLC0415 - as above
 
-    return PostgresDatabase(url, durability=durability)
+    return PostgresDatabase(url)
 
 
 _BUILT_IN: Final[dict[str, Opener]] = {"sqlite": _sqlite, "postgresql": _postgres, "postgres": _postgres}

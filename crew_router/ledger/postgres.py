@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,19 +38,19 @@ class _Statements:
 class PostgresDatabase:
     """Two connections a process: one for the rows of the writer and for reading, one for money, so that neither waits.
 
+    Every commit waits for the server's disk; with ``durability: batch`` it is the writer that waits, not the caller.
+
     Args:
         url: ``postgresql://user:password@host/database?sslmode=…``, as libpq reads it.
-        durability: ``full`` waits for the server's disk at each commit, ``batch`` for its memory
-            (``synchronous_commit = off`` loses at most the last moments when the server itself crashes). Money always waits.
     """
 
-    def __init__(self, url: str, *, durability: str = "batch") -> None:
+    def __init__(self, url: str) -> None:
         try:
             import psycopg  # noqa: PLC0415 - only installed and needed with this database
         except ImportError as error:
             raise MissingDependencyError("psycopg", extra="postgres") from error
         self._psycopg = psycopg
-        self._address, self._durability = url, durability
+        self._address = url
         self._locks = {False: threading.Lock(), True: threading.Lock()}
         self._connections: dict[bool, psycopg.Connection[Any]] = {}
         self._left_open: list[psycopg.Connection[Any]] = []
@@ -69,10 +69,15 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self, *, urgent: bool = False) -> Generator[_Statements]:
         """Write; a connection that was lost is opened again by the next call."""
-        with self._locks[urgent], self._translated(urgent=urgent):
-            connection = self._connected(urgent=urgent)
-            with connection.transaction():
-                yield _Statements(connection)
+        with self._locks[urgent], self._translated(urgent=urgent), ExitStack() as open_until_the_end:
+            try:
+                connection = self._connected(urgent=urgent)
+                open_until_the_end.enter_context(connection.transaction())
+            except self._psycopg.OperationalError:
+                self._forget(urgent=urgent)
+                connection = self._connected(urgent=urgent)
+                open_until_the_end.enter_context(connection.transaction())
+            yield _Statements(connection)
 
     def query(self, sql: str, values: Sequence[Cell] = ()) -> list[Row]:
         """Read."""
@@ -108,13 +113,16 @@ class PostgresDatabase:
             connection = self._psycopg.connect(self._address, autocommit=True, connect_timeout=_CONNECT_S, application_name="crew-router")
             for limit in _LIMITS:
                 connection.execute("SELECT set_config(%s, %s, false)", (limit, str(_STATEMENT_MS)))
-            if not urgent and self._durability == "batch":
-                connection.execute("SET synchronous_commit = off")
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
                 migrate(_Statements(connection), "postgresql")
             self._connections[urgent] = connection
         return connection
+
+    def _forget(self, *, urgent: bool) -> None:
+        connection = self._connections.pop(urgent, None)
+        if connection is not None:
+            connection.close()
 
     @contextmanager
     def _translated(self, *, urgent: bool) -> Generator[None]:
@@ -123,7 +131,6 @@ class PostgresDatabase:
         except self._psycopg.Error as error:
             connection = self._connections.get(urgent)
             gone = isinstance(error, self._psycopg.OperationalError) or connection is None or connection.closed
-            if gone and connection is not None:
-                del self._connections[urgent]
-                connection.close()
+            if gone:
+                self._forget(urgent=urgent)
             raise DatabaseError(str(error).strip() or type(error).__name__, gone=bool(gone)) from error

@@ -14,24 +14,28 @@ from crew_router.classify.heuristic import HeuristicClassifier
 from crew_router.classify.protocol import Classifier
 from crew_router.clock import Clock, SystemClock
 from crew_router.identity import IdSource
-from crew_router.line import Line
+from crew_router.learn.experiments.trials import Trials
+from crew_router.learn.learning import Learning, learners_of
+from crew_router.line import Line, Rules
 from crew_router.parts import Parts
 from crew_router.recording import Recorder
 from crew_router.registry import Registry
 from crew_router.rules import rules_of
 from crew_router.servers import Servers
 from crew_router.state.protocol import State
-from crew_router.types import ModelRef
+from crew_router.types import ModelRef, RoutingRequest, TaskType
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
     from crew_router.execute.flows.cascade import Weigh
     from crew_router.execute.gates import Gate
     from crew_router.execute.policy import ExecutionPolicy
+    from crew_router.learn.experiments.plan import Arm
     from crew_router.learn.learned import Learned
     from crew_router.ledger.book import Book
     from crew_router.line import Rules
     from crew_router.settings import RouterConfig
+    from crew_router.strategies import Strategy
 
 MEMORY_LEDGER: Final = "sqlite://"
 MEMORY_STATE: Final = "memory://"
@@ -76,7 +80,13 @@ def assemble(
     state = _state(loaded, state_url, time)
     recorder = Recorder(ledger, state, time, learns=loaded.learning.enabled)
     rng = random.Random(seed)  # noqa: S311 - choices between models are no secret
-    line = Line(classifier or HeuristicClassifier(), with_learned(rules_of(loaded, registry), loaded), rng, IdSource("d").next)
+    rules = with_learned(rules_of(loaded, registry), loaded)
+    line = Line(classifier or HeuristicClassifier(), rules, rng, IdSource("d").next)
+    trials = _trials(loaded, state, time)
+    if loaded.smart_routing:
+        rules = replace(rules, experiment=functools.partial(_arm_for, trials, rules.strategy))
+        line = replace(line, rules=rules)
+    learning = Learning(ledger, state, time, learners=learners_of(_strategies_of(rules)), enabled=loaded.learning.enabled)
     parts = Parts(
         config=loaded,
         registry=registry,
@@ -85,12 +95,15 @@ def assemble(
         state=state,
         ledger=ledger,
         recorder=recorder,
+        learning=learning,
+        trials=trials,
         clock=time,
         declared=declared_models(registry) if given is None else frozenset(model.ref for model in registry.models),
         servers=Servers(time),
         probes_usual_ports=given is None,
     )
-    parts.recorder = replace(recorder, credential=functools.partial(_credential, parts), misfires=parts.misfires)
+    _connect(trials, learning, rules)
+    parts.recorder = replace(recorder, trials=trials, credential=functools.partial(_credential, parts), misfires=parts.misfires)
     parts.executor = _executor(parts, rng, ledger)
     return parts
 
@@ -195,6 +208,44 @@ def storage_urls(config: RouterConfig) -> tuple[str, str]:
     if config.state.url is not None:
         return config.state.url, ledger_url
     return (MEMORY_STATE if ledger_url == MEMORY_LEDGER else _file_url("state.db")), ledger_url
+
+
+def _trials(config: RouterConfig, state: State, clock: Clock) -> Trials:
+    from crew_router.learn.experiments.facade import plan_of  # noqa: PLC0415 - as above
+
+    trials = Trials(state, clock, _strategy_of, enabled=config.experiments_enabled)
+    trials.declare([plan_of(each) for each in config.experiments if each.enabled])
+    return trials
+
+
+def _strategy_of(arm: Arm) -> Strategy | None:
+    from crew_router.strategies import make_strategy  # noqa: PLC0415 - numpy comes when first needed
+
+    if arm.model is not None:
+        return make_strategy("fixed", {"model": arm.model})
+    return None if arm.strategy is None else make_strategy(arm.strategy, arm.parameters)
+
+
+def _arm_for(trials: Trials, own: Strategy, request: RoutingRequest, task: TaskType) -> tuple[str, Strategy] | None:
+    if trials.of(request, task) is None:
+        return None
+    from crew_router.learn.experiments.routing import Trialled  # noqa: PLC0415 - only experiments need it
+
+    return "experiment", Trialled(own, trials)
+
+
+def _connect(trials: Trials, learning: Learning, rules: Rules) -> None:
+    """Let experiments hear of rewards, and the strategies of their arms learn."""
+
+    def changed() -> None:
+        learning.learners = learners_of((*_strategies_of(rules), *trials.strategies))
+
+    learning.heard, trials.changed = trials.heard, changed
+    changed()
+
+
+def _strategies_of(rules: Rules) -> tuple[Strategy, ...]:
+    return rules.strategy, *(strategy for _, strategy in rules.task_strategies.values())
 
 
 def _budget_gate(parts: Parts, ledger: Book) -> Gate:

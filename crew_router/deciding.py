@@ -135,8 +135,10 @@ def strategy_of(line: Line, situation: Situation) -> tuple[str, Strategy]:
     asked = request.strategy or (by_worth if request.willingness_to_pay is not None else None)
     if asked is not None:
         return asked, rules.strategy if asked == rules.strategy_name else _by_name(asked)
-    by_task = rules.task_strategies.get(situation.profile.task_type.value) if rules.task_strategies else None
-    return by_task or rules.experiment or (rules.strategy_name, rules.strategy)
+    task = situation.profile.task_type.value
+    by_task = rules.task_strategies.get(task) if rules.task_strategies else None
+    tried = None if by_task is not None or rules.experiment is None else rules.experiment(request, task)
+    return by_task or tried or (rules.strategy_name, rules.strategy)
 
 
 @cache

@@ -48,7 +48,7 @@ class Rules:
     _: KW_ONLY
     task_strategies: Mapping[TaskType, tuple[str, Strategy]] = field(default_factory=dict[TaskType, "tuple[str, Strategy]"])
     policies: tuple[Policy, ...] = ()
-    experiment: tuple[str, Strategy] | None = None
+    experiment: Callable[[RoutingRequest, TaskType], tuple[str, Strategy] | None] | None = None
     budgets_usd: Mapping[str, float] = field(default_factory=dict[str, float])
     unpriced_allowed: bool = False
     cost_scale_usd: tuple[float, float] = (1e-5, 1.0)

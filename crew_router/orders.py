@@ -43,7 +43,7 @@ class Orders:
 
     def current(self, snapshot: Snapshot) -> Override:
         """Return the order that holds; the ledger is read only when the shared counter has moved, and once at the start."""
-        version = snapshot.sums.get(_COUNTER, ())
+        version = snapshot.sums.get(_COUNTER, {}).get("", ())
         if version != self._version:
             with self._lock:
                 self._known, self._version = self._read(), version
@@ -64,7 +64,7 @@ class Orders:
         self.ledger.flush()
         self.state.count(_COUNTER, (1.0,))
         with self._lock:
-            self._known, self._version = self._read(), self.state.snapshot().sums.get(_COUNTER, ())
+            self._known, self._version = self._read(), self.state.snapshot().sums.get(_COUNTER, {}).get("", ())
 
     def _read(self) -> Override:
         last = self.ledger.last_event((ORDERED, TAKEN_BACK))

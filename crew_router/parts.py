@@ -6,12 +6,13 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crew_router.clock import Clock
 from crew_router.errors import InvalidRequestError, NoCandidateError
-from crew_router.learn.reward import reward_of
+from crew_router.learn.experiments.trials import Trials
+from crew_router.learn.learning import Learning
 from crew_router.ledger.protocol import Ledger
 from crew_router.line import Line, Pool
 from crew_router.misfires import Misfires
@@ -34,7 +35,7 @@ from crew_router.types import (
     TaskType,
     Tier,
 )
-from crew_router.watch import Recent, Watch, watching
+from crew_router.watch import Watch, watching
 
 if TYPE_CHECKING:
     from crew_router.execute.capacity import Capacity
@@ -61,11 +62,12 @@ class Parts:
     state: State
     ledger: Ledger
     recorder: Recorder
+    learning: Learning
+    trials: Trials
     clock: Clock
     declared: frozenset[ModelRef]
     probes_usual_ports: bool
     servers: Servers
-    recent: Recent = field(default_factory=Recent)
     transports: Transports | None = None
     capacity: Capacity | None = None
     budgets: Budgets | None = None
@@ -181,7 +183,7 @@ class Parts:
 
     def watch(self, decision: RoutingDecision) -> contextlib.AbstractContextManager[Watch]:
         """Watch one request to its end."""
-        return watching(decision, recorder=self.recorder, recent=self.recent, clock=self.clock)
+        return watching(decision, recorder=self.recorder, learning=self.learning, clock=self.clock)
 
     def report(
         self,
@@ -210,15 +212,13 @@ class Parts:
             quality=quality,
         )
         self.recorder.reported(outcome)
+        if decision_id is not None:
+            self.learning.reported(decision_id, success=success, quality=quality)
 
     def learn(self, feedback: FeedbackData) -> float:
-        """Take feedback into the ledger and, when learning is on, into the learned weights."""
-        reward = reward_of(feedback)
-        model, task = self._subject(feedback.request_id if feedback.model_id is None else None, feedback.model_id, feedback.task_type)
-        self.ledger.said(feedback, reward=reward, at=self.clock.now())
-        if self.config.learning.enabled:
-            self.state.learn(model, task, reward=reward)
-        return reward
+        """Take feedback into the ledger and, when learning is on, into everything that learns."""
+        model = None if feedback.model_id is None else self.registry.resolve(feedback.model_id).ref
+        return self.learning.take(feedback, model)
 
     def _subject(self, decision_id: str | None, model_id: str | None, task_type: TaskType | str | None) -> tuple[ModelRef, TaskType | None]:
         task = None if task_type is None else TaskType(task_type)
@@ -226,12 +226,8 @@ class Parts:
             return self.registry.resolve(model_id).ref, task
         if decision_id is None:
             raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
-        known = self.recent.get(decision_id)
-        if known is not None:
-            return known[0], task or known[1]
-        decision = self.ledger.decision(decision_id)
-        answered = [attempt.model for attempt in self.ledger.attempts(decision_id) if attempt.ok]
-        return (answered[-1] if answered else decision.selected_model), task or decision.profile.task_type.value
+        known = self.learning.subject(decision_id)
+        return known.model, task or known.task_type
 
     # Look
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from crew_router.clock import Clock
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
+from crew_router.learn.experiments.trials import Trials
 from crew_router.ledger.protocol import Ledger, RequestOutcome
 from crew_router.misfires import Misfires
 from crew_router.state.protocol import Observation, State
@@ -34,11 +35,14 @@ class Recorder:
     learns: bool = True
     credential: Callable[[ModelRef], str | None] | None = None
     misfires: Misfires | None = None
+    trials: Trials | None = None
 
     def decided(self, decision: RoutingDecision, *, text: str) -> None:
         """Take a decision; every effect of a safety rule leaves an audit row."""
         self.state.decided(decision.selected_model)
         self.ledger.decided(decision, text=text)
+        if self.trials is not None:
+            self.trials.decided(decision)
         if decision.effects:
             self.ruled(decision.effects, decision_id=decision.id, model=decision.selected_model)
 
@@ -79,7 +83,8 @@ class Recorder:
 
     def answered(self, response: RoutedResponse, *, latency_s: float) -> None:
         """Take a request that ended with an answer."""
-        self.ledger.finished(
+        self._finished(
+            response.decision,
             RequestOutcome(
                 response.decision.id,
                 model=response.model,
@@ -91,13 +96,14 @@ class Recorder:
                 usage=response.usage,
                 confidence=response.confidence,
                 escalated=_escalated(response),
-            )
+            ),
         )
 
     def failed(self, decision: RoutingDecision, error: BaseException, *, latency_s: float) -> None:
         """Take a request that ended without one; the caller gets the error."""
         attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
-        self.ledger.finished(
+        self._finished(
+            decision,
             RequestOutcome(
                 decision.id,
                 model=decision.selected_model,
@@ -107,8 +113,13 @@ class Recorder:
                 latency_s=latency_s,
                 cost_nano=_sum_nano(attempts),
                 error=_kind_of(error),
-            )
+            ),
         )
+
+    def _finished(self, decision: RoutingDecision, outcome: RequestOutcome) -> None:
+        self.ledger.finished(outcome)
+        if self.trials is not None:
+            self.trials.finished(decision.draw, outcome)
 
     def reported(self, outcome: RequestOutcome) -> None:
         """Take what a caller says an answer or a call of its own came to."""

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from crew_router.classify.protocol import Classifier
     from crew_router.clock import Clock
     from crew_router.execute.executor import Options
+    from crew_router.learn.experiments.facade import Experiments
+    from crew_router.learn.replay.estimators import OffPolicy
+    from crew_router.learn.replay.queue import Reruns
     from crew_router.ledger.protocol import Ledger
     from crew_router.settings import RouterConfig
 
@@ -317,6 +320,31 @@ class Router:
             UnknownDecisionError: The ledger does not hold the decision, and the feedback names no model.
         """
         return self._parts.learn(feedback)
+
+    @property
+    def experiments(self) -> Experiments:
+        """Comparisons of strategies or models on live traffic: start, assign, analyze, stop (A13)."""
+        from crew_router.learn.experiments.facade import Experiments  # noqa: PLC0415 - not needed to decide
+
+        return Experiments(self._parts.trials, baseline=self._parts.config.baseline)
+
+    def replay(self, strategy: str, parameters: Mapping[str, object] | None = None, *, since: float | None = None) -> OffPolicy:
+        """Estimate the mean reward that another strategy would have got on the logged decisions (D11); nothing is called.
+
+        Raises:
+            ConfigurationError: The strategy or a parameter is not known.
+            NoOverlapError: The log says too little of it.
+        """
+        from crew_router.learn.replay.history import judge  # noqa: PLC0415 - not needed to decide
+
+        return judge(self._parts, strategy, parameters or {}, since=since)
+
+    def rerun(self, strategy: str, *, budget_usd: float, since: float | None = None) -> Reruns:
+        """Execute kept prompts again with another strategy, within a budget (D10)."""
+        from crew_router.learn.replay.queue import rerun  # noqa: PLC0415 - as above
+
+        logged = [decision for decision, _ in self._parts.ledger.logged(since=since)]
+        return rerun(self, logged, strategy=strategy, budget_usd=budget_usd)
 
     # Look
 

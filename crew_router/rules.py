@@ -16,7 +16,7 @@ from crew_router.types import ModelRef, TaskType
 
 if TYPE_CHECKING:
     from crew_router.registry import Registry
-    from crew_router.settings import ExperimentSettings, RouterConfig, StrategySettings
+    from crew_router.settings import RouterConfig, StrategySettings
 
 
 def rules_of(config: RouterConfig, registry: Registry) -> Rules:
@@ -36,7 +36,6 @@ def rules_of(config: RouterConfig, registry: Registry) -> Rules:
         _version(config, registry, name),
         task_strategies=_task_strategies(config),
         policies=compile_policies(config.policies, make_strategy=make_strategy, zone=_zone(config.budgets.timezone)),
-        experiment=_experiment(config) if smart else None,
         budgets_usd={scope: limit.limit for scope, limit in config.budgets.limits()},
         unpriced_allowed=config.budgets.unpriced == "allow",
         cost_scale_usd=(config.scoring.cost_low_usd, config.scoring.cost_high_usd),
@@ -85,22 +84,6 @@ def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy
         for task, listed in config.task_types.items()
         if listed.strategy is not None
     }
-
-
-def _experiment(config: RouterConfig) -> tuple[str, Strategy] | None:
-    """Return the first experiment that runs; one at a time, so that arms of two never mix."""
-    running = next((each for each in config.experiments if each.enabled), None) if config.experiments_enabled else None
-    return None if running is None else ("experiment", make_strategy("experiment", _arms(running, config.strategy)))
-
-
-def _arms(settings: ExperimentSettings, control: StrategySettings) -> dict[str, object]:
-    arms: list[dict[str, object]] = []
-    for arm in settings.arms:
-        strategy = arm.strategy or (control if arm.model is None else None)
-        chosen = {} if strategy is None else {"strategy": {"name": strategy.name, "parameters": dict(strategy.parameters)}}
-        model = {} if arm.model is None else {"model": str(arm.model)}
-        arms.append({"name": arm.name, "weight": arm.weight, **chosen, **model})
-    return {"name": settings.name, "arms": arms}
 
 
 def _zone(name: str) -> tzinfo:

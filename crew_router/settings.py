@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crew_router.registry import Registry
 
 Period = Literal["hour", "day", "week", "month", "total"]
+ExperimentMetric = Literal["reward", "success", "quality", "confidence", "cost_usd", "latency_s"]
 PolicyOrder = Literal["safety", "budget", "quality", "latency"]
 
 
@@ -148,7 +149,8 @@ class ArmSettings:
         name: a name that no other arm of the experiment has
         weight: share of the traffic, relative to the other arms
         strategy: the strategy that the arm uses
-        model: the model that the arm uses
+        model: the model that the arm uses; the router's own strategy when neither is given
+        shadow: true lets the arm decide and be logged without being executed
     """
 
     __pydantic_config__ = STRICT
@@ -156,6 +158,7 @@ class ArmSettings:
     weight: Usd = 1.0
     strategy: StrategySettings | None = None
     model: Text | None = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +170,28 @@ class ExperimentSettings:
         arms: at least two arms
         min_samples: outcomes of every arm before a winner may be named
         enabled: false pauses the experiment
+        control: arm that guard-rails compare with, the first by default
+        primary: metric that decides
+        guardrails: how much worse than the control an arm may be, by metric; absolute from 0 to 1, relative for cost_usd and latency_s
+        alpha: probability, from 0 to 1, of ever naming a winner where there is none
+        unit: what always gets the same arm, user, session, run or request
+        task_types: only requests of these task types; all when empty
+        adopt: true gives the winner all requests
+        stages: rising shares in per cent that the second of two arms climbs while guard-rails hold
     """
 
     __pydantic_config__ = STRICT
     name: Text
     arms: Annotated[tuple[ArmSettings, ...], MinLen(2)]
     min_samples: Positive = 100
+    control: Text | None = None
+    primary: ExperimentMetric = "reward"
+    guardrails: Mapping[ExperimentMetric, Usd] = field(default_factory=lambda: {"success": 0.05})
+    alpha: Share = 0.05
+    unit: Literal["user", "session", "run", "request"] = "user"
+    task_types: tuple[TaskType, ...] = ()
+    adopt: bool = True
+    stages: tuple[Usd, ...] = ()
     enabled: bool = True
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ask, config, demo, evaluate, explain, health, mcp, models, policy, route, storage, train
+from crew_router.cli import ab_test, ask, config, demo, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
 from crew_router.cli.console import JsonOption, one_line_errors, say, say_json
 
 app: Final = typer.Typer(
@@ -30,6 +30,8 @@ app.command()(storage.export)
 app.command()(storage.reset)
 app.add_typer(config.app, name="config")
 app.add_typer(policy.app, name="policy")
+app.command()(replay.replay)
+app.add_typer(ab_test.app, name="ab-test")
 
 
 @app.command(name="help")

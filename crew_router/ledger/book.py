@@ -19,6 +19,7 @@ from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTC
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD
+from crew_router.types.vocabulary import ModelRef
 
 if TYPE_CHECKING:
     from crew_router.clock import Clock
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from crew_router.types.request import FeedbackData
 
 _PAGE: Final = 1000
+_ANSWERED: Final = "(SELECT o.model FROM outcomes o WHERE o.decision_id = d.id AND o.success = 1 ORDER BY o.seq DESC LIMIT 1)"
+_REWARD: Final = "(SELECT f.reward FROM feedback f WHERE f.decision_id = d.id ORDER BY f.seq DESC LIMIT 1)"
+_QUALITY: Final = "(SELECT coalesce(o.quality, o.success) FROM outcomes o WHERE o.decision_id = d.id ORDER BY o.seq DESC LIMIT 1)"
 
 
 class Book:
@@ -111,6 +115,33 @@ class Book:
         """Read the attempts of a decision, in order."""
         sql = f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempts WHERE decision_id = ? AND project = ? ORDER BY number, seq"  # noqa: S608 - constants
         return tuple(map(rows.attempt_of, self._read(sql, (decision_id, self._project))))
+
+    def feedback(self, decision_id: str) -> tuple[FeedbackData, ...]:
+        """Read what was said of a decision, oldest first."""
+        sql = f"SELECT {rows.FEEDBACK_COLUMNS} FROM feedback WHERE decision_id = ? AND project = ? ORDER BY seq"  # noqa: S608 - constants
+        return tuple(map(rows.feedback_of, self._read(sql, (decision_id, self._project))))
+
+    def run(self, run_id: str) -> tuple[tuple[RoutingDecision, ModelRef], ...]:
+        """Read the decisions of a run in order of time, each with the model that answered, else the chosen one."""
+        sql = f"SELECT d.body, {_ANSWERED} FROM decisions d WHERE d.run_id = ? AND d.project = ? ORDER BY d.at, d.seq"  # noqa: S608 - constants
+        found = self._read(sql, (run_id, self._project))
+        made = [(RoutingDecision.from_dict(json.loads(str(body))), model) for body, model in found]
+        return tuple((decision, decision.selected_model if model is None else ModelRef(str(model))) for decision, model in made)
+
+    def logged(self, *, since: float | None = None, until: float | None = None) -> Iterator[tuple[RoutingDecision, float | None]]:
+        """Read decisions in order of time, a page at a time, each with its reward.
+
+        It is that of the newest feedback, else the quality of its newest outcome, else 1 or 0 for its success, else none.
+        """
+        sql = (
+            f"SELECT d.at, d.seq, d.body, coalesce({_REWARD}, {_QUALITY}) FROM decisions d "  # noqa: S608 - constants
+            f"WHERE d.project = ? AND d.at >= ? AND d.at < ? AND (d.at > ? OR d.seq > ?) ORDER BY d.at, d.seq LIMIT {_PAGE}"
+        )
+        at, seq, end = self._start() if since is None else since, -1, 1e300 if until is None else until
+        while page := self._read(sql, (self._project, at, end, at, seq)):
+            for row in page:
+                yield RoutingDecision.from_dict(json.loads(str(row[2]))), None if row[3] is None else float(row[3])
+            at, seq = float(page[-1][0] or 0), int(page[-1][1] or 0)
 
     def outcomes(self, *, since: float | None = None, until: float | None = None) -> Iterator[RequestOutcome]:
         """Read outcomes in order of time, a page at a time."""

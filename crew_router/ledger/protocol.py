@@ -72,6 +72,18 @@ class Ledger(Protocol):
         """Read the attempts of a decision, in order."""
         ...
 
+    def feedback(self, decision_id: str) -> tuple[FeedbackData, ...]:
+        """Read what was said of a decision, oldest first."""
+        ...
+
+    def run(self, run_id: str) -> tuple[tuple[RoutingDecision, ModelRef], ...]:
+        """Read the decisions of a run in order of time, each with the model that answered, else the chosen one."""
+        ...
+
+    def logged(self, *, since: float | None = None, until: float | None = None) -> Iterator[tuple[RoutingDecision, float | None]]:
+        """Read decisions in order of time, each with its reward: that of the newest feedback, else of its outcome, else none."""
+        ...
+
     def outcomes(self, *, since: float | None = None, until: float | None = None) -> Iterator[RequestOutcome]:
         """Read outcomes in order of time."""
         ...

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from crew_router.codec import decision_to_dict
 from crew_router.ledger.protocol import RequestOutcome
 from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.request import FeedbackData
 from crew_router.types.vocabulary import ErrorKind, ModelRef, Risk, TaskType
 
 if TYPE_CHECKING:
     from crew_router.ledger.schema import Row
     from crew_router.types.decision import RoutingDecision
-    from crew_router.types.request import FeedbackData
 
 _MESSAGE_CHARS: Final = 500
 _SECRETS: Final = re.compile(
@@ -195,6 +195,26 @@ def feedback_row(project: str, feedback: FeedbackData, reward: float, at: float,
         clean(feedback.comment) if keep_text else "",
         reward,
     )
+
+
+def feedback_of(row: Row) -> FeedbackData:
+    """Read feedback back; the row has the columns of :data:`FEEDBACK_COLUMNS`."""
+    cells: Any = row
+    decision, model, task, outcome, quality, merged, reverted, rating, comment = cells
+    return FeedbackData(
+        decision,
+        model_id=model,
+        task_type=None if task is None else TaskType(task),
+        outcome=outcome,
+        quality_score=quality,
+        pr_merged=None if merged is None else bool(merged),
+        pr_reverted=None if reverted is None else bool(reverted),
+        user_rating=rating,
+        comment=comment or "",
+    )
+
+
+FEEDBACK_COLUMNS: Final = "decision_id, model, task_type, outcome, quality_score, pr_merged, pr_reverted, user_rating, comment"
 
 
 def audit_row(project: str, event: str, detail: Mapping[str, object], at: float) -> Row:

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from crew_router.state.store import Document
     from crew_router.types.outcome import CircuitBreakerState, PerformanceMetrics, Snapshot
     from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 
@@ -78,6 +79,22 @@ class State(Protocol):
 
     def counts(self, name: str) -> tuple[float, ...]:
         """Return named sums as far as this process knows them; empty when nothing was added."""
+        ...
+
+    def document(self, name: str) -> Document:
+        """Read a text that processes share, as the plans of experiments.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        ...
+
+    def swap(self, name: str, text: str, *, expected: int) -> bool:
+        """Write such a text if nobody else did since it was read.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
         ...
 
     def mark_reachable(self, model: ModelRef, *, reachable: bool) -> None:

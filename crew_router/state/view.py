@@ -88,7 +88,7 @@ class View:
     def count(self, name: str, values: Vector) -> tuple[Key, Vector]:
         """Add to named sums."""
         key: Key = ("sum", name)
-        self.replace(sums={**self.snapshot.sums, name: self._grown(key, values)})
+        self.replace(sums=summed(self.snapshot.sums, {name: self._grown(key, values)}))
         return key, values
 
     def decided(self, provider: str) -> None:
@@ -139,7 +139,8 @@ class View:
         return grown
 
     def _recount(self, keys: Iterable[Key], *, now: float) -> None:
-        performance, weights, sums = dict(self.snapshot.performance), dict(self.snapshot.weights), dict(self.snapshot.sums)
+        performance, weights = dict(self.snapshot.performance), dict(self.snapshot.weights)
+        sums: dict[str, Vector] = {}
         for kind, name in keys:
             vector = self.vectors[kind, name]
             if kind == "perf":
@@ -151,10 +152,29 @@ class View:
                 self._live[unquote(name)] = vector
             else:
                 sums[name] = vector
-        self.replace(performance=performance, weights=weights, sums=sums, multipliers=multipliers_of(self._live, now=now))
+        self.replace(
+            performance=performance,
+            weights=weights,
+            multipliers=multipliers_of(self._live, now=now),
+            sums=summed(self.snapshot.sums, sums),
+        )
 
 
 def shares_of(providers: Iterable[str]) -> Mapping[str, float]:
     """Return each provider's share of the decisions."""
     counts = Counter(providers)
     return {provider: count / counts.total() for provider, count in counts.items()}
+
+
+def summed(sums: Mapping[str, Mapping[str, Vector]], changed: Mapping[str, Vector]) -> Mapping[str, Mapping[str, Vector]]:
+    """Return named sums with some of them replaced; only the groups that change are copied."""
+    if not changed:
+        return sums
+    grown, fresh = dict(sums), dict[str, dict[str, Vector]]()
+    for name, vector in changed.items():
+        group, _, rest = name.partition("/")
+        if group not in fresh:
+            fresh[group] = dict(sums.get(group, {}))
+        fresh[group][rest] = vector
+    grown.update(fresh)
+    return grown

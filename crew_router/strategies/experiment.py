@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
+from crew_router.learn.experiments.assignment import arm_by_chance, arm_of
 from crew_router.strategies.protocol import Choice, Strategy, checked, make_strategy, strategy
 from crew_router.types import Draw, Evidence, RoutingRequest
 
@@ -65,18 +65,9 @@ class Experiment:
         """Return the arm of a request and its share of the traffic."""
         unit = request.user_id or request.session_id or request.run_id
         total = sum(arm.weight for arm in self._arms)
-        at = (rng.random() if unit is None else _position(self.name, unit)) * total
-        for arm in self._arms:
-            at -= arm.weight
-            if at < 0:
-                return arm, arm.weight / total
-        last = next(arm for arm in reversed(self._arms) if arm.weight)
-        return last, last.weight / total
-
-
-def _position(experiment: str, unit: str) -> float:
-    digest = hashlib.blake2b(f"{experiment}\0{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+        shares = {arm.name: arm.weight / total for arm in self._arms}
+        name = arm_by_chance(shares, rng) if unit is None else arm_of(self.name, unit, shares)
+        return next(arm for arm in self._arms if arm.name == name), shares[name]
 
 
 def _arm(written: Mapping[str, object]) -> _Arm:

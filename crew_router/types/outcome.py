@@ -152,8 +152,8 @@ class Snapshot:
 
     ``weights`` are learned weights 0..1 (A12), ``multipliers`` the provider multipliers 0.5-2 (B1), ``provider_share`` each
     provider's share of the last 100 decisions, ``spend_left_nano`` what budgets have left by scope name, ``busy_until`` the
-    seconds since the epoch until which a model's rate window is full, ``in_flight`` its calls under way, ``sums`` the named
-    sums that all processes share (experiments, bandits).
+    seconds since the epoch until which a model's rate window is full, ``in_flight`` its calls under way. ``sums`` are the named
+    sums that processes share, by the part of their name before the first ``/`` and by the rest.
     """
 
     version: int = 0
@@ -170,4 +170,4 @@ class Snapshot:
     unreachable: frozenset[ModelRef] = frozenset()
     busy_until: Mapping[ModelRef, float] = field(default_factory=dict[ModelRef, float])
     in_flight: Mapping[ModelRef, int] = field(default_factory=dict[ModelRef, int])
-    sums: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
+    sums: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict[str, Mapping[str, tuple[float, ...]]])

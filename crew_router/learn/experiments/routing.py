@@ -1,0 +1,74 @@
+"""A strategy that gives each request to the arm of a running experiment, else to the router's own strategy."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from crew_router.learn.experiments.assignment import arm_by_chance, arm_of, unit_of
+from crew_router.learn.experiments.trials import Running, Trials
+from crew_router.strategies.protocol import Choice
+from crew_router.types import Draw, Evidence
+
+if TYPE_CHECKING:
+    from crew_router.columns import Flags
+    from crew_router.scoring import Scores
+    from crew_router.situation import Situation
+    from crew_router.strategies import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Trialled:
+    """Wraps the router's own strategy; a request that names a strategy or forces a model takes part in no experiment.
+
+    The propensity of a choice is that of its model over all arms: the shares of the arms that choose it, added up.
+    """
+
+    own: Strategy
+    trials: Trials
+
+    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+        """Choose as the arm does that the unit of this request belongs to."""
+        running = self.trials.of(situation.request, situation.profile.task_type.value)
+        if running is None:
+            return self.own.choose(situation, scores, eligible=eligible, rng=rng)
+        experiment = running.experiment
+        shares = experiment.shares()
+        unit = unit_of(experiment, situation.request)
+        mine = arm_by_chance(shares, rng) if unit is None else arm_of(experiment.name, unit, shares)
+        choices = {
+            arm.name: self._strategy(running, arm.name).choose(situation, scores, eligible=eligible, rng=rng)
+            for arm in experiment.arms
+            if arm.shadow or shares[arm.name] > 0
+        }
+        return _assigned(running, mine, choices=choices, shares=shares, situation=situation)
+
+    def _strategy(self, running: Running, arm: str) -> Strategy:
+        return running.strategies.get(arm, self.own)
+
+
+def _assigned(running: Running, mine: str, *, choices: dict[str, Choice], shares: dict[str, float], situation: Situation) -> Choice:
+    experiment, choice = running.experiment, choices[mine]
+    at, now = choice.order[0], situation.now
+    refs = situation.columns.refs
+    shadows = {arm.name: choices[arm.name].order[0] for arm in experiment.arms if arm.shadow}
+    detail = {
+        **choice.draw.detail,
+        "stage": float(experiment.stage),
+        "share": shares[mine],
+        **{f"shadow:{name}": float(place == at) for name, place in shadows.items()},
+    }
+    notes = (
+        Evidence("experiment", f"{experiment.name}: arm {mine}, which gets {shares[mine]:.0%}", 1.0, now),
+        *(Evidence(f"shadow:{name}", f"{refs[place]} would be called", 0.0, now) for name, place in shadows.items()),
+    )
+    propensity = sum(share * _chance(choices[name], at) for name, share in shares.items() if name in choices)
+    draw = Draw(experiment.name, mine, detail)
+    return replace(choice, propensity=min(propensity, 1.0), draw=draw, notes=(*choice.notes, *notes))
+
+
+def _chance(choice: Choice, at: int) -> float:
+    if choice.chances is not None:
+        return choice.chances.get(at, 0.0)
+    return choice.propensity if choice.order[0] == at else 0.0

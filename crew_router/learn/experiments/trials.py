@@ -1,0 +1,247 @@
+"""The experiments that run: who gets which arm, what each arm comes to, and what is concluded."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from crew_router.errors import InvalidRequestError
+from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group, moved_on
+from crew_router.learn.experiments.assignment import unit_of
+from crew_router.learn.experiments.plan import Arm, Experiment
+from crew_router.state.store import StoreError
+
+if TYPE_CHECKING:
+    from crew_router.clock import Clock
+    from crew_router.learn.feedback import Answered
+    from crew_router.ledger.protocol import RequestOutcome
+    from crew_router.state.protocol import State
+    from crew_router.strategies import Strategy
+    from crew_router.types import Draw, RoutingDecision, RoutingRequest
+
+_DOCUMENT: Final = "experiments"
+_REFRESH_S: Final = 1.0
+_UNITS_KEPT: Final = 100_000
+_TRIES: Final = 20
+_PLAN: Final = ("arms", "control", "primary", "guardrails", "min_samples", "alpha", "unit", "task_types", "adopt", "stages")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An experiment with the strategies of its arms; an arm without one uses the router's own."""
+
+    experiment: Experiment
+    strategies: Mapping[str, Strategy]
+
+
+class Trials:
+    """Holds the experiments of one project; every process sees what another starts or concludes within about a second.
+
+    Args:
+        state: Where plans and counts are shared.
+        clock: Time.
+        build: Makes the strategy of an arm, ``None`` for the router's own.
+        enabled: False (``ROUTING_AB_TEST_ENABLED``) gives every request to the router's own strategy.
+    """
+
+    def __init__(self, state: State, clock: Clock, build: Callable[[Arm], Strategy | None], *, enabled: bool = True) -> None:
+        self._state, self._clock, self._build, self._enabled = state, clock, build, enabled
+        self._running: tuple[Running, ...] = ()
+        self._version, self._read_at = -1, clock.monotonic()
+        self._units: dict[tuple[str, int, str], None] = {}
+        self._lock = threading.RLock()
+        self.changed: Callable[[], None] = lambda: None
+
+    # Plans
+
+    @property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """Every experiment, in the order in which they are offered requests."""
+        self.refresh(force=True)
+        return tuple(each.experiment for each in self._running)
+
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The strategies of all arms."""
+        return tuple(strategy for each in self._running for strategy in each.strategies.values())
+
+    def named(self, name: str) -> Experiment:
+        """Return an experiment.
+
+        Raises:
+            InvalidRequestError: There is none of that name.
+        """
+        for experiment in self.experiments:
+            if experiment.name == name:
+                return experiment
+        raise InvalidRequestError("experiment", name, expected=f"one of {[each.name for each in self.experiments]}")
+
+    def declare(self, experiments: Sequence[Experiment]) -> None:
+        """Add the experiments of the configuration; what they came to so far stays, and a changed plan is a new split."""
+
+        def added(known: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
+            by_name = {each.name: each for each in known}
+            merged = {each.name: _continued(each, by_name.get(each.name)) for each in experiments}
+            return (*(merged.pop(each.name, each) for each in known), *merged.values())
+
+        if experiments:
+            self._change(added)
+
+    def put(self, experiment: Experiment) -> None:
+        """Start an experiment, or change one."""
+        self._change(lambda known: (*(each for each in known if each.name != experiment.name), experiment))
+
+    def report(self, name: str) -> Report:
+        """Return what an experiment shows."""
+        return analyze(self.named(name), self._state.snapshot().sums)
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Read what other processes changed, at most once a second."""
+        if not force and self._clock.monotonic() - self._read_at < _REFRESH_S:
+            return
+        self._read_at = self._clock.monotonic()
+        try:
+            document = self._state.document(_DOCUMENT)
+        except StoreError as error:
+            _log.warning("experiments go on as known here: %s", error)
+            return
+        self._take(document.version, _read(document.text))
+
+    # Assignment
+
+    def of(self, request: RoutingRequest, task_type: str) -> Running | None:
+        """Return the experiment that a request takes part in: the first that is for its task type and goes on."""
+        if not self._enabled or request.force_model is not None:
+            return None
+        for each in self._running:
+            experiment = each.experiment
+            goes_on = experiment.status == "running" or (experiment.status == "won" and experiment.adopt)
+            if goes_on and (not experiment.task_types or task_type in experiment.task_types):
+                return each
+        return None
+
+    # Counting
+
+    def decided(self, decision: RoutingDecision) -> None:
+        """Count a unit of an arm once, and what shadow arms would have done."""
+        self.refresh()
+        experiment = self._open(decision.draw)
+        if experiment is None:
+            return
+        stage = int(decision.draw.detail.get("stage", 0.0))
+        shares = experiment.shares(stage) if experiment.stages else experiment.shares()
+        if self._is_new(experiment, stage, decision):
+            for name, share in shares.items():
+                if share > 0:
+                    self._state.count(f"{group(experiment.name, stage)}/{name}:{UNITS}", (float(name == decision.draw.arm), share))
+        for arm in experiment.arms:
+            same = decision.draw.detail.get(f"shadow:{arm.name}")
+            if same is not None:
+                self._count(decision.draw, f"{arm.name}:shadow", same)
+
+    def finished(self, draw: Draw, outcome: RequestOutcome) -> None:
+        """Count what a request came to."""
+        if self._open(draw) is None:
+            return
+        figures = {
+            "success": float(outcome.success),
+            "cost_usd": None if outcome.cost_nano is None else outcome.cost_nano / 1e9,
+            "latency_s": outcome.latency_s,
+            "confidence": outcome.confidence,
+        }
+        for metric, value in figures.items():
+            if value is not None:
+                self._count(draw, f"{draw.arm}:{metric}", value)
+        self._conclude(draw)
+
+    def heard(self, subject: Answered, reward: float, previous: float | None) -> None:
+        """Count a reward, or correct one."""
+        draw = subject.draw
+        if draw is None or self._open(draw) is None:
+            return
+        for name in ("reward", f"reward@{subject.task_type}"):
+            self._count(draw, f"{draw.arm}:{name}", reward, was=previous)
+        self._conclude(draw)
+
+    # Inside
+
+    def _count(self, draw: Draw, name: str, value: float, was: float | None = None) -> None:
+        prefix = group(str(draw.experiment), int(draw.detail.get("stage", 0.0)))
+        moved = (1.0, value, value * value) if was is None else (0.0, value - was, value * value - was * was)
+        self._state.count(f"{prefix}/{name}", moved)
+
+    def _open(self, draw: Draw) -> Experiment | None:
+        if draw.experiment is None:
+            return None
+        return next((each.experiment for each in self._running if each.experiment.name == draw.experiment), None)
+
+    def _is_new(self, experiment: Experiment, stage: int, decision: RoutingDecision) -> bool:
+        """Tell whether a unit is counted for the first time; requests of nobody are units of their own."""
+        unit = unit_of(experiment, decision.request)
+        if unit is None:
+            return True
+        key = (experiment.name, stage, unit)
+        with self._lock:
+            fresh = key not in self._units
+            self._units[key] = None
+            while len(self._units) > _UNITS_KEPT:
+                del self._units[next(iter(self._units))]
+        return fresh
+
+    def _conclude(self, draw: Draw) -> None:
+        experiment = self._open(draw)
+        if experiment is None or experiment.status != "running":
+            return
+        after = moved_on(experiment, analyze(experiment, self._state.snapshot().sums))
+        if after != experiment:
+            _log.info("experiment %s: %s, stage %d, winner %r", after.name, after.status, after.stage, after.winner)
+            # Only from where it stood: another process may have concluded the same already.
+            self._change(lambda known: tuple(after if each == experiment else each for each in known))
+
+    def _change(self, change: Callable[[tuple[Experiment, ...]], tuple[Experiment, ...]]) -> None:
+        for _ in range(_TRIES):
+            try:
+                document = self._state.document(_DOCUMENT)
+                known = _read(document.text)
+                after = change(known)
+                if after == known or self._state.swap(_DOCUMENT, _written(after), expected=document.version):
+                    self._take(document.version + (after != known), after)
+                    return
+            except StoreError as error:
+                _log.warning("experiments are changed in this process only: %s", error)
+                self._take(self._version, change(tuple(each.experiment for each in self._running)), force=True)
+                return
+        _log.warning("experiments were changed by others %d times in a row; this change is left out", _TRIES)
+
+    def _take(self, version: int, experiments: tuple[Experiment, ...], *, force: bool = False) -> None:
+        with self._lock:
+            if version == self._version and not force:
+                return
+            self._version = version
+            self._running = tuple(Running(each, self._built(each.arms)) for each in experiments)
+        self.changed()
+
+    def _built(self, arms: Iterable[Arm]) -> dict[str, Strategy]:
+        made = ((arm.name, self._build(arm)) for arm in arms)
+        return {name: strategy for name, strategy in made if strategy is not None}
+
+
+def _continued(plan: Experiment, known: Experiment | None) -> Experiment:
+    if known is None:
+        return plan
+    if all(getattr(plan, name) == getattr(known, name) for name in _PLAN):
+        return known
+    return replace(plan, stage=0 if plan.stages else known.stage + 1)
+
+
+def _read(text: str) -> tuple[Experiment, ...]:
+    return tuple(map(Experiment.from_dict, json.loads(text))) if text else ()
+
+
+def _written(experiments: Sequence[Experiment]) -> str:
+    return json.dumps([each.to_dict() for each in experiments])

@@ -1,0 +1,137 @@
+"""What becomes of feedback that is late, repeated or contradicted (requirement A12; the rules stand in ``docs/learning.md``).
+
+Feedback on one answer is one statement that may be made piece by piece: each field keeps what was said of it last. The reward
+of an answer is that of the whole statement (``CONTRACT.md`` rule 4).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from crew_router.learn.reward import reward_of
+from crew_router.types import FeedbackData, ModelRef, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.types import Draw, RequestProfile
+
+Sums = Mapping[str, Mapping[str, tuple[float, ...]]]
+Addition = tuple[str, tuple[float, ...]]
+RUN: Final = "run:"
+_SAID: Final = ("outcome", "quality_score", "pr_merged", "pr_reverted", "user_rating")
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A reward for one answer, as learners take it.
+
+    Args:
+        model: Who answered.
+        task_type: What for.
+        reward: 0..1.
+        previous: The reward that this one corrects, ``None`` for the first.
+        profile: What was read from the request, where it is known.
+        weight: Share of the reward that this answer deserves; below 1 for early steps of a run.
+        of_run: Whether it is the result of a whole run.
+        marks: Where learners put the reward that is corrected, by learner.
+    """
+
+    model: ModelRef
+    task_type: TaskType | None
+    _: KW_ONLY
+    reward: float
+    previous: float | None = None
+    profile: RequestProfile | None = None
+    weight: float = 1.0
+    of_run: bool = False
+    marks: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a learner makes of a credit: numbers to add to shared sums, and a mark to find them by when it is corrected."""
+
+    additions: tuple[Addition, ...]
+    mark: float
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A strategy that learns from rewards; its own numbers are sums that all processes share."""
+
+    @property
+    def memory_name(self) -> str:
+        """Name of its numbers; two learners of one name share them."""
+        ...
+
+    @property
+    def step_discount(self) -> float:
+        """Share of a run's result that each step further from the end keeps."""
+        ...
+
+    def lesson(self, credit: Credit, sums: Sums) -> Lesson | None:
+        """Return what a credit adds, or ``None`` when it is not for this learner."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Who answered a request, what for, and what was said of it."""
+
+    model: ModelRef
+    task_type: TaskType | None
+    _: KW_ONLY
+    profile: RequestProfile | None = None
+    strategy: str = ""
+    draw: Draw | None = None
+    said: FeedbackData | None = None
+    marks: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+class Recent:
+    """The newest answered decisions of this process, so that what is said of them at once needs no read.
+
+    Args:
+        keep: How many decisions are remembered.
+    """
+
+    def __init__(self, keep: int = 4096) -> None:
+        self._keep = keep
+        self._answered: dict[str, Answered] = {}
+        self._lock = threading.Lock()
+
+    def put(self, decision_id: str, answered: Answered) -> None:
+        """Remember a decision, and forget the oldest beyond the limit."""
+        with self._lock:
+            self._answered[decision_id] = answered
+            while len(self._answered) > self._keep:
+                del self._answered[next(iter(self._answered))]
+
+    def get(self, decision_id: str) -> Answered | None:
+        """Return who answered and for what, or ``None`` when the decision is older or another process's."""
+        return self._answered.get(decision_id)
+
+
+def whole(earlier: FeedbackData | None, new: FeedbackData) -> FeedbackData:
+    """Return everything that was said of an answer; of two contradicting statements the newer holds.
+
+    Example:
+        >>> whole(FeedbackData("d-1", outcome="success"), FeedbackData("d-1", user_rating=1)).outcome
+        'success'
+    """
+    if earlier is None:
+        return new
+    changed = {name: getattr(new, name) for name in _SAID if getattr(new, name) is not None}
+    return replace(earlier, **changed)
+
+
+def same(earlier: FeedbackData | None, later: FeedbackData) -> bool:
+    """Tell whether nothing that counts was added, as when feedback is delivered twice."""
+    return earlier is not None and all(getattr(earlier, name) == getattr(later, name) for name in _SAID)
+
+
+def reward_before(earlier: FeedbackData | None) -> float | None:
+    """Return the reward that was learnt so far."""
+    return None if earlier is None else reward_of(earlier)

@@ -47,8 +47,10 @@ def spend(url, durability, limit, requests, seed, kill_at, log):  # noqa: PLR091
             try:
                 reservation = budgets.reserve((scope,), UPPER_NANO, lasts_s=LASTS_S)
             except BudgetExceededError:
+                waits.append(time.perf_counter() - begun)
                 time.sleep(0.2)
-            waits.append(time.perf_counter() - begun)
+            else:
+                waits.append(time.perf_counter() - begun)
         if reservation is None:
             refused += 1
             break

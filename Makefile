@@ -21,10 +21,10 @@ environment:
 	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
 endif
 
-.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain
+.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain train-classifier
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 install: environment ## Make .venv with everything a developer wants
 
@@ -65,6 +65,9 @@ unit: environment
 
 bench: environment ## Measure what DESIGN promises, as ratios in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, a minute
+	$(PY) benchmarks/classifier/train.py
 
 docs: environment ## Check links and run the examples of the documents
 	$(PY) -m pytest tests/docs -q

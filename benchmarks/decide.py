@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crew_router import deciding
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.columns import columns_of
 from crew_router.filters import surviving
 from crew_router.identity import IdSource
@@ -116,7 +116,7 @@ def main() -> None:
 def _table(count: int, repeats: int) -> None:
     models = registry(count)
     pool = Pool(models, columns_of(models), np.ones(count, dtype=np.bool_), "v")
-    snapshot, classifier = history(models), HeuristicClassifier()
+    snapshot, classifier = history(models), TextClassifier()
     profile = classifier.classify(REQUEST)
     rules = Rules(
         Weights(), {TASK: TaskPreference((models[0].ref,), (models[1].ref,))}, "weighted", make_strategy("weighted"), "bench", "v"

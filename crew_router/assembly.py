@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.classify.protocol import Classifier
 from crew_router.clock import Clock, SystemClock
 from crew_router.identity import IdSource
@@ -81,7 +81,7 @@ def assemble(
     recorder = Recorder(ledger, state, time, learns=loaded.learning.enabled)
     rng = random.Random(seed)  # noqa: S311 - choices between models are no secret
     rules = with_learned(rules_of(loaded, registry), loaded)
-    line = Line(classifier or HeuristicClassifier(), rules, rng, IdSource("d").next)
+    line = Line(classifier or TextClassifier(), rules, rng, IdSource("d").next)
     trials = _trials(loaded, state, time)
     if loaded.smart_routing:
         rules = replace(rules, experiment=functools.partial(_arm_for, trials, rules.strategy))

@@ -7,7 +7,7 @@ import random
 import numpy as np
 from decision_pools import NOW, model, pool
 
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.identity import IdSource
 from crew_router.learn.feedback import Credit
 from crew_router.line import Line, Rules
@@ -37,7 +37,7 @@ class World:
         self.pool = pool(models)
         self.strategy = make_strategy(strategy, parameters)
         rules = Rules(Weights(), {}, strategy, self.strategy, "test", "v")
-        self.line = Line(HeuristicClassifier(), rules, random.Random(seed), IdSource("d").next)
+        self.line = Line(TextClassifier(), rules, random.Random(seed), IdSource("d").next)
         self.truth = np.random.default_rng(seed + 1)
         self.snapshot = Snapshot()
         self.waiting = []

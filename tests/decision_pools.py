@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.columns import columns_of
 from crew_router.identity import IdSource
 from crew_router.line import Line, Pool, Rules
@@ -64,7 +64,7 @@ def line(
 ) -> Line:
     """Return a line with a strategy and no configuration; ``rules`` are further fields of :class:`Rules`."""
     plain = Rules(Weights(), preferences or {}, strategy, make_strategy(strategy, parameters), "test", "v")
-    return Line(HeuristicClassifier(), replace(plain, **(rules or {})), random.Random(seed), IdSource("d").next)  # type: ignore[arg-type]  # tests name real fields
+    return Line(TextClassifier(), replace(plain, **(rules or {})), random.Random(seed), IdSource("d").next)  # type: ignore[arg-type]  # tests name real fields
 
 
 def decide(

@@ -8,7 +8,7 @@ from typing import Any
 from wire_server import Fault, WireServer
 
 from crew_router import Router, RoutingRequest
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.types import RequestProfile
 
 _CAPABILITIES = ["tools", "json", "streaming"]
@@ -56,7 +56,7 @@ def cascading_router(*names: str) -> Router:
     return Router({**with_senses(pool(standing_wire(), *names)), "policies": [always], "escalation": strict})
 
 
-class Listening(HeuristicClassifier):
+class Listening(TextClassifier):
     """A classifier that keeps the requests it reads."""
 
     def __init__(self) -> None:

@@ -124,9 +124,9 @@ def _recorded(answer: Answer) -> RecordedOutcome:
 
 
 def _by_task(name: str, known: Sequence[Task]) -> dict[TaskType, float]:
-    from crew_router.classify.heuristic import HeuristicClassifier  # noqa: PLC0415 - the same reading that the router makes
+    from crew_router.classify.classifier import TextClassifier  # noqa: PLC0415 - the same reading that the router makes
 
-    classifier = HeuristicClassifier()
+    classifier = TextClassifier()
     scores: dict[TaskType, list[float]] = {}
     for task in known:
         read = classifier.classify(RoutingRequest(task_description=task.prompt)).task_type.value

@@ -1,8 +1,8 @@
-"""The rule-based classifier: what it reads, and that the caller's word wins."""
+"""The classifier: what it reads, and that the caller's word wins."""
 
 import pytest
 
-from crew_router.classify.heuristic import HeuristicClassifier
+from crew_router.classify.classifier import TextClassifier
 from crew_router.classify.risk import iban_ok, luhn_ok
 from crew_router.classify.text import read_text
 from crew_router.classify.tokens import estimate_tokens
@@ -11,7 +11,7 @@ from crew_router.types import ModelCapability, Risk, RoutingRequest, TaskType
 
 def read(text="", **said):
     """Return the profile of a text."""
-    return HeuristicClassifier().classify(RoutingRequest(task_description=text, **said))
+    return TextClassifier().classify(RoutingRequest(task_description=text, **said))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Hashed features of a text: words, pairs of words, pieces of words, and its build.
+
+Every feature is a substring of the text's bytes (or two of them), and the hash of any substring is the difference of two
+prefix sums, so a text costs a fixed number of array operations whatever its length and no loop over its n-grams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.uint32]
+    Floats = NDArray[np.float32]
+
+HEAD_BYTES: Final = 2_400
+TAIL_BYTES: Final = 800
+SLOT_BITS: Final = 20
+_MOST: Final = HEAD_BYTES + TAIL_BYTES + 16
+_BASE: Final = 0x01000193
+_SPACE, _WORD, _MARK = 0, 1, 2
+_GRAMS: Final = (3, 4, 5)
+_ONE, _TWO, _OPENING, _SENTENCE, _CLOSING, _SKIP = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491)
+_OPENING_WORDS: Final = 4
+_CLOSING_WORDS: Final = 6
+_LENGTHS: Final = (30, 60, 120, 250, 500, 1000, 2000)  # characters at which a text is of another kind
+SHAPE: Final = len(_LENGTHS) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Slots of every occurrence: of words and what is made of them, of pieces of words, and of the bare words; and the build."""
+
+    words: Ints
+    grams: Ints
+    bare: Ints
+    shape: Floats
+
+
+def hashes_of(text: str) -> Hashes:
+    """Return the features of a capped head and tail of a text; any text has some."""
+    raw = _capped(text)
+    data = np.frombuffer(b"  " + raw + b"  ", np.uint8)
+    kinds = _kinds()[data]
+    sums, inverses = _prefix_sums(data)
+    bare = _bare_words(kinds, sums, inverses)
+    words = _word_features(*bare)
+    return Hashes(_slots(words), _slots(_gram_hashes(kinds, sums, inverses)), _slots(bare[0]), _shape(raw))
+
+
+def _capped(text: str) -> bytes:
+    # Characters are cut before they are encoded, so that ten megabytes cost no more than the cap.
+    if len(text) > HEAD_BYTES + TAIL_BYTES:
+        text = f"{text[:HEAD_BYTES]}\n{text[-TAIL_BYTES:]}"
+    raw = text.lower().encode("utf-8", "replace")
+    return raw if len(raw) <= HEAD_BYTES + TAIL_BYTES else raw[:HEAD_BYTES] + raw[-TAIL_BYTES:]
+
+
+@cache
+def _kinds() -> NDArray[np.uint8]:
+    kinds = np.full(256, _MARK, np.uint8)
+    kinds[: ord(" ") + 1] = _SPACE
+    for mark in b"abcdefghijklmnopqrstuvwxyz0123456789_":
+        kinds[mark] = _WORD
+    kinds[0x80:] = _WORD
+    return kinds
+
+
+@cache
+def _powers() -> tuple[Ints, Ints]:
+    powers, inverses = np.ones(_MOST, np.uint32), np.ones(_MOST, np.uint32)
+    inverse = pow(_BASE, -1, 1 << 32)
+    for at in range(1, _MOST):
+        powers[at] = int(powers[at - 1]) * _BASE & 0xFFFFFFFF
+        inverses[at] = int(inverses[at - 1]) * inverse & 0xFFFFFFFF
+    return powers, inverses
+
+
+def _prefix_sums(data: NDArray[np.uint8]) -> tuple[Ints, Ints]:
+    powers, inverses = _powers()
+    sums = np.zeros(len(data) + 1, np.uint32)
+    np.cumsum((data.astype(np.uint32) + np.uint32(1)) * powers[: len(data)], dtype=np.uint32, out=sums[1:])
+    return sums, inverses
+
+
+def _bare_words(kinds: NDArray[np.uint8], sums: Ints, inverses: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the hash of every run of letters or of marks, and which of them are marks."""
+    cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
+    starts, ends = cuts[:-1], cuts[1:]
+    found = kinds[starts]
+    solid = found != _SPACE
+    starts, ends = starts[solid], ends[solid]
+    hashes: Ints = (sums[ends] - sums[starts]) * inverses[starts]
+    return hashes, found[solid] == _MARK
+
+
+def _word_features(hashes: Ints, marks: NDArray[np.bool_]) -> Ints:
+    # A word after a mark opens a sentence, a line or an item: in requests it is mostly the verb that says what is wanted.
+    return np.concatenate(
+        [
+            hashes,
+            hashes[:-1] * np.uint32(_TWO) + hashes[1:],
+            hashes[:_OPENING_WORDS] * np.uint32(_OPENING),
+            hashes[1:][marks[:-1]] * np.uint32(_SENTENCE),
+            hashes[:1] * np.uint32(_SENTENCE),
+            hashes[-_CLOSING_WORDS:] * np.uint32(_CLOSING),
+        ]
+    )
+
+
+def _gram_hashes(kinds: NDArray[np.uint8], sums: Ints, inverses: Ints) -> Ints:
+    spaces = np.zeros(len(kinds) + 1, np.int32)
+    np.cumsum(kinds == _SPACE, out=spaces[1:])
+    found: list[Ints] = []
+    for size in _GRAMS:
+        last = len(kinds) - size + 1
+        if last <= 0:
+            continue
+        # An n-gram may begin or end with one space, and has none inside.
+        inside = np.flatnonzero(spaces[size - 1 : last + size - 1] == spaces[1 : last + 1])
+        found.append((sums[inside + size] - sums[inside]) * inverses[inside] + np.uint32(size))
+    return np.concatenate(found) if found else np.zeros(0, np.uint32)
+
+
+def _slots(hashes: Ints) -> Ints:
+    mixed: Ints = (hashes ^ (hashes >> np.uint32(15))) * np.uint32(_ONE)
+    return mixed >> np.uint32(32 - SLOT_BITS)
+
+
+def _shape(raw: bytes) -> Floats:
+    lengths = [1.0 if len(raw) >= length else 0.0 for length in _LENGTHS]
+    return np.array([*lengths, min(raw.count(b"\n"), 20) / 20, float(raw.rstrip().endswith(b"?"))], np.float32)

@@ -1,0 +1,131 @@
+"""How long the answer will be: what the text asks for, else what its task type usually takes."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from crew_router.types import TaskType
+
+_SAMPLE_CHARS: Final = 800
+_NUMBERS: Final = {
+    "one": 1,
+    "a": 1,
+    "an": 1,
+    "single": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "ten": 10,
+}
+_TOKENS_PER_UNIT: Final = {  # guesses, but for "sentence" and "word", which were measured on answers of small models
+    "word": 1.4,
+    "sentence": 18.0,
+    "line": 14.0,
+    "bullet": 25.0,
+    "point": 25.0,
+    "paragraph": 110.0,
+    "page": 600.0,
+    "character": 0.25,
+}
+_ASKED: Final = re.compile(
+    r"(?:\b(?:in|with|about|around|approx\.?|approximately|roughly|max\.?|maximum|most|under|exactly|to|within|than|give"
+    r"|write|answer|use|short)"
+    r"|[~≤<(,;:]|^|[.] )\s*(?:a |the )?(\d{1,5}|one|an?|single|two|three|four|five|six|seven|eight|ten)[ -](?:short "
+    r"|brief |single |concise )?"
+    r"(word|sentence|line|bullet|point|paragraph|page|character)s?\b(?! problem)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_THING: Final = r"(?:number|answer|value|letter|option|choice|name|word|result|digit|label|category)"
+_SHORT: Final = re.compile(
+    rf"\b(?:only|just|nothing but) (?:output |print |give |return |answer with )?(?:the |an? )?(?:single )?(?:extracted "
+    rf"|final |correct )?{_THING}\b"
+    rf"|\byes or no\b|\bonly an? {_THING}|\b(?:single|one) {_THING}\b",
+    re.IGNORECASE,
+)
+_BRIEF: Final = re.compile(
+    r"\bfinal answer as\b|\b(?:print|output|answer|reply|respond|return)(?: with)? only\b|\bnothing else\b|\bin short\b"
+    r"|\bbriefly\b|\bone-liner\b",
+    re.IGNORECASE,
+)
+_SHORT_MARKS: Final = ("only", "just", "nothing but", "yes or no", "single", "one ")  # patterns are slow, finding fixed strings is not
+_BRIEF_MARKS: Final = ("final answer as", " only", "nothing else", "in short", "briefly", "one-liner")
+_SHORT_TOKENS: Final = (2, 8, 40)  # low, middle, high: fitted on every second task of the recorded small models, judged on the others
+_BRIEF_TOKENS: Final = (4, 25, 180)
+# Middle at complexity 5; reasoning was measured on recorded answers, the others are guesses until a ledger has learnt better.
+_TYPE_TOKENS: Final = {
+    TaskType.CODE_GENERATION: 280,
+    TaskType.CODE_REVIEW: 450,
+    TaskType.TESTING: 600,
+    TaskType.REFACTORING: 500,
+    TaskType.SECURITY_AUDIT: 600,
+    TaskType.DOCUMENTATION: 600,
+    TaskType.REASONING: 110,
+    TaskType.PLANNING: 650,
+    TaskType.ANALYSIS: 220,
+    TaskType.TOOL_USE: 60,
+    TaskType.MULTIMODAL: 200,
+    TaskType.LONG_CONTEXT: 700,
+    TaskType.COMPLETION: 120,
+    TaskType.CREATIVE: 350,
+    TaskType.GENERAL: 90,
+}
+_GROWTH: Final = 0.18  # log of tokens that one step of complexity adds; guess, not measured
+_MIDDLE_COMPLEXITY: Final = 5
+_SPREAD: Final = 5.0  # 90 % of answers lie within this factor; guess for types without recorded answers
+_SPREADS: Final = {TaskType.REASONING: 3.2}  # measured, docs/classification.md
+_ASKED_SPREAD: Final = 2.2
+_ECHO: Final = {TaskType.REFACTORING: 0.8, TaskType.COMPLETION: 0.2, TaskType.TESTING: 0.3, TaskType.DOCUMENTATION: 0.3}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLength:
+    """Tokens of the answer: 5th, 50th and 95th percentile, and from what they were read."""
+
+    low: int
+    middle: int
+    high: int
+    source: str
+
+    @property
+    def expected(self) -> int:
+        """The mean of a log-normal variable with these percentiles, in tokens."""
+        deviation = math.log(max(self.high, 1) / max(self.middle, 1)) / 1.645
+        return max(1, round(self.middle * math.exp(min(deviation, 1.5) ** 2 / 2)))
+
+
+def output_length(text: str, *, task: TaskType, complexity: int, input_tokens: int = 0) -> OutputLength:
+    """Forecast the length of the answer.
+
+    Args:
+        text: What was asked; the head and the tail are read.
+        task: What is wanted.
+        complexity: 1 to 10.
+        input_tokens: Tokens of the input; rewriting tasks give a part of it back.
+    """
+    sample = text if len(text) <= _SAMPLE_CHARS else f"{text[: _SAMPLE_CHARS // 2]}\n{text[-_SAMPLE_CHARS // 2 :]}"
+    lowered = sample.lower()
+    asked = _asked(sample) if any(unit in lowered for unit in _TOKENS_PER_UNIT) else None
+    if asked is not None:
+        return OutputLength(
+            max(1, round(asked / _ASKED_SPREAD)), max(1, round(asked)), max(16, round(asked * _ASKED_SPREAD)), "asked for in the text"
+        )
+    if any(mark in lowered for mark in _SHORT_MARKS) and _SHORT.search(sample):
+        return OutputLength(*_SHORT_TOKENS, "asked for in the text")
+    if any(mark in lowered for mark in _BRIEF_MARKS) and _BRIEF.search(sample):
+        return OutputLength(*_BRIEF_TOKENS, "asked for in the text")
+    middle = _TYPE_TOKENS[task] * math.exp(_GROWTH * (complexity - _MIDDLE_COMPLEXITY))
+    middle += _ECHO.get(task, 0.0) * min(input_tokens, 4_000)
+    spread = _SPREADS.get(task, _SPREAD)
+    return OutputLength(max(1, round(middle / spread)), max(1, round(middle)), max(8, round(middle * spread)), "task type")
+
+
+def _asked(text: str) -> float | None:
+    found = [float(_NUMBERS.get(number.lower()) or number) * _TOKENS_PER_UNIT[unit.lower()] for number, unit in _ASKED.findall(text)]
+    return found[-1] if found else None

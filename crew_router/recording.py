@@ -21,7 +21,6 @@ from crew_router.types import (
     RoutedResponse,
     RoutingDecision,
     TaskType,
-    Usage,
 )
 
 
@@ -161,12 +160,6 @@ def outcome_reported(
         quality=quality,
         source="caller",
     )
-
-
-def total_usage(attempts: tuple[Attempt, ...]) -> Usage | None:
-    """Return the tokens of all attempts together, ``None`` when none reported any."""
-    known = [attempt.usage for attempt in attempts if attempt.usage is not None]
-    return sum(known[1:], start=known[0]) if known else None
 
 
 def _escalated(response: RoutedResponse) -> bool:

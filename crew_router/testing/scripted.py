@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from crew_router.errors import InvalidRequestError
 from crew_router.execute.prompt import prompt_text
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.script import Asked, ScriptedFault, ScriptedReply, Step, faulty, pieces_of, timed
@@ -14,7 +15,9 @@ from crew_router.types.outcome import Usage
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 AnyReply: TypeAlias = str | ScriptedReply
-AnyFault: TypeAlias = str | ScriptedFault | Exception
+Fault: TypeAlias = ScriptedFault | Exception
+AnyFault: TypeAlias = str | Fault
+_KINDS = tuple(ErrorKind)
 _ALL = frozenset({ModelCapability.TOOLS, ModelCapability.JSON, ModelCapability.STREAMING})
 
 
@@ -33,6 +36,9 @@ class ScriptedModel:
         context_window: Tokens.
         prefill: Whether the model goes on from an assistant prefix.
         capabilities: What it can do.
+
+    Raises:
+        InvalidRequestError: A fault is of no known kind.
 
     Example:
         >>> ScriptedModel("Hello.", faults=["rate_limit", None]).calls
@@ -54,7 +60,13 @@ class ScriptedModel:
         capabilities: frozenset[ModelCapability] = _ALL,
     ) -> None:
         self._replies, self._usage, self._price = replies, usage, price
-        self._latency_s, self._faults, self._clock = latency_s, faults, clock
+        self._latency_s, self._clock = latency_s, clock
+        self._always: Fault | None = None
+        self._faults: tuple[Fault | None, ...] = ()
+        if isinstance(faults, (str, ScriptedFault, Exception)):
+            self._always = _read_fault(faults)
+        else:
+            self._faults = tuple(map(_read_fault, faults))
         self._quality, self._context_window, self._prefill, self._capabilities = quality, context_window, prefill, capabilities
         self._lock = threading.Lock()
         self.asked: list[Asked] = []
@@ -114,15 +126,14 @@ class ScriptedModel:
             given = given[number % len(given)]
         return ScriptedReply(given) if isinstance(given, str) else given
 
-    def _fault(self, number: int) -> ScriptedFault | Exception | None:
-        given = self._faults
-        if isinstance(given, (str, ScriptedFault, Exception)):
-            return _read_fault(given)
-        return _read_fault(given[number]) if number < len(given) else None
+    def _fault(self, number: int) -> Fault | None:
+        return self._faults[number] if number < len(self._faults) else self._always
 
 
-def _read_fault(fault: AnyFault | None) -> ScriptedFault | Exception | None:
+def _read_fault(fault: AnyFault | None) -> Fault | None:
     if not isinstance(fault, str):
         return fault
     kind, _, after = fault.partition("@")
+    if kind not in _KINDS or not (after or "0").isdecimal():
+        raise InvalidRequestError("faults", fault, expected=f"a kind, or kind@pieces, of {', '.join(_KINDS)}")
     return ScriptedFault(ErrorKind(kind), after=int(after or 0))

@@ -6,11 +6,13 @@ import contextlib
 import pytest
 
 from crew_router import ConfigurationError, CrewRouterError, FeedbackData, InvalidRequestError, Router, RoutingRequest
+from crew_router.execute.executor import Options
 from crew_router.learn.experiments import Arm, Experiment
 from crew_router.learn.experiments.assignment import arm_of
 from crew_router.learn.experiments.sequences import mismatch
 from crew_router.testing import ScriptedModel
 
+ONCE = Options(attempts=1)
 AB = (Arm(name="control", model="lab:a"), Arm(name="b", model="lab:b"))
 
 
@@ -23,9 +25,9 @@ def opened(config=None, *, faults_of_b=(), tmp_path=None):
     return Router({"registry": "none", **(config or {})}, models=models, project="test", seed=1, **where)
 
 
-def ask(router, user, **asked):
+def ask(router, user, *, options=None, **asked):
     """Return the answer to one request of a user."""
-    return router.invoke("Hi", request=RoutingRequest(user_id=f"u{user}", **asked))
+    return router.invoke("Hi", request=RoutingRequest(user_id=f"u{user}", **asked), options=options)
 
 
 def feed(router, rewards, count):
@@ -110,12 +112,12 @@ def test_nothing_is_concluded_before_the_minimum_of_samples():
 
 def test_an_arm_that_does_harm_is_stopped():
     """An arm whose answers fail gets no more users, though the primary metric has not a single value."""
-    with opened({"breaker": {"failures": 100000, "window_calls": 100000}}, faults_of_b="bad_request") as router:
+    with opened({"breaker": {"failures": 100000, "window_calls": 100000}}, faults_of_b="overload") as router:
         router.experiments.start(Experiment(name="e", arms=AB, min_samples=30))
 
         for user in range(150):
             with contextlib.suppress(CrewRouterError):
-                ask(router, user, fallbacks=False)
+                ask(router, user, options=ONCE, fallbacks=False)
 
         experiment = router.experiments.analyze("e").experiment
         assert experiment.harmed == ("b",)

@@ -23,7 +23,7 @@ def main() -> None:
     """Write every constraints file."""
     upgrade = [word for word in sys.argv[1:] if word == "--upgrade"]
     for name, extras in FILES.items():
-        resolve(name, extras, ["--universal", *upgrade])
+        resolve(name, extras, upgrade)
     others = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not line.startswith(FREE)]
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as kept:
         kept.write("\n".join(others))

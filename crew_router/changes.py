@@ -82,7 +82,7 @@ def _loosened(decided: Decided, dial: _Dial) -> Change | None:
     """Let models in one after the other that only this field keeps out, the nearest to what was given first."""
     if getattr(decided.situation.request, dial.field) is None:
         return None
-    entering = surviving(decided.situation, without=dial.filter) & ~decided.eligible
+    entering = surviving(decided.situation, without=(dial.filter,)) & ~decided.eligible
     places = np.flatnonzero(entering)
     if decided.steady and len(places):
         order = decided.redecide(_with(decided.situation, dial.field, None))

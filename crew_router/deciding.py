@@ -13,17 +13,18 @@ import numpy as np
 from crew_router.errors import NoCandidateError
 from crew_router.filters import QUALITY_FLOOR, reaches_any, rejections, surviving
 from crew_router.nearest import nearest_miss
+from crew_router.pins import Pinned, pinned
 from crew_router.policies import ruling_of
 from crew_router.predict.forecast import forecast
 from crew_router.predict.options import options_for
-from crew_router.ruling import Circumstances, Pin
+from crew_router.ruling import Circumstances
 from crew_router.scoring import Scores, score
 from crew_router.selection import Selection, Wish, select
 from crew_router.situation import Situation
 from crew_router.strategies import Choice, make_strategy
 from crew_router.strategies.protocol import by_rank, then
 from crew_router.table import LiveTable
-from crew_router.types import CostPrediction, Evidence, Mode, ModelRef, RoutingDecision, RoutingRequest, Snapshot, Tier
+from crew_router.types import CostPrediction, Evidence, Mode, RoutingDecision, RoutingRequest, Snapshot, Tier
 
 if TYPE_CHECKING:
     from crew_router.columns import Flags
@@ -148,22 +149,52 @@ def _by_name(name: str) -> Strategy:
 
 
 def choose(situation: Situation, scores: Scores, strategy: Strategy, *, rng: random.Random, implicit: bool) -> Chosen:
-    """Filter, let the strategy order what is left, put pins first, and decide the mode.
+    """Filter, let the strategy order what is left, put what is pinned first, and decide the mode.
 
     Raises:
-        NoCandidateError: No model is left.
+        NoCandidateError: No model is left, or the one that the caller forces may not be used.
     """
     eligible = surviving(situation)
-    if not np.count_nonzero(eligible):
+    first = pinned(situation, eligible)
+    if first is not None and first.refused:
+        raise nobody(situation, only=first.at)
+    if np.count_nonzero(eligible):
+        choice = _of_strategy(situation, scores, strategy, eligible=eligible, rng=rng)
+    elif first is not None and first.at is not None:
+        choice = Choice(())
+    else:
         raise nobody(situation)
+    if first is not None:
+        choice, eligible = _behind(choice, first), _with(eligible, first.at)
+    wish = Wish(choice.order, choice.mode, choice.ladder)
+    selection = select(situation, wish, implicit=implicit, judges=lambda: surviving(situation, without=(QUALITY_FLOOR,)))
+    return Chosen(choice, selection, eligible)
+
+
+def _of_strategy(situation: Situation, scores: Scores, strategy: Strategy, *, eligible: Flags, rng: random.Random) -> Choice:
+    """Let the strategy order the models of the wanted tier; the others stand behind them."""
     wanted, tier_note = of_tier(situation, eligible)
     choice = strategy.choose(situation, scores, eligible=wanted, rng=rng)
-    if wanted is not eligible:
-        choice = replace(choice, order=then(choice.order, by_rank(scores.rank, situation, eligible)), notes=(*choice.notes, *tier_note))
-    choice = pinned(choice, situation, eligible)
-    wish = Wish(choice.order, choice.mode, choice.ladder)
-    selection = select(situation, wish, implicit=implicit, judges=lambda: surviving(situation, without=QUALITY_FLOOR))
-    return Chosen(choice, selection, eligible)
+    if wanted is eligible:
+        return choice
+    return replace(choice, order=then(choice.order, by_rank(scores.rank, situation, eligible)), notes=(*choice.notes, *tier_note))
+
+
+def _behind(choice: Choice, first: Pinned) -> Choice:
+    """Put the pinned model first, or what stands in for it; without either the choice stays as it is."""
+    notes, ahead = (*choice.notes, *first.notes), first.follow if first.at is None else (first.at,)
+    if not ahead:
+        return replace(choice, notes=notes)
+    return replace(choice, order=then(ahead, choice.order), propensity=1.0, notes=notes, mode=None, ladder=(), stops=())
+
+
+def _with(eligible: Flags, at: int | None) -> Flags:
+    """Return the flags with one more place."""
+    if at is None or eligible[at]:
+        return eligible
+    more = eligible.copy()
+    more[at] = True
+    return more
 
 
 def of_tier(situation: Situation, eligible: Flags) -> tuple[Flags, tuple[Evidence, ...]]:
@@ -181,50 +212,6 @@ def of_tier(situation: Situation, eligible: Flags) -> tuple[Flags, tuple[Evidenc
             matching = found | unknown if tier is wanted else found
             return (eligible if matching.sum() == eligible.sum() else matching), note
     return eligible, ()
-
-
-def pinned(choice: Choice, situation: Situation, eligible: Flags) -> Choice:
-    """Put a forced or pinned model first (``CONTRACT.md``: scoring is skipped, hard constraints are not).
-
-    A safety policy's pin goes before an operator's, that before the caller's ``force_model``, that before other policies' pins. A
-    pin gives way where its model cannot serve, what the caller forces does not.
-
-    Raises:
-        NoCandidateError: The model that the caller forces does not satisfy a hard constraint.
-    """
-    if situation.request.force_model is None and situation.ruling.pin is None and situation.circumstances.override.pin is None:
-        return choice
-    refused: list[Evidence] = []
-    for pin in _pins(situation):
-        at = situation.columns.place.get(pin.model)
-        if at is not None and eligible[at]:
-            note = Evidence(_source(pin), f"{pin.who} asked for {pin.model}", 1.0, situation.now)
-            order, notes = then((at,), choice.order), (*choice.notes, *refused, note)
-            return replace(choice, order=order, propensity=1.0, notes=notes, mode=None, ladder=(), stops=())
-        if pin.who == _CALLER:
-            raise nobody(situation, only=at)
-        refused.append(Evidence(_source(pin), f"{pin.model} is pinned by {pin.who} and cannot serve this request", 0.0, situation.now))
-    return replace(choice, notes=(*choice.notes, *refused)) if refused else choice
-
-
-_CALLER = "the caller"
-_OPERATOR = "an operator"
-
-
-def _source(pin: Pin) -> str:
-    return {_CALLER: "force_model", _OPERATOR: "override"}.get(pin.who, "policy")
-
-
-def _pins(situation: Situation) -> Iterator[Pin]:
-    ruled, override, forced = situation.ruling.pin, situation.circumstances.override, situation.request.force_model
-    if ruled is not None and ruled.outranks:
-        yield ruled
-    if override.pin is not None and override.holds(situation.now):
-        yield Pin(_OPERATOR, override.pin, outranks=True)
-    if forced is not None:
-        yield Pin(_CALLER, ModelRef(forced), outranks=False)
-    if ruled is not None and not ruled.outranks:
-        yield ruled
 
 
 def nobody(situation: Situation, only: int | None = None) -> NoCandidateError:

@@ -6,12 +6,15 @@ absent; a quality that nobody measured is that of the tier.
 """
 
 from crew_router.filters import availability, orders, wishes
-from crew_router.filters.availability import reaches_any
+from crew_router.filters.availability import AVAILABILITY, QUEUED, reaches_any
 from crew_router.filters.constraint import Filter, hard_filter, outward, rejections, surviving
-from crew_router.filters.wishes import QUALITY_FLOOR
+from crew_router.filters.wishes import QUALITY_FLOOR, TASTE
 
 __all__ = [
+    "AVAILABILITY",
     "QUALITY_FLOOR",
+    "QUEUED",
+    "TASTE",
     "Filter",
     "availability",
     "hard_filter",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from crew_router.columns import Flags
     from crew_router.situation import Situation
     from crew_router.types import CircuitBreakerState
+
+QUEUED: Final = ("rate", "concurrency")  # what a call can wait for
+AVAILABILITY: Final = ("reachable", "breaker", *QUEUED)  # what the moment decides and the model does not
 
 
 def _enabled_reason(situation: Situation, at: int) -> Rejection:

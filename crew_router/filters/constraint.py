@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -51,12 +51,12 @@ def hard_filter(name: str, *, reason: Reason) -> Callable[[Keeps], Keeps]:
     return register
 
 
-def surviving(situation: Situation, *, without: str = "") -> Flags:
-    """Return which models pass every hard constraint, one of which may be left out by its name."""
+def surviving(situation: Situation, *, without: Collection[str] = ()) -> Flags:
+    """Return which models pass every hard constraint, some of which may be left out by their names."""
     left: Flags | None = None
     for name, constraint in _FILTERS.items():
         kept = constraint.keeps(situation)
-        if kept is not None and name != without:
+        if kept is not None and name not in without:
             left = kept if left is None else left & kept
     return situation.columns.enabled if left is None else left
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crew_router.situation import Situation
 
 QUALITY_FLOOR: Final = "quality"
+TASTE: Final = (QUALITY_FLOOR, "latency", "deadline")  # not held against a model that somebody names (``CONTRACT.md``)
 
 
 def _providers_reason(situation: Situation, at: int) -> Rejection:

@@ -1,6 +1,7 @@
 """Properties of the whole decision."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from decision_pools import NOW, decide, line, model, pool
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crew_router.errors import ConfigurationError, NoCandidateError
-from crew_router.types import Price, RoutingDecision, RoutingRequest, Snapshot, TaskType
+from crew_router.types import CircuitBreakerState, ModelRef, Price, RoutingDecision, RoutingRequest, Snapshot, TaskType
 
 prices = st.one_of(st.none(), st.builds(Price, st.floats(0, 50), st.floats(0, 100)))
 pools = st.lists(
@@ -145,6 +146,54 @@ def test_forced_model_still_obeys_hard_constraints():
             [model("a:x"), model("b:x", capabilities=frozenset())],
             RoutingRequest(task_description="Hi", force_model="b:x", requires_tools=True),
         )
+
+
+FORCED = RoutingRequest(task_description="Hi", force_model="b:x")
+SHUT = Snapshot(breakers={ModelRef("b:x"): CircuitBreakerState("b:x", "open", failures=5, retry_at=NOW + 30)})
+FULL = Snapshot(busy_until={ModelRef("b:x"): NOW + 30})
+
+
+@pytest.mark.parametrize("snapshot", [SHUT, FULL], ids=["breaker", "rate"])
+def test_others_answer_for_a_forced_model_that_cannot_be_called_now(snapshot):
+    """Those that the registry names for it come first, then the strategy's order; the evidence says what happened."""
+    models = [model("a:x", quality=0.99), model("b:x", fallbacks=("c:x",)), model("c:x", quality=0.1)]
+
+    decision = decide(models, FORCED, snapshot=snapshot)
+
+    assert (decision.selected_model, *decision.fallbacks) == ("c:x", "a:x")
+    assert any("b:x cannot be called now" in note.detail for note in decision.evidence)
+    assert set(decision.rejected) == {"b:x"}
+
+
+def test_forced_model_out_of_reach_gives_way_too():
+    """A local server that is gone does not take the request with it."""
+    seen = pool([model("a:x"), model("b:x")], reachable=[True, False])
+
+    decision = line().decide(FORCED, pool=seen, snapshot=Snapshot(), now=NOW, executing=True)
+
+    assert decision.selected_model == "a:x"
+
+
+def test_nothing_stands_in_for_a_forced_model_without_fallbacks():
+    """With ``fallbacks=False`` an open breaker is an error about that model alone; a full window is waited for."""
+    models, alone = [model("a:x"), model("b:x")], replace(FORCED, fallbacks=False)
+
+    with pytest.raises(NoCandidateError, match="breaker of b:x is open") as caught:
+        decide(models, alone, snapshot=SHUT)
+    waiting = decide(models, alone, snapshot=FULL)
+
+    assert set(caught.value.rejected) == {"b:x"}
+    assert (waiting.selected_model, waiting.fallbacks) == ("b:x", ())
+
+
+@pytest.mark.parametrize("wish", [{"quality_requirement": 0.95}, {"max_latency_s": 1e-6}, {"deadline_s": 1e-6}])
+def test_wishes_of_taste_are_not_held_against_a_forced_model(wish):
+    """Quality and latency are wishes about a choice that the caller has made; the note says what is missed."""
+    decision = decide([model("a:x"), model("b:x")], replace(FORCED, **wish))
+
+    assert (decision.selected_model, decision.fallbacks, decision.mode) == ("b:x", (), "single")
+    assert any("asked for b:x, although" in note.detail for note in decision.evidence)
+    assert "b:x" not in decision.rejected
 
 
 def test_willingness_to_pay_turns_the_dial():

@@ -54,6 +54,22 @@ def test_no_dead_call_once_the_breaker_is_open(state, clock):
     assert (set(answers), bench.models["a"].calls, bench.models["b"].calls) == ({"Hello."}, 5, 12)
 
 
+def test_others_answer_while_the_breaker_of_a_forced_model_is_open():
+    """The forced model is called until its breaker opens, then nobody calls it; without fallbacks that is an error."""
+    dead, good = ScriptedModel(faults="overload"), ScriptedModel("Hello.")
+    with router_of({"one:a": dead, "two:b": good}) as router:
+        forced = RoutingRequest(force_model="one:a")
+
+        answers = {router.invoke("Say hello.", request=forced).text for _ in range(8)}
+        chosen = router.select_model(forced)
+        with pytest.raises(NoCandidateError, match="breaker of one:a is open"):
+            router.invoke("Say hello.", request=dataclasses.replace(forced, fallbacks=False))
+
+    assert (answers, dead.calls, good.calls) == ({"Hello."}, 5, 8)
+    assert chosen.selected_model == "two:b"
+    assert any("one:a cannot be called now" in note.detail for note in chosen.evidence)
+
+
 def test_an_auth_error_opens_the_credential_at_once(state, clock):
     """One refused key is enough."""
     bench = Bench({"a": ScriptedModel(faults="auth"), "b": ScriptedModel("Hello.")}, state=state, clock=clock)

@@ -153,7 +153,7 @@ def test_pins_outrank_one_another_as_stated():
 
 def test_pin_that_cannot_serve_gives_way_with_a_note():
     """A pinned model still has to satisfy hard constraints; another one answers then."""
-    decision = ruled(rule({"pin": "eu:safe"}), request=replace(REQUEST, quality_requirement=0.9))
+    decision = ruled(rule({"pin": "eu:safe"}), request=replace(REQUEST, deny_providers={"eu"}))
 
     assert decision.selected_model == "us:best"
     assert any("cannot serve" in note.detail for note in decision.table.notes())

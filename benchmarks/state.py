@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests")]
@@ -59,30 +60,59 @@ def hot(folder: Path) -> None:
     ledger.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Spin:
+    """What a busy thread got done: rounds of work, seconds, and how many of them it ran or stood in line for a processor."""
+
+    rounds: int
+    took_s: float
+    ran_s: float
+    queued_s: float
+
+    @property
+    def held_up(self) -> float:
+        """Share of the time it could have run in that it waited for the interpreter."""
+        blocked_s = max(self.took_s - self.ran_s - self.queued_s, 0.0)
+        return blocked_s / (self.ran_s + blocked_s)
+
+    @property
+    def pace(self) -> float:
+        """Rounds a second of its own processor time."""
+        return self.rounds / self.ran_s
+
+
+def spin(seconds: float) -> Spin:
+    """Work for so long on something that no other thread shares; needs Linux, which says how long a thread stood in line."""
+    stats, rounds = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat"), 0
+    ran, queued, _ = map(int, stats.read_text().split())
+    begun = time.perf_counter()
+    while time.perf_counter() < begun + seconds:
+        sum(i * i for i in range(200))
+        rounds += 1
+    ran_to, queued_to, _ = map(int, stats.read_text().split())
+    return Spin(rounds, time.perf_counter() - begun, (ran_to - ran) / 1e9, (queued_to - queued) / 1e9)
+
+
 def writer(folder: Path) -> None:
-    """How much a busy thread slows down beside 20,000 rows a second, over alternating rounds."""
+    """How much a busy thread slows down beside 20,000 rows a second, over alternating rounds.
+
+    What other programs take of the processors is not the writer's doing, so it is left out: the slowdown is what the thread
+    waited for the interpreter and what it got done less in the time that it ran.
+    """
     ledger = open_ledger(f"sqlite:///{folder}/writer.sqlite3", project="bench")
     row, stop, handed = outcome(1), threading.Event(), [0]
 
     def hand_over() -> None:
         while not stop.is_set():
-            for _ in range(1000):
+            for _ in range(1050):
                 ledger.finished(row)
-            handed[0] += 1000
+            handed[0] += 1050
             stop.wait(0.05 - (time.perf_counter() % 0.05))
 
-    def spin(seconds: float) -> float:
-        """Return rounds of work a second of this thread, work that no other thread shares."""
-        rounds, end = 0, time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            sum(i * i for i in range(200))
-            rounds += 1
-        return rounds / seconds
-
-    slowdowns, rates = list[float](), list[float]()
+    slowdowns, rates, queued = list[float](), list[float](), list[float]()
     spin(0.5)
     for _ in range(5):
-        alone = spin(1.5)
+        alone = spin(1.0)
         stop.clear()
         handed[0], begun = 0, time.perf_counter()
         thread = threading.Thread(target=hand_over)
@@ -92,10 +122,12 @@ def writer(folder: Path) -> None:
         thread.join()
         ledger.flush()
         rates.append(handed[0] / (time.perf_counter() - begun))
-        after = spin(1.5)
-        slowdowns.append(1 - beside / ((alone + after) / 2))
+        after = spin(1.0)
+        slowdowns.append(1 - (1 - beside.held_up) * beside.pace * 2 / (alone.pace + after.pace))
+        queued.append(beside.queued_s / beside.took_s)
     print(f"rows a second, on disk     {statistics.median(rates):,.0f}   bar >= 20,000")
     print(f"busy thread slows by       {statistics.median(slowdowns):.1%} (rounds {[f'{s:.1%}' for s in slowdowns]})   bar <= 5 %")
+    print(f"other programs held it up  {[f'{share:.0%}' for share in queued]} of each round")
     ledger.close()
 
 

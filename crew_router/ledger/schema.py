@@ -21,9 +21,12 @@ _SERIAL: Final[dict[Dialect, str]] = {
 _POSTGRES_TYPES: Final = {"t": "text", "i": "bigint", "r": "double precision"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
-    """One append-only table; ``columns`` are ``name:t|i|r`` for text, whole and real numbers, without ``seq``."""
+    """One append-only table; ``columns`` are ``name:t|i|r`` for text, whole and real numbers, without ``seq``.
+
+    There is one object for each, so it is a key by identity: the writer looks one up for every row.
+    """
 
     name: str
     columns: str

@@ -55,6 +55,7 @@ class Writer:
 
     def __init__(self, database: Database, policy: WriterPolicy, *, mirror: Callable[[Table, Sequence[Row]], None] | None = None) -> None:
         self._database, self._policy, self._mirror = database, policy, mirror
+        self._max_rows, self._full = policy.max_rows, policy.durability == "full"
         self._queue: deque[Entry] = deque()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -84,15 +85,14 @@ class Writer:
     def put(self, table: Table, make: Callable[..., Row], *given: object, money: bool = False) -> int:
         """Hand a row over and return its ticket; ``make(*given)`` is called on the writer's thread."""
         with self._lock:
-            if len(self._queue) >= self._policy.max_rows and not money and not self._room():
+            if len(self._queue) >= self._max_rows and not money and not self._room():
                 self._dropped += 1
                 return 0
             self._queue.append((table, make, given))
-            self._handed += 1
-            ticket = self._handed
+            self._handed = ticket = self._handed + 1
             if self._thread is None:
                 self._start()
-            if ticket - self._done == 1 or self._policy.durability == "full":
+            if self._full or ticket - self._done == 1:
                 self._wake.set()
         return ticket
 
@@ -102,7 +102,7 @@ class Writer:
         Raises:
             StorageError: The row could not be committed in time.
         """
-        if self._policy.durability == "full" and ticket:
+        if self._full and ticket:
             self._await(ticket)
 
     def flush(self) -> None:
@@ -197,7 +197,7 @@ class Writer:
                 self._failed(error)
                 return False
             self._one_by_one(entries)
-        except (ValueError, TypeError, OverflowError):
+        except Exception:  # noqa: BLE001 - a row that cannot be made must not end the thread that writes the others
             self._one_by_one(entries)
         with self._lock:
             for _ in entries:
@@ -218,7 +218,7 @@ class Writer:
         for entry in entries:
             try:
                 self._commit(_rows_of([entry]))
-            except (DatabaseError, ValueError, TypeError, OverflowError) as error:
+            except Exception as error:  # noqa: BLE001 - as above; it is counted and logged
                 self._refused += 1
                 _log.exception("a row of %s cannot be written: %s", entry[0].name, error)
 

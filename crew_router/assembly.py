@@ -103,7 +103,8 @@ def assemble(
         probes_usual_ports=given is None,
     )
     _connect(trials, learning, rules)
-    parts.recorder = replace(recorder, trials=trials, credential=functools.partial(_credential, parts), misfires=parts.misfires)
+    credential = functools.partial(_credential, parts)
+    parts.recorder = replace(recorder, trials=trials, credential=credential, misfires=parts.misfires, sessions=parts.sessions)
     parts.executor = _executor(parts, rng, ledger)
     return parts
 

@@ -17,6 +17,7 @@ from crew_router.pins import Pinned, pinned
 from crew_router.policies import ruling_of
 from crew_router.predict.forecast import forecast
 from crew_router.predict.options import options_for
+from crew_router.predict.warmth import saved_usd
 from crew_router.ruling import Circumstances
 from crew_router.scoring import Scores, score
 from crew_router.selection import Selection, Wish, select
@@ -27,7 +28,7 @@ from crew_router.table import LiveTable
 from crew_router.types import CostPrediction, Evidence, Mode, RoutingDecision, RoutingRequest, Snapshot, Tier
 
 if TYPE_CHECKING:
-    from crew_router.columns import Flags
+    from crew_router.columns import Flags, Floats
     from crew_router.line import Line, Pool
     from crew_router.strategies import Strategy
 
@@ -76,6 +77,7 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
     ruling = ruling_of(rules.policies, request, profile, now=seen.now)
     predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, columns=pool.columns)
     limits, by_provider = hard_limits(line, request, seen)
+    saved = _saved(seen, profile.input_tokens.value)
     if ruling.cost_cap is not None:
         limits = {**limits, ruling.cost_cap.who: ruling.cost_cap.value}
     return Situation(
@@ -83,7 +85,7 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
         profile,
         pool.models,
         pool.columns,
-        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, predicted=predicted),
+        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, predicted=predicted, saved=saved),
         snapshot,
         reachable=pool.reachable,
         executing=seen.executing,
@@ -101,6 +103,13 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
         escalation=rules.escalation,
         plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.columns.refs, snapshot=snapshot),
     )
+
+
+def _saved(seen: Seen, tokens_in: int) -> Floats | None:
+    warm = seen.circumstances.warm
+    if not warm:
+        return None
+    return saved_usd(warm, seen.pool.columns, models=seen.pool.models, snapshot=seen.snapshot, tokens_in=tokens_in, now=seen.now)
 
 
 def hard_limits(line: Line, request: RoutingRequest, seen: Seen) -> tuple[Mapping[str, float], Mapping[str, float]]:
@@ -304,6 +313,15 @@ def _warnings(situation: Situation, at: int) -> Iterator[Evidence]:
         yield Evidence("cost", f"{ref} has no price; cost constraints passed it unchecked", 0.0, situation.now)
     if not columns.measured_for(situation.profile.task_type.value)[at]:
         yield Evidence("registry", f"the quality of {ref} is unmeasured; a prior of its tier stands in", 0.0, situation.now)
+    yield from _affinity(situation, at)
     for effect in situation.ruling.effects:
         yield Evidence("policy", f"{effect.policy} ({effect.order}): {effect.effect} {effect.value}", 0.0, situation.now)
 
+
+def _affinity(situation: Situation, at: int) -> Iterator[Evidence]:
+    """Say what a session's prompt caches are worth, kept or left."""
+    saved = situation.forecast.saved
+    for place in () if saved is None else np.flatnonzero(saved):
+        ref, usd = situation.columns.refs[place], float(saved[place]) if saved is not None else 0.0
+        kept = "it is taken off its cost" if place == at else f"{situation.columns.refs[at]} is chosen all the same"
+        yield Evidence("affinity", f"the prompt cache of {ref} saves ${usd:.6f} of this session's history; {kept}", usd, situation.now)

@@ -21,6 +21,7 @@ from crew_router.reachability import LOCAL_PROVIDERS, obstacle
 from crew_router.recording import Recorder, outcome_reported
 from crew_router.ruling import ORDINARY, Circumstances, Override
 from crew_router.servers import Servers
+from crew_router.sessions import Sessions
 from crew_router.state.protocol import State
 from crew_router.types import (
     CandidateRow,
@@ -78,6 +79,7 @@ class Parts:
         """Make the parts that only need others."""
         self.orders = Orders(self.ledger, self.state, self.clock)
         self.misfires = Misfires(lambda ref: _is_local(self.registry.get(ref)))
+        self.sessions = Sessions(self.config.sessions)
 
     # Decide
 
@@ -117,9 +119,11 @@ class Parts:
         return dataclasses.replace(snapshot, in_flight=self.capacity.in_flight(), busy_until=self.capacity.busy_until())
 
     def circumstances(self, request: RoutingRequest, snapshot: Snapshot) -> Circumstances:
-        """Return what an operator ordered, and how local models did in the request's session or run."""
+        """Return what an operator ordered, how local models did in the request's session or run, and what prompt caches hold."""
+        now = self.clock.now()
         override, failures = self.orders.current(snapshot), self.misfires.count(request)
-        return Circumstances(override, failures) if failures or override.holds(self.clock.now()) else ORDINARY
+        warm = self.sessions.warm(request, now=now)
+        return Circumstances(override, failures, warm) if failures or warm or override.holds(now) else ORDINARY
 
     def order(self, override: Override | None, *, by: str) -> None:
         """Put an operator's order in force, or end it."""

@@ -10,6 +10,7 @@ from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallE
 from crew_router.learn.experiments.trials import Trials
 from crew_router.ledger.protocol import Ledger, RequestOutcome
 from crew_router.misfires import Misfires
+from crew_router.sessions import Sessions
 from crew_router.state.protocol import Observation, State
 from crew_router.types import (
     NANO_PER_USD,
@@ -34,6 +35,7 @@ class Recorder:
     learns: bool = True
     credential: Callable[[ModelRef], str | None] | None = None
     misfires: Misfires | None = None
+    sessions: Sessions | None = None
     trials: Trials | None = None
 
     def decided(self, decision: RoutingDecision, *, text: str) -> None:
@@ -62,6 +64,8 @@ class Recorder:
         self.ledger.attempted(decision.id, attempt)
         if self.misfires is not None:
             self.misfires.seen(decision.request, attempt.model, ok=attempt.ok)
+        if self.sessions is not None:
+            self.sessions.seen(decision, attempt)
         self.state.observe(
             Observation(
                 attempt.model,

@@ -93,16 +93,33 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Warm:
+    """A prompt cache that holds the beginning of this request's conversation.
+
+    Args:
+        model: Whose cache it is.
+        tokens: Input tokens that it was given.
+        share: Share 0..1 of them that this model's cache was seen to hold.
+    """
+
+    model: ModelRef
+    tokens: int
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What is true of this moment and not of the registry, the configuration or the shared numbers.
 
     Args:
         override: What an operator ordered.
         local_failures: Calls to local models that failed in a row in this request's session or run (requirement C1).
+        warm: Prompt caches that hold the beginning of the conversation.
     """
 
     override: Override = Override()
     local_failures: int = 0
+    warm: tuple[Warm, ...] = ()
 
 
 ORDINARY: Final = Circumstances()

@@ -319,6 +319,22 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """Whether the prompt cache of a session's last model counts in the choice of the next.
+
+    Args:
+        affinity: true takes what the cache saves off that model's cost
+        cache_s: seconds after a call that a provider keeps its prompt
+        min_tokens: input tokens of the earlier call from which on there is a cache
+    """
+
+    __pydantic_config__ = STRICT
+    affinity: bool = True
+    cache_s: Seconds = 300.0
+    min_tokens: Count = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerSettings:
     """When a model is left alone (requirement A14, ``CONTRACT.md`` rule 5).
 
@@ -453,6 +469,7 @@ class Settings:
         stream: what happens when a stream breaks
         hedge: whether a second model may start when the first is slow
         cache: cache of whole answers
+        sessions: whether the prompt cache of a session's last model counts
         breaker: when a model is left alone
         learning: whether outcomes change the next decision
         alerts: when insights become alerts
@@ -479,6 +496,7 @@ class Settings:
     stream: StreamSettings = StreamSettings()
     hedge: HedgeSettings = HedgeSettings()
     cache: CacheSettings = CacheSettings()
+    sessions: SessionSettings = SessionSettings()
     breaker: BreakerSettings = BreakerSettings()
     learning: LearningSettings = LearningSettings()
     alerts: AlertSettings = AlertSettings()

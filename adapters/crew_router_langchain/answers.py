@@ -53,6 +53,8 @@ def _routing(response: RoutedResponse) -> dict[str, Any]:
         "estimated_cost_usd": decision.estimated_cost,
         "cost_usd": response.cost_usd,
         "attempts": [_attempt(attempt) for attempt in response.attempts],
+        "answered_at": response.decision.at,
+        "input_tokens": None if response.usage is None else response.usage.input_tokens,
         "rationale": reason(decision),
     }
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from crew_router.types.model import TOKENS_PER_PRICE, ModelDefinition
 from crew_router.types.request import RoutingRequest
 from crew_router.types.vocabulary import ModelRef
 from crew_router_langchain.answers import KEY
@@ -29,21 +28,20 @@ _SWITCH_GAIN: Final = 0.05  # guess, not measured
 class Step:
     """One model call of an agent, as far as routing is concerned.
 
-    ``number`` counts the answers since the user spoke, from 1; ``model`` gave the last answer, and ``cached_tokens`` of
-    input are in its provider's prompt cache at best.
+    ``number`` counts the answers since the user spoke, from 1; ``model`` gave the last answer.
     """
 
     number: int
     tools: tuple[str, ...]
     model: ModelRef | None
-    cached_tokens: int
 
 
 class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
     """Picks the model of every step of an agent from messages, tools and the number of the step.
 
-    Changing the model in the middle of a run costs the prompt cache: the whole history is read anew at full price. So the
-    model of the last step stays unless the other one is likelier to succeed by ``switch_gain``, or cheaper all the same.
+    Changing the model in the middle of a run costs the prompt cache: the whole history is read anew at full price, which the
+    router's costs show. So the model of the last step stays unless the other one is likelier to succeed by ``switch_gain``, or
+    cheaper all the same.
 
     Args:
         router: The router to ask; one over the packaged configuration when not given.
@@ -100,17 +98,16 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
             decision = router.select_model(wanted, record=False)
         rows = {row.model: row for row in decision.table.candidates() if not row.rejections}
         last, best = rows.get(step.model or decision.selected_model), rows.get(decision.selected_model)
-        definition = next((model for model in router.models if model.ref == step.model), None)
-        if last is None or best is None or definition is None or last is best:
+        if last is None or best is None or last is best:
             return False
-        return not self._pays(best, last, saved_usd=saving_usd(definition, step.cached_tokens), wanted=wanted)
+        return not self._pays(best, last, wanted)
 
-    def _pays(self, best: CandidateRow, last: CandidateRow, *, saved_usd: float, wanted: RoutingRequest) -> bool:
+    def _pays(self, best: CandidateRow, last: CandidateRow, wanted: RoutingRequest) -> bool:
         """Tell whether changing to the best model pays although it reads everything anew."""
         gain = (best.p_success or 0.0) - (last.p_success or 0.0)
         if best.cost_usd is None or last.cost_usd is None:
             return gain >= self._switch_gain
-        dearer_usd = best.cost_usd - (last.cost_usd - saved_usd)
+        dearer_usd = best.cost_usd - last.cost_usd
         if wanted.willingness_to_pay is not None:
             return gain * wanted.willingness_to_pay > dearer_usd
         return gain >= self._switch_gain or (dearer_usd < 0 and gain > -self._switch_gain)
@@ -123,17 +120,7 @@ def step_of(messages: Sequence[BaseMessage], tools: Sequence[BaseTool | dict[str
     answer = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
     routing = {} if answer is None else answer.response_metadata.get(KEY) or {}
     model = routing.get("model") if isinstance(routing, dict) else None
-    usage = None if answer is None else answer.usage_metadata
-    read = 0 if usage is None else usage["input_tokens"]
-    return Step(number, tuple(_name(tool) for tool in tools), None if model is None else ModelRef(model), read)
-
-
-def saving_usd(model: ModelDefinition, cached_tokens: int) -> float:
-    """Return what the prompt cache of a model saves on so many input tokens, in USD."""
-    if model.price is None:
-        return 0.0
-    full, _, cached = model.price.at(cached_tokens)
-    return cached_tokens * (full - cached) / TOKENS_PER_PRICE
+    return Step(number, tuple(_name(tool) for tool in tools), None if model is None else ModelRef(model))
 
 
 def _name(tool: BaseTool | dict[str, Any]) -> str:

@@ -30,7 +30,8 @@ class Forecast:
     """One array per predicted figure, in the order of the columns; NaN where nothing is known.
 
     Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``lengths`` is the expected length of each model's answer, a
-    number when it is the same for all. What only an explanation or some strategies ask for is worked out when it is asked for.
+    number when it is the same for all. ``saved`` are the USD that prompt caches take off
+    ``cost``. What only an explanation or some strategies ask for is worked out when it is asked for.
     """
 
     profile: RequestProfile
@@ -40,6 +41,7 @@ class Forecast:
     cost: Floats
     latency: Floats
     predicted: Prediction | None
+    saved: Floats | None = None
 
     @property
     def input_tokens(self) -> int:
@@ -143,6 +145,7 @@ def forecast(
     models: tuple[ModelDefinition, ...],
     snapshot: Snapshot,
     predicted: Prediction | None = None,
+    saved: Floats | None = None,
 ) -> Forecast:
     """Predict every figure for every model.
 
@@ -152,14 +155,17 @@ def forecast(
         models: The registry, for prices that depend on the number of tokens.
         snapshot: The shared numbers.
         predicted: What training knows of prompts like this one.
+        saved: USD that prompt caches take off the price of each model, if any do.
     """
     known = outlook(profile.task_type.value, columns, snapshot.performance)
     lengths = _lengths(profile, known, predicted)
     cost = _costs(columns, models, known, tokens_in=profile.input_tokens.value, lengths=lengths)
+    if saved is not None:
+        cost = np.maximum(cost - saved, 0.0)
     latency = known.ttft + known.s_per_token * lengths
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
-    return Forecast(profile, columns, known, lengths, cost, latency, predicted)
+    return Forecast(profile, columns, known, lengths, cost, latency, predicted, saved)
 
 
 def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:

@@ -26,8 +26,8 @@ class ScriptedModel:
 
     Args:
         replies: One answer for all calls, a list that is gone through again and again, or a function of the prompt.
-        usage: (input, output) tokens of every call; ``None`` for a model that reports none.
-        price: (input, output) in USD per million tokens; ``None`` for an unknown price.
+        usage: (input, output) tokens of every call, or a :class:`Usage`; ``None`` for a model that reports none.
+        price: (input, output) in USD per million tokens, or a :class:`Price`; ``None`` for an unknown price.
         latency_s: Seconds of a whole call.
         faults: One fault for all calls, or a list by call number with ``None`` for a good call. A fault is a kind
             (``"rate_limit"``), a :class:`ScriptedFault`, or any exception to raise. ``"kind@2"`` comes after two pieces.
@@ -49,8 +49,8 @@ class ScriptedModel:
         self,
         replies: AnyReply | Sequence[AnyReply] | Callable[[str], AnyReply] = "ok",
         *,
-        usage: tuple[int, int] | None = (10, 5),
-        price: tuple[float, float] | None = (1.0, 2.0),
+        usage: tuple[int, int] | Usage | None = (10, 5),
+        price: tuple[float, float] | Price | None = (1.0, 2.0),
         latency_s: float = 0.0,
         faults: AnyFault | Sequence[AnyFault | None] = (),
         clock: FrozenClock | None = None,
@@ -59,7 +59,9 @@ class ScriptedModel:
         prefill: bool = False,
         capabilities: frozenset[ModelCapability] = _ALL,
     ) -> None:
-        self._replies, self._usage, self._price = replies, usage, price
+        self._replies = replies
+        self._usage = Usage(*usage) if isinstance(usage, tuple) else usage
+        self._price = Price(*price) if isinstance(price, tuple) else price
         self._latency_s, self._clock = latency_s, clock
         self._always: Fault | None = None
         self._faults: tuple[Fault | None, ...] = ()
@@ -79,16 +81,16 @@ class ScriptedModel:
     @property
     def usage_bound(self) -> Usage | None:
         """Most tokens of one call, for budgets."""
-        return None if self._usage is None else Usage(*self._usage)
+        return self._usage
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
         """Return the registry entry of this model; the output bound of a budget is its ``usage``."""
         return ModelDefinition(
             ref,
             provider=ref.provider, model=ref.name,
-            price=None if self._price is None else Price(*self._price),
+            price=self._price,
             quality=self._quality, context_window=self._context_window,
-            max_output_tokens=self._usage[1] if self._usage else None,
+            max_output_tokens=self._usage.output_tokens if self._usage else None,
             capabilities=self._capabilities, latency=Latency(p95_s=self._latency_s or None),
             prefill=self._prefill, source="scripted", instance=self,
         )  # fmt: skip
@@ -103,8 +105,7 @@ class ScriptedModel:
             reply = ScriptedReply(
                 reply.text[len(asked.prefix) :], tool_calls=reply.tool_calls, usage=reply.usage, finish_reason=reply.finish_reason
             )
-        usage = reply.usage or self._usage
-        pieces = pieces_of(reply, None if usage is None else Usage(*usage))
+        pieces = pieces_of(reply, self._usage if reply.usage is None else Usage(*reply.usage))
         if fault is None:
             return timed(pieces, self._latency_s)
         if isinstance(fault, Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +18,9 @@ from langgraph.types import Command
 from pydantic import BaseModel
 from wire_server import Fault, WireServer
 
-from crew_router import ModelRef, Router
-from crew_router.types import ModelDefinition, Price
+from crew_router import Router
 from crew_router_langchain import ChatCrewRouter, RoutingMiddleware
-from crew_router_langchain.middleware import saving_usd, step_of
+from crew_router_langchain.middleware import step_of
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def after_a_step_of(model: str, *, input_tokens: int) -> list[Any]:
     """Return a history whose last answer came from a model that had read so many tokens."""
     usage = {"input_tokens": input_tokens, "output_tokens": 10, "total_tokens": input_tokens + 10}
     call = {"name": "get_weather", "args": {"city": "Rome"}, "id": "call00001"}
-    told = {"crew_router": {"decision_id": "d-elsewhere", "model": model}}
+    told = {"crew_router": {"decision_id": "d-elsewhere", "model": model, "answered_at": time.time(), "input_tokens": input_tokens}}
     answer = AIMessage("", tool_calls=[call], usage_metadata=usage, response_metadata=told)  # type: ignore[arg-type]  # a plain dictionary is one
     return [HumanMessage("weather in Rome?"), answer, ToolMessage("sunny", tool_call_id="call00001")]
 
@@ -189,17 +189,10 @@ def test_a_pin_is_kept_in_every_step(router: Router, wire: WireServer) -> None:
 
 
 def test_steps_are_counted_from_the_last_word_of_the_user() -> None:
-    """A new question starts at step one; what the cache may hold is what the last call read."""
+    """A new question starts at step one."""
     history = after_a_step_of("lab:fast", input_tokens=700)
 
     within, anew = step_of(history, [get_weather]), step_of([*history, HumanMessage("and in Oslo?")], [])
 
-    assert (within.number, within.model, within.cached_tokens, within.tools) == (2, "lab:fast", 700, ("get_weather",))
+    assert (within.number, within.model, within.tools) == (2, "lab:fast", ("get_weather",))
     assert anew.number == 1
-
-
-def test_what_a_prompt_cache_saves_is_the_difference_of_two_prices() -> None:
-    """A million cached tokens at a tenth of three dollars save two dollars and seventy cents."""
-    model = ModelDefinition(ModelRef("lab:a"), provider="lab", model="a", price=Price(3.0, 15.0, 0.3))
-
-    assert saving_usd(model, 1_000_000) == pytest.approx(2.7)

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.clock import Clock
 from crew_router.errors import InvalidRequestError, NoCandidateError
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from crew_router.settings import RouterConfig
 
 _INF: Final = float("inf")
+_NOTHING_LEARNT: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}  # one object, so that what was worked out from it stands
 
 
 @dataclass
@@ -112,6 +113,8 @@ class Parts:
     def snapshot(self) -> Snapshot:
         """Return the shared numbers, with what budgets have left and the load of this process where there are any limits."""
         snapshot, _ = self.state.snapshot(), self.pool()
+        if not self.config.learning.enabled:
+            snapshot = dataclasses.replace(snapshot, performance=_NOTHING_LEARNT, weights=_NOTHING_LEARNT)
         if self.budgets is not None and self.line.rules.budgets_usd:
             snapshot = dataclasses.replace(snapshot, spend_left_nano=self.budgets.left_nano())
         if self.capacity is None or not self._limited:
@@ -181,7 +184,7 @@ class Parts:
         from crew_router.predict.forecast import forecast  # noqa: PLC0415 - comes when first needed
 
         pool = self.pool()
-        predicted = forecast(self.line.classifier.classify(request), pool.columns, models=pool.models, snapshot=self.state.snapshot())
+        predicted = forecast(self.line.classifier.classify(request), pool.columns, models=pool.models, snapshot=self.snapshot())
         costs = [predicted.cost_of(at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 

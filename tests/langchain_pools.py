@@ -33,13 +33,14 @@ def entry(wire: WireServer, model: str, *, provider: str = "openai", quality: fl
 def pool(wire: WireServer, *names: str, provider: str = "openai", **more: Any) -> dict[str, Any]:
     """Return a configuration with some models on the fake provider, the first one the best, everything in memory."""
     entries = {f"lab:{name}": entry(wire, name, provider=provider, quality=0.9 - at * 0.1) for at, name in enumerate(names)}
-    return {"registry": "none", "models": entries, "ledger": {"url": "sqlite://"}, "breaker": {"failures": 1_000_000}, **more}
+    patient = {"failures": 1_000_000, "window_calls": 1_000_000}
+    return {"registry": "none", "models": entries, "ledger": {"url": "sqlite://"}, "breaker": patient, **more}
 
 
 @cache
 def router_over(*names: str, provider: str = "openai") -> Router:
-    """Return a router over the standing fake provider that lives as long as the process."""
-    return Router(with_senses(pool(standing_wire(), *names, provider=provider)))
+    """Return a router over the standing fake provider that lives as long as the process, and never learns to avoid a model."""
+    return Router(with_senses(pool(standing_wire(), *names, provider=provider, learning={"enabled": False})))
 
 
 def with_senses(config: dict[str, Any]) -> dict[str, Any]:
@@ -49,11 +50,11 @@ def with_senses(config: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def cascading_router(*names: str) -> Router:
+def cascading_router(*names: str, provider: str = "openai") -> Router:
     """Return a router over the standing fake provider that answers everything by a cascade."""
     always = {"name": "check everything", "order": "quality", "when": {}, "then": {"mode": "cascade"}}
     strict = {"enabled": True, "threshold": 0.99}  # one answer is never enough
-    return Router({**with_senses(pool(standing_wire(), *names)), "policies": [always], "escalation": strict})
+    return Router({**with_senses(pool(standing_wire(), *names, provider=provider)), "policies": [always], "escalation": strict})
 
 
 class Listening(TextClassifier):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_pools import router_over
+from langchain_pools import cascading_router, router_over
 
 from crew_router_langchain import ChatCrewRouter
 
@@ -69,25 +69,55 @@ class Declared:
         return True
 
 
-class UnitDeclared(Declared):
-    """For the unit suite the router comes from a file, which the environment can name."""
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        """The file."""
-        return {"config": f"tests/data/langchain/{self.provider}.yaml"}
+class FromEnvironment(Declared):
+    """The environment can name the file that a router comes from."""
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
         """The environment names the file."""
-        file = self.chat_model_params["config"]
+        file = f"tests/data/langchain/{self.provider}.yaml"
         return {"CREW_ROUTER_CONFIG": file}, {}, {"config": file}
 
 
-class IntegrationDeclared(Declared):
-    """For the integration suite the router is over the fake provider."""
+class OverFile(FromEnvironment):
+    """For the unit suite the router comes from a file."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        """The file."""
+        _, _, params = self.init_from_env_params
+        return params
+
+
+class OverWire(FromEnvironment):
+    """The router is over the fake provider."""
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
         """A router over the pool of the module."""
         return {"router": router_over(*self.names, provider=self.provider)}
+
+
+class OverCascade(FromEnvironment):
+    """The router is over the fake provider and answers everything by a cascade."""
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        """A router over the pool of the module."""
+        return {"router": cascading_router(*self.names, provider=self.provider)}
+
+
+class Anthropic(Declared):
+    """What differs when all models are Anthropic's."""
+
+    provider = "anthropic"
+
+    @property
+    def supports_json_mode(self) -> bool:
+        """Anthropic knows schemas, but no JSON mode without one."""
+        return False
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        """Anthropic hears nothing."""
+        return False

@@ -128,6 +128,16 @@ def test_learning_can_be_switched_off():
     assert (chosen, counted) == ("lab:a", 40)
 
 
+def test_failed_calls_move_nothing_without_learning():
+    """A model that fails stays the first choice; only its breaker counts."""
+    models = {"lab:a": ScriptedModel("a", quality=0.80, faults="overload"), "lab:b": ScriptedModel("b", quality=0.78)}
+    config = {"breaker": {"failures": 1000, "window_calls": 1000}}
+    with Router(config, models=models, ledger_url="sqlite://", project="test", enable_learning=False) as router:
+        first = [router.invoke("Hi").attempts[0].model for _ in range(30)]
+
+    assert set(first) == {"lab:a"}
+
+
 def test_feedback_finds_its_decision_and_moves_the_learned_weight(router):
     """Feedback by decision id raises the weight of the model that answered."""
     response = router.invoke("Hi")

@@ -1,33 +1,37 @@
-"""LangChain's standard integration suite when every call is a cascade: cheap models answer first, then the next one."""
+"""LangChain's standard suites when every call is a cascade: cheap models answer first, then the next one."""
 
-from __future__ import annotations
-
-from typing import Any
-
+import pytest
 from langchain_pools import cascading_router, standing_wire
-from langchain_standard import IntegrationDeclared
+from langchain_standard import Anthropic, OverCascade
 from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
 
 from crew_router_langchain import ChatCrewRouter
 
-_NAMES = ("fast", "smart")
+
+class TestUnit(OverCascade, ChatModelUnitTests):
+    """The unit suite over OpenAI's client."""
 
 
-class TestIntegration(IntegrationDeclared, ChatModelIntegrationTests):
-    """The integration suite."""
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        """A router that answers everything by a cascade."""
-        return {"router": cascading_router(*_NAMES)}
+class TestIntegration(OverCascade, ChatModelIntegrationTests):
+    """The integration suite over OpenAI's client."""
 
 
-def test_every_request_is_a_cascade() -> None:
-    """The suite above did exercise cascades: an answer nobody is sure of is asked for again from the other model."""
+class TestAnthropicUnit(Anthropic, OverCascade, ChatModelUnitTests):
+    """The unit suite over Anthropic's client."""
+
+
+class TestAnthropicIntegration(Anthropic, OverCascade, ChatModelIntegrationTests):
+    """The integration suite over Anthropic's client."""
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_every_request_is_a_cascade(provider: str) -> None:
+    """The suites above did exercise cascades: an answer nobody is sure of is asked for again from the other model."""
     wire = standing_wire()
     seen_before = len(wire.seen)
 
-    answer = ChatCrewRouter(router=cascading_router(*_NAMES)).invoke("Prove Goldbach's conjecture.")
+    answer = ChatCrewRouter(router=cascading_router("fast", "smart", provider=provider)).invoke("Prove Goldbach's conjecture.")
 
     routing = answer.response_metadata["crew_router"]
     assert routing["mode"] == "cascade"

@@ -1,23 +1,38 @@
-"""LangChain's standard integration suite when the first choice fails on every call: the fallback answers."""
+"""LangChain's standard suites when the first choice fails on every call: the fallback answers."""
 
-from __future__ import annotations
-
+import pytest
 from langchain_pools import router_over, standing_wire
-from langchain_standard import IntegrationDeclared
+from langchain_standard import Anthropic, OverWire
 from langchain_tests.integration_tests import ChatModelIntegrationTests
-
-_NAMES = ("broken", "smart")
-
-
-class TestIntegration(IntegrationDeclared, ChatModelIntegrationTests):
-    """The integration suite."""
-
-    names = _NAMES
+from langchain_tests.unit_tests import ChatModelUnitTests
 
 
-def test_every_request_met_the_broken_model_first() -> None:
-    """The suite above did exercise the fallback: the broken model is the first choice of each request."""
-    wire, router = standing_wire(), router_over(*_NAMES)
+class Failing(OverWire):
+    """The first choice is broken."""
+
+    names = ("broken", "smart")
+
+
+class TestUnit(Failing, ChatModelUnitTests):
+    """The unit suite over OpenAI's client."""
+
+
+class TestIntegration(Failing, ChatModelIntegrationTests):
+    """The integration suite over OpenAI's client."""
+
+
+class TestAnthropicUnit(Anthropic, Failing, ChatModelUnitTests):
+    """The unit suite over Anthropic's client."""
+
+
+class TestAnthropicIntegration(Anthropic, Failing, ChatModelIntegrationTests):
+    """The integration suite over Anthropic's client."""
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_every_request_met_the_broken_model_first(provider: str) -> None:
+    """The suites above did exercise the fallback: the broken model is the first choice of each request."""
+    wire, router = standing_wire(), router_over(*Failing.names, provider=provider)
     seen_before = len(wire.seen)
 
     response = router.invoke("hello")

@@ -159,7 +159,8 @@ def analytics(folder: Path) -> None:
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
             "INSERT INTO outcomes (project, decision_id, at, model, provider, task_type, success, latency_s, cost_nano, input_tokens, "
             "output_tokens, cached_tokens, estimated, quality, confidence, escalated, source, answer_chars) "
-            "SELECT 'bench', 'd-' || i, 1800000000 + i * 2.6, 'lab:m' || (i % 12), 'lab', 'task' || (i % 14), i % 20 <> 0, 1.5, "
+            "SELECT 'bench', 'd-' || i, 1800000000 + i * 2.6, 'lab:m' || (i * 7919 % 12), 'lab', 'task' || (i * 104729 % 14), "
+            "i % 20 <> 0, 1.5, "
             "1000000 + i % 7, 100, 200, 0, 0, 0.8, 0.7, i % 9 = 0, 'engine', 0 FROM n",
             (_MILLION - 1,),
         )

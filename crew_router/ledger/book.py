@@ -14,7 +14,7 @@ from crew_router.ledger import rows, transfer
 from crew_router.ledger.accounts import Balance, reconcile
 from crew_router.ledger.database import DatabaseError
 from crew_router.ledger.purse import Purse
-from crew_router.ledger.questions import BREAKDOWN, SERIES, Slot, by_model_and_task, by_time
+from crew_router.ledger.questions import SERIES, Slot, breakdown, by_model_and_task, by_time
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
 from crew_router.types.decision import RoutingDecision
@@ -173,7 +173,8 @@ class Book:
     def breakdown(self, *, since: float | None = None, until: float = 1e300) -> list[Slot]:
         """Return sums by model and task type between two times, by default since the last reset."""
         start = self._start() if since is None else since
-        return by_model_and_task(self._read(BREAKDOWN, (self._project, start, until)))
+        question = breakdown(self._database.dialect, narrow=since is not None and since > 0)
+        return by_model_and_task(self._read(question, (self._project, start, until)))
 
     def series(self, *, bucket_s: float, since: float | None = None, until: float = 1e300) -> list[Slot]:
         """Return sums by period of so many whole seconds, oldest first."""

@@ -122,7 +122,16 @@ CREATE INDEX money_at ON money (project, at);
 CREATE TABLE overrides (seq {serial}, project TEXT NOT NULL, at DOUBLE PRECISION NOT NULL, until DOUBLE PRECISION, pin TEXT,
     cost_ceiling_nano BIGINT)
 """
-MIGRATIONS: Final = (_FIRST, _BUDGETS)
+# Sums by model and task type come from one pass over an index in that order; rows too old are found by their time. Orders of
+# operators stand in the audit alone, so that there is one truth; the view shows them.
+_QUESTIONS: Final = """
+CREATE INDEX outcomes_kind ON outcomes (project, model, task_type, at, success, escalated, cost_nano, latency_s, confidence);
+CREATE INDEX attempts_at ON attempts (project, started_at);
+CREATE INDEX feedback_at ON feedback (project, at);
+DROP TABLE overrides;
+CREATE VIEW overrides AS SELECT seq, project, at, event, detail FROM audit WHERE event IN ('override', 'override cleared')
+"""
+MIGRATIONS: Final = (_FIRST, _BUDGETS, _QUESTIONS)
 
 
 def statements(migration: str, dialect: Dialect) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 import json
 import sqlite3
 import time
+from contextlib import closing
 
+import psycopg
 import pytest
 from servers import PostgresServer
 from storage_samples import NOON, decision, outcome
@@ -87,24 +89,31 @@ def test_a_hard_budget_stops_at_the_slices_held(away):
         budgets.reserve((DAY,), 100, lasts_s=1.0)
 
 
-def test_a_ledger_of_the_oldest_schema_is_brought_up_to_date(tmp_path):
-    """Rows written under the first schema are still there, and budgets work."""
-    path = tmp_path / "ledger.sqlite3"
-    old = sqlite3.connect(path)
-    for statement in statements(MIGRATIONS[0], "sqlite"):
-        old.execute(statement)
-    old.execute("INSERT INTO meta VALUES ('schema', '1')")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS)))
+def test_a_ledger_of_an_older_schema_is_brought_up_to_date(tmp_path, request, kind, schema):
+    """Rows written under any older schema are still there, questions are answered from the new indexes, and budgets work."""
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3" if kind == "sqlite" else request.getfixturevalue("postgres_schema")
     row = ["crew", "d-1", NOON, "lab:a", "lab", None, 1, 1.5, 1000, 1, 2, 0, 0, None, None, 0, None, "engine", 0, None, None]
-    old.execute(OUTCOMES.insert("sqlite"), (json.dumps([row]),))
-    old.commit()
-    old.close()
+    mark = "?" if kind == "sqlite" else "%s"
+    script = [statement for migration in MIGRATIONS[:schema] for statement in statements(migration, kind)]
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite3") if kind == "sqlite" else psycopg.connect(url)) as old:
+        for statement in script:
+            old.execute(statement)
+        old.execute("INSERT INTO meta VALUES ('schema', ?)".replace("?", mark), (str(schema),))
+        old.execute(OUTCOMES.insert(kind).replace("?", mark), (json.dumps([row]),))
+        old.commit()
 
-    ledger = open_ledger(f"sqlite:///{path}", project="crew")
+    ledger = open_ledger(url, project="crew")
     ledger.decided(decision(2))
     ledger.budgets().reserve((DAY,), 100)
+    ledger.audited("override", {"pin": "lab:a"}, at=NOON)
 
     assert ledger.totals()["requests"] == 1
+    assert [slot.requests for slot in (*ledger.breakdown(), *ledger.breakdown(since=NOON))] == [1, 1]
     assert ledger.decision("d-2").id == "d-2"
+    ledger.flush()
+    assert ledger.select("SELECT event FROM overrides") == [("override",)]
     ledger.close()
 
 

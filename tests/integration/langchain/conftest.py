@@ -57,7 +57,7 @@ async def transport() -> AsyncIterator[LangChainTransport]:
 
 @pytest.fixture
 def benchmark() -> Callable[..., object]:
-    """Run what LangChain's suite wants timed, without timing it: ``benchmarks/langchain.py`` measures."""
+    """Run what LangChain's suite wants timed, without timing it: ``benchmarks/chat_model.py`` measures."""
 
     def once(function: Callable[..., object], *args: object) -> object:
         return function(*args)

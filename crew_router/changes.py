@@ -24,13 +24,14 @@ MOST_TRIES: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision to look around: what it was made on, who passed, the order that came of it, and how to decide again.
+    """A decision to look around: what it was made on, who passed, the order that came of it, the choice, and how to decide again.
 
     ``steady`` tells that the order of two models never depends on which others passed, which saves most of the search.
     """
 
     situation: Situation
     eligible: Flags
+    order: tuple[int, ...]
     selected: int
     redecide: Redecide
     steady: bool
@@ -49,6 +50,10 @@ class _Dial:
     def beyond(self, figure: float) -> float:
         """Return the value next to a model's figure that takes it out."""
         return math.nextafter(figure, -math.inf if self.wider else math.inf)
+
+    def passes(self, figure: float, value: float) -> bool:
+        """Tell whether the field lets a model through; an unknown figure passes."""
+        return not (figure > value if self.wider else figure < value)
 
 
 def changes_of(decided: Decided) -> tuple[Change, ...]:
@@ -72,10 +77,22 @@ def _dials(situation: Situation) -> Iterator[_Dial]:
 
 def _tightened(decided: Decided, dial: _Dial) -> Change | None:
     """Take models out one after the other, the nearest to what was given first; a steady order needs only the chosen one's figure."""
-    places = [decided.selected] if decided.steady else np.flatnonzero(decided.eligible)
-    figures = {float(dial.figures[at]) for at in places if not math.isnan(dial.figures[at])}
+    if decided.steady:
+        return _next_in_order(decided, dial)
+    figures = {float(dial.figures[at]) for at in np.flatnonzero(decided.eligible) if not math.isnan(dial.figures[at])}
     values = [value for figure in sorted(figures, reverse=dial.wider) if 0.0 <= (value := dial.beyond(figure)) <= dial.high]
     return _first(decided, dial, values)
+
+
+def _next_in_order(decided: Decided, dial: _Dial) -> Change | None:
+    """Return the change that takes the chosen model out; then the next of the order is the choice that the field leaves in."""
+    value = dial.beyond(float(dial.figures[decided.selected]))
+    if not 0.0 <= value <= dial.high:
+        return None
+    left = (at for at in decided.order if dial.passes(float(dial.figures[at]), value))
+    refs, at = decided.situation.columns.refs, next(left, None)
+    given = getattr(decided.situation.request, dial.field)
+    return Change(dial.field, given=given, value=value, model=None if at is None else refs[at])
 
 
 def _loosened(decided: Decided, dial: _Dial) -> Change | None:

@@ -194,7 +194,7 @@ def _behind(choice: Choice, first: Pinned) -> Choice:
     notes, ahead = (*choice.notes, *first.notes), first.follow if first.at is None else (first.at,)
     if not ahead:
         return replace(choice, notes=notes)
-    return replace(choice, order=then(ahead, choice.order), propensity=1.0, notes=notes, mode=None, ladder=(), stops=())
+    return replace(choice, order=then(ahead, choice.order), propensity=1.0, notes=notes, mode=None, ladder=(), stops=(), steady=False)
 
 
 def _with(eligible: Flags, at: int | None) -> Flags:
@@ -226,7 +226,7 @@ def of_tier(situation: Situation, eligible: Flags) -> tuple[Flags, tuple[Evidenc
 def nobody(situation: Situation, only: int | None = None) -> NoCandidateError:
     """Return the error that lists every model with what removed it, and the nearest miss."""
     places = range(len(situation.models)) if only is None else (only,)
-    table = {situation.columns.refs[at]: rejections(situation, at) for at in places}
+    table = {situation.columns.refs[at]: why for at, why in rejections(situation, places).items()}
     return NoCandidateError(table, nearest=nearest_miss(table), effects=situation.ruling.effects)
 
 
@@ -264,6 +264,7 @@ def _decision(line: Line, situation: Situation, name: str, *, strategy: Strategy
             scores,
             chosen.eligible,
             warnings,
+            order=choice.order,
             selected=at,
             redecide=_Again(scores, strategy, line.rules.implicit_parallel) if choice.propensity == 1.0 else None,
             steady=choice.steady and situation.request.tier is None,

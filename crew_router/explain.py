@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, cast
 
+from crew_router.types.candidates import Candidates
 from crew_router.types.decision import CandidateRow, Change, Evidence, RoutingDecision
 from crew_router.types.profile import Reading
 
@@ -21,18 +22,23 @@ def evidence_of(decision: RoutingDecision) -> tuple[Evidence, ...]:
 
 def rationale_of(decision: RoutingDecision) -> str:
     """Return one sentence: what was chosen, on what score, at what price, for what, against whom."""
-    chosen, others = _split(decision)
-    task = decision.profile.task_type
-    parts = [f"{decision.selected_model} for {task.value} (complexity {decision.profile.complexity.value})"]
-    if chosen is not None and chosen.score is not None:
-        parts.append(f"{chosen.score:.1f} of 100 points by {decision.strategy}, most from {_strongest(chosen)}")
+    return said_of(decision, decision.table.columns())
+
+
+def said_of(decision: RoutingDecision, table: Candidates) -> str:
+    """Return the sentence of :func:`rationale_of` from the decision's table by column."""
+    parts = [f"{decision.selected_model} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})"]
+    places, scores = table.passed(), table.figures["score"]
+    chosen = next((at for at in places if table.models[at] == decision.selected_model), None)
+    if chosen is not None and scores[chosen] is not None:
+        strongest = max(table.points, key=lambda name: table.points[name][chosen] or 0.0, default="nothing")
+        parts.append(f"{scores[chosen]:.1f} of 100 points by {decision.strategy}, most from {strongest}")
     parts.append(f"expected cost {money(decision.estimated_cost)}")
-    runner_up = next(iter(others), None)
-    if runner_up is not None and runner_up.score is not None:
-        parts.append(f"next best {runner_up.model} with {runner_up.score:.1f}")
-    removed = len(decision.rejected)
-    if removed:
-        parts.append(f"{removed} of {removed + len(others) + 1} models removed by constraints")
+    runner_up = next((at for at in places if at != chosen), None)
+    if runner_up is not None and scores[runner_up] is not None:
+        parts.append(f"next best {table.models[runner_up]} with {scores[runner_up]:.1f}")
+    if table.removed:
+        parts.append(f"{len(table.removed)} of {len(table.models)} models removed by constraints")
     return "; ".join(parts) + "."
 
 
@@ -103,10 +109,6 @@ def _split(decision: RoutingDecision) -> tuple[CandidateRow | None, list[Candida
     kept = [row for row in decision.table.candidates() if not row.rejections]
     chosen = next((row for row in kept if row.model == decision.selected_model), None)
     return chosen, [row for row in kept if row.model != decision.selected_model]
-
-
-def _strongest(row: CandidateRow) -> str:
-    return max(row.points, key=lambda name: row.points[name], default="nothing")
 
 
 def _said(name: str, reading: Reading[object]) -> str:

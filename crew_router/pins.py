@@ -76,7 +76,7 @@ def _is_sound(situation: Situation, at: int) -> bool:
 
 
 def _asked(situation: Situation, pin: Pin, at: int) -> str:
-    missed = "; ".join(map(str, rejections(situation, at)))
+    missed = "; ".join(map(str, rejections(situation, (at,))[at]))
     return f"{pin.who} asked for {pin.model}" + (f", although {missed}" if missed else "")
 
 

@@ -26,6 +26,7 @@ NEUTRAL: Final = 0.5  # a success rate or learned weight that nobody has observe
 PREFERRED_SHARE: Final = 1.0
 BUDGET_SHARE: Final = 0.6
 _LEAST_COST_USD: Final = 1e-12
+_TOTAL: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Scores:
     @cached_property
     def points(self) -> Mapping[str, Floats]:
         """Points by factor."""
-        return {name: weight_of(self.situation, name) * fraction(self.situation, name) for name in factor_names()}
+        known = _steady_points(self.situation)
+        return {name: known[name] if name in known else _weighted(self.situation, name) for name in factor_names()}
 
     @cached_property
     def score(self) -> Floats:
@@ -97,9 +99,7 @@ def factor_names() -> tuple[str, ...]:
 def score(situation: Situation) -> Scores:
     """Rank every model, also those that a filter removed."""
     _load_installed()
-    steady = situation.columns.memo.get_all(
-        ("steady points", situation.profile.task_type.value), lambda: _steady(situation), of=_steady_of(situation)
-    )
+    steady = _steady_points(situation)[_TOTAL]
     rank = steady + (_cost_points(situation) if _COST.function is _FACTORS["cost"].function else _weighted(situation, "cost"))
     for name in _varying(len(_FACTORS), _FACTORS["vendor_preference"].function is _vendor and situation.request.vendor_preference is None):
         rank += _weighted(situation, name)
@@ -142,12 +142,16 @@ def _steady_of(situation: Situation) -> tuple[object, ...]:
     return snapshot.performance, snapshot.weights, situation.preferences.get(task), situation.weights
 
 
-def _steady(situation: Situation) -> Floats:
-    total: Floats = np.zeros(len(situation.models))
-    for name, registered in _FACTORS.items():
-        if registered.steady:
-            total = total + _weighted(situation, name)
-    return total
+def _steady_points(situation: Situation) -> Mapping[str, Floats]:
+    """Return the points of every steady factor, and under ``_TOTAL`` their sum."""
+    return situation.columns.memo.get_all(
+        ("steady points", situation.profile.task_type.value), lambda: _steady(situation), of=_steady_of(situation)
+    )
+
+
+def _steady(situation: Situation) -> Mapping[str, Floats]:
+    points = {name: _weighted(situation, name) for name, registered in _FACTORS.items() if registered.steady}
+    return {**points, _TOTAL: sum(points.values(), np.zeros(len(situation.models)))}
 
 
 @cache
@@ -214,6 +218,8 @@ def _diversity(situation: Situation) -> Floats:
 @factor("vendor_preference")
 def _vendor(situation: Situation) -> Floats:
     wanted = situation.request.vendor_preference
+    if wanted is None:
+        return np.zeros(len(situation.models))
     return situation.columns.provider_values(lambda provider: float(provider == wanted))
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from crew_router.changes import Decided, Redecide, changes_of
 from crew_router.filters import rejections
-from crew_router.types import CandidateRow, Change, Evidence
+from crew_router.types import CandidateRow, Change, Evidence, Rejection
+from crew_router.types.candidates import Candidates
 
 if TYPE_CHECKING:
-    from crew_router.columns import Flags
+    from crew_router.columns import Codes, Flags, Floats
     from crew_router.scoring import Scores
     from crew_router.situation import Situation
+
+UNMEASURED: Final = "unmeasured"
+_DIGITS: Final = 6
+_COST_DIGITS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class LiveTable:
     eligible: Flags
     remarks: tuple[Evidence, ...] = ()
     _: KW_ONLY
+    order: tuple[int, ...]
     selected: int
     redecide: Redecide | None = None
     steady: bool = False
@@ -50,25 +57,72 @@ class LiveTable:
     def _changes(self) -> tuple[Change, ...]:
         if self.redecide is None:
             return ()
-        return changes_of(Decided(self.situation, self.eligible, self.selected, self.redecide, self.steady))
+        return changes_of(Decided(self.situation, self.eligible, self.order, self.selected, self.redecide, self.steady))
+
+    def columns(self) -> Candidates:
+        """Return the same by column, figures rounded to a millionth and costs to a thousandth of a nano-dollar."""
+        order, why, refs, sources = self._order, self._removed, self.situation.columns.refs, self._sources
+        places: list[int] = order.tolist()
+        figures, points = self._figures(), self.scores.points
+        numbers = np.array([*figures.values(), *points.values()])[:, order].round(_DIGITS).tolist()
+        listed = dict(zip(figures, map(_known, numbers), strict=False))
+        listed["cost_usd"] = _known(figures["cost_usd"][order].round(_COST_DIGITS).tolist())
+        return Candidates(
+            [refs[at] for at in places],
+            listed,
+            dict(zip(points, numbers[len(figures) :], strict=True)),
+            [sources[at] for at in places],
+            {number: why[at] for number, at in enumerate(places) if at in why},
+        )
+
+    def _figures(self) -> Mapping[str, Floats]:
+        predicted, scores = self.situation.forecast, self.scores
+        return {
+            "rank": scores.rank,
+            "score": scores.score,
+            "p_success": predicted.success,
+            "cost_usd": predicted.cost,
+            "latency_s": predicted.latency,
+            "quality": predicted.quality,
+        }
+
+    @cached_property
+    def _order(self) -> Codes:
+        order: Codes = np.lexsort((self.situation.columns.tie_break, -self.scores.rank, ~self.eligible))
+        return order
+
+    @cached_property
+    def _removed(self) -> dict[int, tuple[Rejection, ...]]:
+        return rejections(self.situation, np.flatnonzero(~self.eligible).tolist())
+
+    @property
+    def _sources(self) -> list[str]:
+        models, columns, task = self.situation.models, self.situation.columns, self.situation.profile.task_type.value
+        return columns.memo.get(
+            ("quality sources", task),
+            lambda: [model.source if measured else UNMEASURED for model, measured in zip(models, columns.measured_for(task), strict=True)],
+        )
 
     @cached_property
     def _rows(self) -> tuple[CandidateRow, ...]:
-        order = np.lexsort((self.situation.columns.tie_break, -self.scores.rank, ~self.eligible))
-        return tuple(self._row(int(at)) for at in order)
+        figures = {name: _known(values.tolist()) for name, values in self._figures().items()}
+        points = {name: values.tolist() for name, values in self.scores.points.items()}
+        return tuple(self._row(at, figures, points) for at in self._order.tolist())
 
-    def _row(self, at: int) -> CandidateRow:
-        predicted, model = self.situation.forecast, self.situation.models[at]
-        task = self.situation.profile.task_type.value
+    def _row(self, at: int, figures: Mapping[str, list[float | None]], points: Mapping[str, list[float]]) -> CandidateRow:
         return CandidateRow(
-            model.ref,
-            rank=float(self.scores.rank[at]),
-            score=float(self.scores.score[at]),
-            points={name: float(points[at]) for name, points in self.scores.points.items()},
-            p_success=float(predicted.success[at]),
-            cost_usd=predicted.cost_of(at).expected_usd,
-            latency_s=predicted.latency_of(at).expected_s,
-            quality_source=model.source if self.situation.columns.measured_for(task)[at] else "unmeasured",
-            rejections=() if self.eligible[at] else rejections(self.situation, at),
-            quality=float(predicted.quality[at]),
+            self.situation.columns.refs[at],
+            rank=figures["rank"][at],
+            score=figures["score"][at],
+            points={name: values[at] for name, values in points.items()},
+            p_success=figures["p_success"][at],
+            cost_usd=figures["cost_usd"][at],
+            latency_s=figures["latency_s"][at],
+            quality_source=self._sources[at],
+            rejections=self._removed.get(at, ()),
+            quality=figures["quality"][at],
         )
+
+
+def _known(values: list[float]) -> list[float | None]:
+    return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN is unknown

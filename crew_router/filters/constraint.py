@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -61,16 +61,11 @@ def surviving(situation: Situation, *, without: Collection[str] = ()) -> Flags:
     return situation.columns.enabled if left is None else left
 
 
-def rejections(situation: Situation, at: int) -> tuple[Rejection, ...]:
-    """Return every constraint that removed the model at a place, with its figures."""
-    return tuple(_rejections(situation, at))
-
-
-def _rejections(situation: Situation, at: int) -> Iterator[Rejection]:
-    for constraint in _FILTERS.values():
-        kept = constraint.keeps(situation)
-        if kept is not None and not kept[at]:
-            yield constraint.reason(situation, at)
+def rejections(situation: Situation, places: Iterable[int]) -> dict[int, tuple[Rejection, ...]]:
+    """Return for each of some places every constraint that removed its model, with its figures."""
+    looked = [(constraint.keeps(situation), constraint.reason) for constraint in _FILTERS.values()]
+    applied = [(kept, reason) for kept, reason in looked if kept is not None]
+    return {at: tuple([reason(situation, at) for kept, reason in applied if not kept[at]]) for at in places}
 
 
 def outward(value: float, *, up: bool) -> str:

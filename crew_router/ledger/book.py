@@ -12,6 +12,7 @@ from crew_router import forking
 from crew_router.errors import StorageError, UnknownDecisionError
 from crew_router.ledger import rows, transfer
 from crew_router.ledger.accounts import Balance, reconcile
+from crew_router.ledger.body import decision_of
 from crew_router.ledger.database import DatabaseError
 from crew_router.ledger.purse import Purse
 from crew_router.ledger.questions import SERIES, Slot, breakdown, by_model_and_task, by_time
@@ -109,7 +110,7 @@ class Book:
         found = self._read("SELECT body FROM decisions WHERE id = ? AND project = ?", (decision_id, self._project))
         if not found:
             raise UnknownDecisionError(decision_id)
-        return RoutingDecision.from_dict(json.loads(str(found[0][0])))
+        return decision_of(str(found[0][0]))
 
     def attempts(self, decision_id: str) -> tuple[Attempt, ...]:
         """Read the attempts of a decision, in order."""
@@ -125,7 +126,7 @@ class Book:
         """Read the decisions of a run in order of time, each with the model that answered, else the chosen one."""
         sql = f"SELECT d.body, {_ANSWERED} FROM decisions d WHERE d.run_id = ? AND d.project = ? ORDER BY d.at, d.seq"  # noqa: S608 - constants
         found = self._read(sql, (run_id, self._project))
-        made = [(RoutingDecision.from_dict(json.loads(str(body))), model) for body, model in found]
+        made = [(decision_of(str(body)), model) for body, model in found]
         return tuple((decision, decision.selected_model if model is None else ModelRef(str(model))) for decision, model in made)
 
     def logged(self, *, since: float | None = None, until: float | None = None) -> Iterator[tuple[RoutingDecision, float | None]]:
@@ -140,7 +141,7 @@ class Book:
         at, seq, end = self._start() if since is None else since, -1, 1e300 if until is None else until
         while page := self._read(sql, (self._project, at, end, at, seq)):
             for row in page:
-                yield RoutingDecision.from_dict(json.loads(str(row[2]))), None if row[3] is None else float(row[3])
+                yield decision_of(str(row[2])), None if row[3] is None else float(row[3])
             at, seq = float(page[-1][0] or 0), int(page[-1][1] or 0)
 
     def outcomes(self, *, since: float | None = None, until: float | None = None) -> Iterator[RequestOutcome]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeAlias
 
 from pydantic_core import to_json
 
-from crew_router.ledger.schema import MIGRATIONS, TABLES, Cell, Dialect, Row, Table, statements
+from crew_router.ledger.schema import MIGRATIONS, Cell, Dialect, Row, Table, statements
 
 Rows: TypeAlias = Mapping[Table, Sequence[Row]]
+
+
+_MOST_CELLS: Final = 999  # of one statement, in every build of SQLite
+_INFINITE: Final = (math.inf, -math.inf)
 
 
 class Cursor(Protocol):
@@ -80,13 +85,20 @@ class DatabaseError(Exception):
         super().__init__(problem)
 
 
-_INSERTS: Final = {(table, dialect): table.insert(dialect) for table in TABLES for dialect in ("sqlite", "postgresql")}
-
-
 def write_rows(cursor: Cursor, dialect: Dialect, rows: Rows) -> None:
-    """Add rows, with one statement a table."""
+    """Add rows, many with each statement: between statements the writer waits for its turn in the interpreter."""
     for table, some in rows.items():
-        cursor.run(_INSERTS[table, dialect], (to_json(some, inf_nan_mode="null").decode(),))
+        if dialect == "postgresql":
+            cursor.run(table.insert_json, (to_json(some, inf_nan_mode="null").decode(),))
+        else:
+            _write_cells(cursor, table, some)
+
+
+def _write_cells(cursor: Cursor, table: Table, rows: Sequence[Row]) -> None:
+    most = _MOST_CELLS // len(table.names)
+    for start in range(0, len(rows), most):
+        part = rows[start : start + most]
+        cursor.run(table.insert_rows(len(part)), [None if cell in _INFINITE else cell for row in part for cell in row])
 
 
 def migrate(cursor: Cursor, dialect: Dialect) -> None:

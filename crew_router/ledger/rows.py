@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from crew_router.codec import decision_to_dict
+from crew_router.explain import said_of
+from crew_router.ledger.body import body_of
 from crew_router.ledger.protocol import RequestOutcome
 from crew_router.types.outcome import Attempt, Usage
 from crew_router.types.request import FeedbackData
@@ -54,6 +55,7 @@ def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
     request, profile = decision.request, decision.profile
     risky = bool(profile.risk.value & {Risk.PII, Risk.SECRETS})
     chars, digest, kept = privacy.kept(text or request.task_description, risky=risky)
+    table = decision.table.columns()
     return (
         decision.project,
         decision.id,
@@ -79,8 +81,8 @@ def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
         chars or profile.text_chars,
         digest,
         kept,
-        clean(decision.rationale),
-        _body(decision, keep_text=privacy.keep_text and not risky),
+        clean(said_of(decision, table)),
+        body_of(decision, table, keep_text=privacy.keep_text and not risky),
     )
 
 
@@ -232,13 +234,6 @@ def clean(text: str) -> str:
 def redacted(message: str) -> str:
     """Return the start of a provider's message without what looks like a key."""
     return clean(_SECRETS.sub("[redacted]", message)[:_MESSAGE_CHARS])
-
-
-def _body(decision: RoutingDecision, *, keep_text: bool) -> str:
-    data = decision_to_dict(decision)
-    if not keep_text:
-        data["request"].update(task_description="", messages=[], metadata={})
-    return json.dumps(data, separators=(",", ":"))
 
 
 def _usage_cells(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None]:

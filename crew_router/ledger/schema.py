@@ -36,15 +36,21 @@ class Table:
         """Names of the columns, in the order of a row."""
         return tuple(column.partition(":")[0] for column in self.columns.split())
 
-    def insert(self, dialect: Dialect) -> str:
-        """Return the statement that adds all rows of one JSON array of arrays."""
-        head = f"INSERT INTO {self.name} ({', '.join(self.names)}) SELECT "
+    @cached_property
+    def insert_json(self) -> str:
+        """The statement by which PostgreSQL adds all rows of one JSON array of arrays."""
         kinds = [column.partition(":")[2] for column in self.columns.split()]
-        if dialect == "sqlite":
-            cells = (f"json_extract(value, '$[{number}]')" for number in range(len(kinds)))
-            return f"{head}{', '.join(cells)} FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"
         cells = (f"(value->>{number})::{_POSTGRES_TYPES[kind]}" for number, kind in enumerate(kinds))
-        return f"{head}{', '.join(cells)} FROM json_array_elements(?::json) ON CONFLICT DO NOTHING"
+        return f"{self._into} SELECT {', '.join(cells)} FROM json_array_elements(?::json) ON CONFLICT DO NOTHING"  # noqa: S608 - names of ours
+
+    def insert_rows(self, count: int) -> str:
+        """Return the statement that adds so many rows, with one mark for each of their cells."""
+        row = f"({', '.join('?' * len(self.names))})"
+        return f"{self._into} VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING"
+
+    @cached_property
+    def _into(self) -> str:
+        return f"INSERT INTO {self.name} ({', '.join(self.names)})"
 
 
 DECISIONS: Final = Table(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from crew_router.types.vocabulary import Mode, ModelRef
 
 if TYPE_CHECKING:
+    from crew_router.types.candidates import Candidates
     from crew_router.types.profile import RequestProfile
     from crew_router.types.request import RoutingRequest
 
@@ -135,6 +136,10 @@ class DecisionTable(Protocol):
         """Return every model of the registry, chosen first, then by falling rank, rejected last."""
         ...
 
+    def columns(self) -> Candidates:
+        """Return the same by column, figures rounded to a millionth and costs to a thousandth of a nano-dollar."""
+        ...
+
     def notes(self) -> tuple[Evidence, ...]:
         """Return evidence that is not a factor of the score: waivers, warnings, policies, arms, overrides."""
         ...
@@ -155,6 +160,12 @@ class RecordedTable:
     def candidates(self) -> tuple[CandidateRow, ...]:
         """Return the rows."""
         return self.rows
+
+    def columns(self) -> Candidates:
+        """Return the rows by column."""
+        from crew_router.types.candidates import Candidates  # noqa: PLC0415 - it is made of the values above
+
+        return Candidates.of(self.rows)
 
     def notes(self) -> tuple[Evidence, ...]:
         """Return the remarks."""

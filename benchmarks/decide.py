@@ -131,7 +131,7 @@ def _table(count: int, repeats: int) -> None:
     steps: dict[str, Callable[[], object]] = {
         "plain filter + argmin": lambda: np.where(quality >= 0.5, cost, np.inf).argmin(),  # noqa: PLR2004 - some floor
         "classify (by itself)": lambda: classifier.classify(REQUEST),
-        "predict": lambda: forecast(profile, pool.columns, models=models, snapshot=snapshot),
+        "predict": lambda: forecast(profile, pool.columns, models=models, snapshot=snapshot, now=NOW),
         "situation, predict included": lambda: deciding.situation_of(line, REQUEST, seen),
         "filter": lambda: surviving(situation),
         "score": lambda: score(situation),

@@ -11,6 +11,7 @@ import numpy as np
 
 from crew_router.reachability import LOCAL_PROVIDERS
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, TaskType, Tier
+from crew_router.types.outcome import Usage, usage_bound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +71,7 @@ class Columns:
     :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
     model's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
     registry. ``tiers`` are names, empty where unknown; ``breaker_keys`` name the breakers that stand before each model.
+    ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
     """
 
     refs: tuple[ModelRef, ...]
@@ -78,7 +80,8 @@ class Columns:
     price_input: Floats
     price_output: Floats
     price_cached: Floats
-    tiered: Flags
+    moving: tuple[int, ...]
+    bounds: tuple[tuple[int, Usage], ...]
     quality: Floats
     measured: Flags
     context_window: Floats
@@ -138,7 +141,8 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
         price_input=_floats(None if model.price is None else model.price.input for model in models),
         price_output=_floats(None if model.price is None else model.price.output for model in models),
         price_cached=_floats(None if model.price is None else model.price.at(0)[2] for model in models),
-        tiered=np.array([bool(model.price and (model.price.tiers or model.price.windows)) for model in models], dtype=np.bool_),
+        moving=tuple(at for at, model in enumerate(models) if model.price is not None and (model.price.tiers or model.price.windows)),
+        bounds=tuple((at, bound) for at, model in enumerate(models) if (bound := usage_bound(model.instance)) is not None),
         quality=quality,
         measured=measured,
         context_window=_floats(model.context_window for model in models),

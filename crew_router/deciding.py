@@ -85,7 +85,7 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
         profile,
         pool.models,
         pool.columns,
-        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, predicted=predicted, saved=saved),
+        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, now=seen.now, predicted=predicted, saved=saved),
         snapshot,
         reachable=pool.reachable,
         executing=seen.executing,

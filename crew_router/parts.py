@@ -183,8 +183,8 @@ class Parts:
         """Return the expected cost on every model, cheapest first, unknown prices last."""
         from crew_router.predict.forecast import forecast  # noqa: PLC0415 - comes when first needed
 
-        pool = self.pool()
-        predicted = forecast(self.line.classifier.classify(request), pool.columns, models=pool.models, snapshot=self.snapshot())
+        pool, profile = self.pool(), self.line.classifier.classify(request)
+        predicted = forecast(profile, pool.columns, models=pool.models, snapshot=self.snapshot(), now=self.clock.now())
         costs = [predicted.cost_of(at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 

@@ -12,13 +12,13 @@ from crew_router.classify.risk import risks_of
 from crew_router.classify.text import SpokenText, read_text
 from crew_router.classify.tokens import estimate_tokens
 from crew_router.types import Domain, ModelCapability, Reading, RequestProfile, RoutingRequest, TaskType, Urgency
+from crew_router.types.profile import CALLER
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-CALLER: Final = "caller"
 MODEL: Final = "linear model"
 PATTERNS: Final = "patterns"
 MIN_TASK_CONFIDENCE: Final = 0.25  # below it the type is `general`; chosen across authors, docs/classification.md

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from crew_router.clock import Clock
 from crew_router.errors import BudgetExceededError, StorageError
@@ -15,23 +15,13 @@ from crew_router.ledger.budgets import Budgets, Reservation, Scope
 from crew_router.ledger.limits import Limits
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD, TOKENS_PER_PRICE, ModelDefinition
-from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.outcome import Attempt, Bounded, Usage, usage_bound
 
 _INPUT_MARGIN: Final = 1.25  # the input is counted by characters; guess, not measured
 _INPUT_SLACK: Final = 16
 _LEAST_OUTPUT: Final = 1024
 _OUTPUT_MARGIN: Final = 4
 _LEASE_SLACK_S: Final = 30.0
-
-
-@runtime_checkable
-class Bounded(Protocol):
-    """A client that knows the most tokens one of its calls takes (``CONTRACT.md`` rule 7)."""
-
-    @property
-    def usage_bound(self) -> Usage | None:
-        """Most tokens of one call."""
-        ...
 
 
 def scopes_of(limits: Limits, clock: Clock, decision: RoutingDecision, model: ModelDefinition) -> tuple[Scope, ...]:
@@ -104,7 +94,7 @@ class BudgetPass:
 
 def bound_of(ask: Ask) -> Usage:
     """Return the most tokens that a call can take; the output bound is sent as ``max_tokens``."""
-    if isinstance(ask.model.instance, Bounded) and (bound := ask.model.instance.usage_bound) is not None:
+    if (bound := usage_bound(ask.model.instance)) is not None:
         return bound
     expected = ask.decision.profile.expected_output_tokens.value
     wanted = ask.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT)

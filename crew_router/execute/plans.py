@@ -88,4 +88,6 @@ def _expected_cost(decision: RoutingDecision, model: ModelDefinition) -> float:
     if model.price is None:
         return 0.0
     profile = decision.profile
-    return model.price.cost_usd(input_tokens=profile.input_tokens.value, output_tokens=profile.expected_output_tokens.value)
+    return model.price.cost_usd(
+        input_tokens=profile.input_tokens.value, output_tokens=profile.expected_output_tokens.value, when=decision.at
+    )

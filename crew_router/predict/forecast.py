@@ -11,10 +11,13 @@ import numpy as np
 
 from crew_router.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
+from crew_router.types.model import TOKENS_PER_PRICE
+from crew_router.types.profile import CALLER
 
 if TYPE_CHECKING:
     from crew_router.columns import Columns, Flags, Floats
     from crew_router.predict.protocol import Prediction
+    from crew_router.types import Usage
 
 COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
@@ -30,8 +33,9 @@ class Forecast:
     """One array per predicted figure, in the order of the columns; NaN where nothing is known.
 
     Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``lengths`` is the expected length of each model's answer, a
-    number when it is the same for all. ``saved`` are the USD that prompt caches take off
-    ``cost``. What only an explanation or some strategies ask for is worked out when it is asked for.
+    number when it is the same for all; ``rates_output`` are USD per token of it, at this hour and for this much input. ``saved``
+    are the USD that prompt caches take off ``cost``. What only an explanation or some strategies ask for is worked out when it is
+    asked for.
     """
 
     profile: RequestProfile
@@ -41,6 +45,7 @@ class Forecast:
     cost: Floats
     latency: Floats
     predicted: Prediction | None
+    rates_output: Floats
     saved: Floats | None = None
 
     @property
@@ -87,16 +92,21 @@ class Forecast:
 
     def cost_of(self, at: int) -> CostPrediction:
         """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
-        expected = float(self.cost[at])
-        length = _at(self.lengths, at)
-        low, high, source = self._interval(at, expected, length)
+        expected, length, tokens_in = float(self.cost[at]), _at(self.lengths, at), self.input_tokens
+        bound = next((bound for place, bound in self.columns.bounds if place == at), None)
+        if bound is not None:
+            tokens_in, length = _taken(self.profile, bound)
+        if bound is None or self.profile.expected_output_tokens.source == CALLER:
+            low, high, source = self._interval(at, expected, length)
+        else:
+            low, high, source = expected, expected, "list price x usage that the model states"
         priced = not math.isnan(expected)
         return CostPrediction(
             self.columns.refs[at],
             min_usd=low if priced else None,
             expected_usd=expected if priced else None,
             max_usd=high if priced else None,
-            input_tokens=self.input_tokens,
+            input_tokens=tokens_in,
             output_tokens=round(length),
             source=source if priced else "no price",
         )
@@ -126,7 +136,7 @@ class Forecast:
     def _interval(self, at: int, expected: float, length: float) -> tuple[float, float, str]:
         """Return bounds of the cost: by the learnt spread of answers, by the classifier's interval of lengths, or ±30 %."""
         spread, asked = float(self.outlook.answer_spread[at]), self.profile.output_interval
-        per_token = float(self.columns.price_output[at]) / 1e6
+        per_token = float(self.rates_output[at])
         if self.outlook.samples[at] >= _ENOUGH_SAMPLES and not math.isnan(spread) and not math.isnan(per_token):
             low, high = length * math.exp(-_Z90 * spread), length * math.exp(_Z90 * spread)
             source = "list price x length of this model's answers"
@@ -144,6 +154,7 @@ def forecast(
     *,
     models: tuple[ModelDefinition, ...],
     snapshot: Snapshot,
+    now: float,
     predicted: Prediction | None = None,
     saved: Floats | None = None,
 ) -> Forecast:
@@ -152,26 +163,34 @@ def forecast(
     Args:
         profile: What was read from the request.
         columns: The registry as arrays.
-        models: The registry, for prices that depend on the number of tokens.
+        models: The registry, for prices that depend on the number of tokens or on the hour.
         snapshot: The shared numbers.
+        now: Seconds since the epoch, for prices that depend on the hour.
         predicted: What training knows of prompts like this one.
         saved: USD that prompt caches take off the price of each model, if any do.
     """
     known = outlook(profile.task_type.value, columns, snapshot.performance)
     lengths = _lengths(profile, known, predicted)
-    cost = _costs(columns, models, known, tokens_in=profile.input_tokens.value, lengths=lengths)
+    tokens_in = profile.input_tokens.value
+    per_input, per_output = _rates(columns, models, tokens_in=tokens_in, now=now)
+    cost: Floats = per_input * tokens_in + per_output * lengths
+    for at, bound in columns.bounds:
+        taken_in, taken_out = _taken(profile, bound)
+        cost[at] = per_input[at] * taken_in + per_output[at] * taken_out
+    if known.has_unknown_price:
+        cost = np.where(np.isnan(cost), known.seen_cost, cost)
     if saved is not None:
         cost = np.maximum(cost - saved, 0.0)
     latency = known.ttft + known.s_per_token * lengths
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
-    return Forecast(profile, columns, known, lengths, cost, latency, predicted, saved)
+    return Forecast(profile, columns, known, lengths, cost, latency, predicted, per_output, saved)
 
 
 def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:
     """Return the expected length of answers: the caller's word, what training says, what was learnt of the model, the estimate."""
     asked = float(profile.expected_output_tokens.value)
-    if profile.expected_output_tokens.source == "caller":
+    if profile.expected_output_tokens.source == CALLER:
         return asked
     lengths: Floats | float = asked
     if known.answer_tokens is not None:
@@ -181,22 +200,31 @@ def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | No
     return lengths
 
 
-def _costs(
-    columns: Columns, models: tuple[ModelDefinition, ...], known: Outlook, *, tokens_in: int, lengths: Floats | float
-) -> Floats:
-    per_input, per_output, tiered = columns.memo.get("per_token", lambda: _per_token(columns))
-    cost: Floats = per_input * tokens_in + per_output * lengths
-    for at in tiered:
+def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
+    """Return the tokens of input and answer on a model that states its usage; the caller's word wins."""
+    given, asked = profile.input_tokens, profile.expected_output_tokens
+    return (
+        given.value if given.source == CALLER else bound.input_tokens,
+        asked.value if asked.source == CALLER else bound.output_tokens,
+    )
+
+
+def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: int, now: float) -> tuple[Floats, Floats]:
+    """Return USD per token of input and of output."""
+    per_input, per_output = columns.memo.get("per_token", lambda: _per_token(columns))
+    if not columns.moving:
+        return per_input, per_output
+    per_input, per_output = per_input.copy(), per_output.copy()
+    for at in columns.moving:
         price = models[at].price
         if price is not None:
-            cost[at] = price.cost_usd(input_tokens=tokens_in, output_tokens=_at(lengths, at))
-    if known.has_unknown_price:
-        cost = np.where(np.isnan(cost), known.seen_cost, cost)
-    return cost
+            rate_in, rate_out, _ = price.at(tokens_in, when=now)
+            per_input[at], per_output[at] = rate_in / TOKENS_PER_PRICE, rate_out / TOKENS_PER_PRICE
+    return per_input, per_output
 
 
-def _per_token(columns: Columns) -> tuple[Floats, Floats, tuple[int, ...]]:
-    return columns.price_input / 1e6, columns.price_output / 1e6, tuple(int(at) for at in np.flatnonzero(columns.tiered))
+def _per_token(columns: Columns) -> tuple[Floats, Floats]:
+    return columns.price_input / TOKENS_PER_PRICE, columns.price_output / TOKENS_PER_PRICE
 
 
 def _strengths_of(columns: Columns) -> dict[str, Floats]:

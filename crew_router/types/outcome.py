@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 
@@ -32,6 +32,21 @@ class Usage:
             cached_tokens=self.cached_tokens + other.cached_tokens,
             estimated=self.estimated or other.estimated,
         )
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A client that knows the most tokens one of its calls takes (``CONTRACT.md`` rule 7)."""
+
+    @property
+    def usage_bound(self) -> Usage | None:
+        """Most tokens of one call."""
+        ...
+
+
+def usage_bound(client: object) -> Usage | None:
+    """Return the most tokens that one call of a client takes, ``None`` where it does not say."""
+    return client.usage_bound if isinstance(client, Bounded) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from crew_router.types.vocabulary import Domain, ModelCapability, Risk, TaskType, Urgency
 
 T = TypeVar("T")
+CALLER: Final = "caller"
+"""The source of what the caller said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
     """One thing that was read, how sure we are (0..1), and from what.
 
-    ``source`` is ``"caller"`` when the caller said it, otherwise the piece that read it.
+    ``source`` is :data:`CALLER` when the caller said it, otherwise the piece that read it.
     """
 
     value: T

@@ -182,7 +182,7 @@ def test_tools_in_the_payload_ask_for_a_model_with_tools():
 
 def test_budget_of_the_request_is_hard(router):
     """A budget that only the cheap model fits goes to it; one that nobody fits is an error with the cure."""
-    cheap = router.invoke("Hi", request=RoutingRequest(cost_budget=0.0005))
+    cheap = router.invoke("Hi", request=RoutingRequest(cost_budget=0.0001))
 
     assert cheap.model == "lab:cheap"
     with pytest.raises(NoCandidateError, match="raise cost_budget"):
@@ -201,7 +201,7 @@ def test_costs_are_predicted_for_every_model_cheapest_first(router):
     costs = router.predict_cost(RoutingRequest(task_description="Compare A and B."))
 
     assert [cost.model for cost in costs] == ["lab:cheap", "lab:good"]
-    assert all(cost.min_usd < cost.expected_usd < cost.max_usd for cost in costs)
+    assert all(0 < cost.min_usd <= cost.expected_usd <= cost.max_usd for cost in costs)
 
 
 def test_same_seed_and_clock_give_the_same_decisions():

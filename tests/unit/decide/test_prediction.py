@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
+from crew_router import Router
 from crew_router.errors import NoCandidateError
-from crew_router.types import Latency, Limits, ModelRef, PerformanceMetrics, Price, RoutingRequest, Snapshot, TaskType
+from crew_router.testing import FrozenClock, ScriptedModel
+from crew_router.types import Latency, Limits, ModelRef, PerformanceMetrics, Price, PriceWindow, RoutingRequest, Snapshot, TaskType
 
 REQUEST = RoutingRequest(TaskType.ANALYSIS, "Compare A and B.", context_tokens=1000)
 A = ModelRef("a:x")
@@ -128,3 +130,51 @@ def test_every_scope_of_budgets_is_a_hard_limit():
     assert set(decided(replace(REQUEST, user_id="jo"), unpriced_allowed=True).rejected) == {"a:x"}
     with pytest.raises(NoCandidateError, match=r"budgets\.run"):
         decided(replace(REQUEST, run_id="r1"))
+
+
+SWITCH = 1_800_014_400.0  # noon in UTC
+NOON_ON = Price(1.0, 4.0, windows=(PriceWindow("12:00", "18:00", 5.0, 20.0),))
+ASK = replace(REQUEST, expected_output_tokens=1000)
+
+
+EVENING = SWITCH + 6 * 3600
+
+
+@pytest.mark.parametrize(("moment", "usd"), [(SWITCH - 1, 0.005), (SWITCH, 0.025), (EVENING - 1, 0.025), (EVENING, 0.005)])
+def test_prices_of_the_hour_hold_from_its_first_second_to_its_last(moment, usd):
+    """Prediction, comparison and interval take the price of the moment, and the choice changes with it."""
+    clock = FrozenClock(moment)
+    entry = {"quality": 0.8, "source": "a test", "provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    by_hour = {"input": 1.0, "output": 4.0, "windows": [{"start_utc": "12:00", "end_utc": "18:00", "input": 5.0, "output": 20.0}]}
+    models = {"a:hourly": {**entry, "price": by_hour}, "b:steady": {**entry, "price": {"input": 2.0, "output": 8.0}}}
+    with Router({"registry": "none"}, models=models, ledger_url="sqlite://", clock=clock) as router:
+        decision = router.select_model(ASK)
+        costs = {cost.model: cost.expected_usd for cost in router.predict_cost(ASK)}
+        rejected = router.select_model(replace(ASK, cost_budget=0.02)).rejected
+
+    assert costs == pytest.approx({"a:hourly": usd, "b:steady": 0.010})
+    assert decision.selected_model == ("a:hourly" if usd < 0.010 else "b:steady")
+    assert set(rejected) == ({"a:hourly"} if usd > 0.020 else set())
+
+
+def test_interval_is_priced_at_the_rate_of_the_hour():
+    """The bounds of the cost use the same price as its expectation, so they keep their distance from it in tokens."""
+    before, after = (
+        line().decide(REQUEST, pool=pool([model("a:x", price=NOON_ON)]), snapshot=Snapshot(), now=moment, executing=False).cost
+        for moment in (SWITCH - 1, SWITCH)
+    )
+
+    assert after.max_usd == pytest.approx(5 * before.max_usd)
+    assert after.min_usd == pytest.approx(5 * before.min_usd)
+
+
+def test_scripted_model_costs_what_its_usage_does():
+    """A fake is predicted at the tokens that its script states, so that budgets can be tested to the cent (rule 7)."""
+    models = {"a:small": ScriptedModel(usage=(10, 5), price=(100.0, 100.0)), "b:big": ScriptedModel(usage=(10, 990), price=(100.0, 100.0))}
+    with Router(models=models, ledger_url="sqlite://") as router:
+        decision = router.select_model(RoutingRequest(TaskType.ANALYSIS, "Compare A and B.", cost_budget=0.0015))
+
+    cost = decision.cost
+    assert (cost.model, cost.min_usd, cost.expected_usd, cost.max_usd) == ("a:small", *3 * (pytest.approx(0.0015),))
+    assert (cost.input_tokens, cost.output_tokens) == (10, 5)
+    assert decision.rejected["b:big"][0].filter == "budget"

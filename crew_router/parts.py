@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from crew_router.execute.capacity import Capacity
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
+    from crew_router.health import Checked, Checks
     from crew_router.ledger.budgets import Budgets
     from crew_router.registry import Registry
     from crew_router.settings import RouterConfig
@@ -81,6 +82,7 @@ class Parts:
         self.orders = Orders(self.ledger, self.state, self.clock)
         self.misfires = Misfires(lambda ref: _is_local(self.registry.get(ref)))
         self.sessions = Sessions(self.config.sessions)
+        self._checks: Checks | None = None
 
     # Decide
 
@@ -249,7 +251,7 @@ class Parts:
 
     def health(self) -> dict[str, object]:
         """Return what can be called and how the stores are."""
-        states = {model.ref: self.obstacle(model) or self._breaker_word(model) for model in self.registry.models}
+        states = {model.ref: self._state_of(model, None) for model in self.registry.models}
         return {
             "ok": any(state == "ready" for state in states.values()),
             "project": self.config.project,
@@ -257,15 +259,26 @@ class Parts:
             "state": dict(self.state.health()),
         }
 
-    def check_health(self, model_id: str | None) -> dict[str, object]:
-        """Check servers, then report; of one model when it is named."""
+    def check_health(self, model_id: str | None, *, active: bool) -> dict[str, object]:
+        """Check servers, and the models themselves when asked to, then report; of one model when it is named."""
         self.discover()
-        report = self.health()
-        if model_id is None:
-            return report
-        model = self.registry.resolve(model_id)
-        models: Mapping[ModelRef, str] = {model.ref: self.obstacle(model) or self._breaker_word(model)}
-        return {**report, "ok": models[model.ref] == "ready", "models": models}
+        models = self.registry.models if model_id is None else (self.registry.resolve(model_id),)
+        checked: Mapping[ModelRef, Checked] = self._checked(models) if active else {}
+        states = {model.ref: self._state_of(model, checked.get(model.ref)) for model in models}
+        report = {**self.health(), "ok": any(state == "ready" for state in states.values()), "models": states}
+        now = self.clock.monotonic()
+        return {**report, "checks": {ref: each.told(now=now) for ref, each in checked.items()}} if active else report
+
+    def _checked(self, models: tuple[ModelDefinition, ...]) -> Mapping[ModelRef, Checked]:
+        from crew_router.health import Checks  # noqa: PLC0415 - only routers that check need it
+
+        if self._checks is None:
+            self._checks = Checks(self)
+        return self._checks.check(model for model in models if model.enabled and self.obstacle(model) is None)
+
+    def _state_of(self, model: ModelDefinition, checked: Checked | None) -> str:
+        failed = "" if checked is None or checked.ok else f"check failed: {checked.detail}"
+        return self.obstacle(model) or failed or self._breaker_word(model)
 
     def _breaker_word(self, model: ModelDefinition) -> str:
         breakers = self.state.snapshot().breakers

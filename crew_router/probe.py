@@ -29,23 +29,44 @@ class Server:
         return tuple(ModelRef(f"{self.provider}:{name}") for name in self.models)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a server answered to ``GET /models``: the status, and the names where it lists any."""
+
+    status: int
+    models: tuple[str, ...]
+
+
 def listed_models(base_url: str, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...] | None:
     """Return the model names that ``GET {base_url}/models`` lists.
 
     Nothing is listed by a server that answers otherwise; ``None`` when nobody answers at all.
     """
+    found = listing(base_url, timeout_s=timeout_s)
+    return None if found is None else found.models
+
+
+def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIMEOUT_S) -> Listing | None:
+    """Return what ``GET {base_url}/models`` answers; ``None`` when nobody answers at all.
+
+    Args:
+        base_url: Address of an OpenAI-compatible server, with ``/v1`` where it has one.
+        api_key: Sent as a bearer token, if given.
+        timeout_s: Seconds that connecting and each read may take.
+    """
     parts = urlsplit(base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers={"Accept": "application/json"})
+        connection.request("GET", f"{parts.path.rstrip('/')}/models", headers=headers)
         response = connection.getresponse()
         body = response.read(_MAX_BYTES)
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
-    return _names(body) if response.status == _OK else ()
+    return Listing(response.status, _names(body) if response.status == _OK else ())
 
 
 def usual_servers() -> tuple[Server, ...]:

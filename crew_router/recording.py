@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from crew_router.clock import Clock
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError
@@ -23,6 +24,9 @@ from crew_router.types import (
     RoutingDecision,
     TaskType,
 )
+
+HEALTH_CHECK: Final = "health-check"
+"""The tag of requests whose latency and length say nothing of real ones; only whether they succeed counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class Recorder:
             self.misfires.seen(decision.request, attempt.model, ok=attempt.ok)
         if self.sessions is not None:
             self.sessions.seen(decision, attempt)
+        if HEALTH_CHECK in decision.request.tags:
+            at, credential = self.clock.now(), self._credential_of(attempt)
+            self.state.observe(Observation(attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential))
+            return
         self.state.observe(
             Observation(
                 attempt.model,

@@ -401,9 +401,25 @@ class Router:
         """Return whether any model can be called, what keeps the others, open breakers, and the state of the stores."""
         return self._parts.health()
 
-    def check_health(self, model_id: str | None = None) -> dict[str, object]:
-        """Ask servers whether they answer, then return :meth:`health`, of one model when it is named."""
-        return self._parts.check_health(model_id)
+    def check_health(self, model_id: str | None = None, *, active: bool = False) -> dict[str, object]:
+        """Ask local servers whether they answer, then return :meth:`health`, of one model when it is named.
+
+        Args:
+            model_id: The model; all when not given.
+            active: Check the models themselves, remote ones too: by their server's listing where an entry has an address, else by a
+                real call of a few tokens, which is paid for. Results are kept for ``health.max_age_s`` seconds and stand under
+                ``checks``; what fails counts against breakers.
+
+        Raises:
+            UnknownModelError: The registry has no such model.
+        """
+        return self._parts.check_health(model_id, active=active)
+
+    async def acheck_health(self, model_id: str | None = None, *, active: bool = False) -> dict[str, object]:
+        """Check as :meth:`check_health` does, without holding up the event loop."""
+        import asyncio  # noqa: PLC0415 - not needed to import the package
+
+        return await asyncio.to_thread(self.check_health, model_id, active=active)
 
     # End
 

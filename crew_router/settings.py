@@ -357,6 +357,22 @@ class BreakerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HealthSettings:
+    """Active checks of models, when somebody asks for them.
+
+    Args:
+        timeout_s: seconds that the check of one model may take
+        at_once: checks that run at the same time
+        max_age_s: seconds that a result is kept
+    """
+
+    __pydantic_config__ = STRICT
+    timeout_s: Annotated[float, Gt(0)] = 5.0
+    at_once: Positive = 4
+    max_age_s: Seconds = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearningSettings:
     """Whether outcomes change the next decision (requirement A12).
 
@@ -471,6 +487,7 @@ class Settings:
         cache: cache of whole answers
         sessions: whether the prompt cache of a session's last model counts
         breaker: when a model is left alone
+        health: how models are checked when somebody asks
         learning: whether outcomes change the next decision
         alerts: when insights become alerts
         capacity: how full a model may get
@@ -498,6 +515,7 @@ class Settings:
     cache: CacheSettings = CacheSettings()
     sessions: SessionSettings = SessionSettings()
     breaker: BreakerSettings = BreakerSettings()
+    health: HealthSettings = HealthSettings()
     learning: LearningSettings = LearningSettings()
     alerts: AlertSettings = AlertSettings()
     capacity: CapacitySettings = CapacitySettings()

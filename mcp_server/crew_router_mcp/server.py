@@ -68,12 +68,15 @@ class RoutingTools:
         ]
         return ModelList(models=[ListedModel.of(model, reachable=reachable) for model in fitting])
 
-    def check_health(
-        self, model: Annotated[str | None, Field(description="provider:model; every model when absent")] = None
+    async def check_health(
+        self,
+        model: Annotated[str | None, Field(description="provider:model; every model when absent")] = None,
+        *,
+        active: Annotated[bool, Field(description="Check the models themselves, by a paid call of a few tokens if need be")] = False,
     ) -> HealthReport:
         """Ask local servers whether they answer, and report which models can be called, open breakers and the state of the stores."""
         with _explained():
-            return HealthReport.of(self._router.check_health(model))
+            return HealthReport.of(await self._router.acheck_health(model, active=active))
 
 
 def create_server(router: Router) -> FastMCP:

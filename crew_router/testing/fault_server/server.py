@@ -43,10 +43,17 @@ class FaultServer:
         seed: Decides random faults, and when a continuation restates.
         retry_after_s: What a 429 asks for.
         hang_s: Seconds that a hanging or stalling answer takes.
+        port: Where it listens; any free port when not given.
     """
 
     def __init__(
-        self, *, prices: Mapping[str, tuple[float, float]] | None = None, seed: int = 0, retry_after_s: float = 1.0, hang_s: float = 30.0
+        self,
+        *,
+        prices: Mapping[str, tuple[float, float]] | None = None,
+        seed: int = 0,
+        retry_after_s: float = 1.0,
+        hang_s: float = 30.0,
+        port: int = 0,
     ) -> None:
         self._prices = {model: Price(*pair) for model, pair in (prices or {}).items()}
         self._rng = random.Random(seed)  # noqa: S311 - repeatable faults, no secret
@@ -57,7 +64,8 @@ class FaultServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-server", daemon=True)
         self._connections: set[asyncio.Task[None]] = set()
         self.served: list[Served] = []
-        self.port = 0
+        self.listing_status = 200
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -94,13 +102,14 @@ class FaultServer:
         """Fail nothing any more, and forget what was served."""
         self._plans.clear()
         self.served.clear()
+        self.listing_status = 200
 
     def calls(self, model: str) -> int:
         """Return how often a model was called."""
         return sum(each.model == model for each in self.served)
 
     async def _listen(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=512)
+        server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=512)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
@@ -131,7 +140,7 @@ class FaultServer:
         body = await reader.readexactly(_content_length(head))
         if head.startswith("GET"):
             listed = [{"id": model, "object": "model"} for model in self._prices]
-            writer.write(_http(200, json.dumps({"object": "list", "data": listed}).encode()))
+            writer.write(_http(self.listing_status, json.dumps({"object": "list", "data": listed}).encode()))
             return True
         request: dict[str, Any] = json.loads(body)
         model = str(request.get("model"))

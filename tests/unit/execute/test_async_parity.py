@@ -16,7 +16,7 @@ from crew_router.types import ErrorKind, Mode
 
 HELLO = Payload(("Say hello.",))
 TWINS = [
-    *((Router, name) for name in ("invoke", "stream", "batch", "select_model", "close")),
+    *((Router, name) for name in ("invoke", "stream", "batch", "select_model", "check_health", "close")),
     *((Executor, name) for name in ("run", "stream")),
 ]
 FAULTS = [None, "overload", "invalid_request", "empty", "auth", "content_policy"]

@@ -1,0 +1,138 @@
+"""Active checks (requirement C3): is a model there, by what its server lists or by a real tiny call.
+
+A check is bounded (seconds, checks at once) and its result is kept for a while. What fails counts against breakers; what a tiny
+call costs stands in ledger and budgets like any other request, but its figures move no statistics.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, asdict, dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
+from crew_router.execute.executor import Options
+from crew_router.execute.transport import Payload
+from crew_router.probe import listing
+from crew_router.recording import HEALTH_CHECK
+from crew_router.state.protocol import Observation
+from crew_router.types import ErrorKind, ModelDefinition, ModelRef, RoutingRequest, TaskType, Urgency
+
+if TYPE_CHECKING:
+    from crew_router.parts import Parts
+
+_QUESTION: Final = "Reply with the word OK."
+_MAX_TOKENS: Final = 512  # room for models that think first
+_OK: Final = 200
+_REFUSED: Final = {401: ErrorKind.AUTH, 403: ErrorKind.AUTH, 429: ErrorKind.RATE_LIMIT}
+_SERVER_ERROR: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of one model found; ``at`` is in monotonic seconds, ``cost_usd`` ``None`` where it is unknown."""
+
+    model: ModelRef
+    _: KW_ONLY
+    ok: bool
+    how: Literal["listing", "call"]
+    detail: str
+    latency_s: float
+    cost_usd: float | None
+    at: float
+
+    def told(self, *, now: float) -> dict[str, object]:
+        """Return the result as plain data, with its age in seconds."""
+        plain = asdict(self)
+        return {**{key: value for key, value in plain.items() if key not in {"model", "at"}}, "age_s": max(now - self.at, 0.0)}
+
+
+class Checks:
+    """Checks models and keeps the results. Safe to call from any thread; one round of checks runs at a time.
+
+    Args:
+        parts: The router's parts.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._kept: dict[ModelRef, Checked] = {}
+        self._lock = threading.Lock()
+
+    def check(self, models: Iterable[ModelDefinition]) -> Mapping[ModelRef, Checked]:
+        """Return a result for each model, from the last ``health.max_age_s`` seconds or fresh."""
+        wanted, said = list(models), self._parts.config.health
+        with self._lock:
+            stale = [model for model in wanted if self._age(model.ref) >= said.max_age_s]
+            with ThreadPoolExecutor(said.at_once, "crew-router-health") as pool:
+                self._kept |= {checked.model: checked for checked in pool.map(self._checked, stale)}
+            return {model.ref: self._kept[model.ref] for model in wanted}
+
+    def _age(self, ref: ModelRef) -> float:
+        kept = self._kept.get(ref)
+        return float("inf") if kept is None else self._parts.clock.monotonic() - kept.at
+
+    def _checked(self, model: ModelDefinition) -> Checked:
+        if model.instance is None and model.base_url is not None:
+            by_listing = self._listed(model, model.base_url)
+            if by_listing is not None:
+                return by_listing
+        return self._called(model)
+
+    def _listed(self, model: ModelDefinition, base_url: str) -> Checked | None:
+        """Return what the server's listing says of a model, ``None`` where it has none or leaves the model open."""
+        began = self._parts.clock.monotonic()
+        found = listing(base_url, api_key=model.api_key, timeout_s=self._parts.config.health.timeout_s)
+        if found is None:
+            return self._failed(model, ErrorKind.CONNECTION, f"no server answers at {base_url}", began=began)
+        if found.status in _REFUSED or found.status >= _SERVER_ERROR:
+            kind = _REFUSED.get(found.status, ErrorKind.OVERLOAD)
+            return self._failed(model, kind, f"the server at {base_url} answers {found.status}", began=began)
+        if found.status != _OK or not found.models:
+            return None
+        if model.model not in found.models:
+            return self._failed(model, ErrorKind.NOT_FOUND, f"the server at {base_url} does not list {model.model}", began=began)
+        return self._result(model, ok=True, how="listing", detail="listed", began=began, cost_usd=0.0)
+
+    def _failed(self, model: ModelDefinition, kind: ErrorKind, detail: str, *, began: float) -> Checked:
+        parts = self._parts
+        credential = None if parts.recorder.credential is None else parts.recorder.credential(model.ref)
+        parts.state.observe(Observation(model.ref, None, success=False, at=parts.clock.now(), error=kind, credential=credential))
+        return self._result(model, ok=False, how="listing", detail=detail, began=began, cost_usd=0.0)
+
+    def _called(self, model: ModelDefinition) -> Checked:
+        """Ask a model for one word, as a request that may go nowhere else."""
+        parts = self._parts
+        began = parts.clock.monotonic()
+        request = RoutingRequest(
+            TaskType.GENERAL, _QUESTION, expected_output_tokens=1, deadline_s=parts.config.health.timeout_s,
+            force_model=model.ref, fallbacks=False, parallel=False, urgency=Urgency.BATCH, tags=frozenset({HEALTH_CHECK}),
+        )  # fmt: skip
+        try:
+            decision = parts.decide(request, executing=True)
+        except CrewRouterError as error:
+            return self._result(model, ok=False, how="call", detail=_reason(error), began=began, cost_usd=0.0)
+        parts.recorder.decided(decision, text="")
+        payload = Payload((_QUESTION,), parameters={"max_tokens": _MAX_TOKENS})
+        try:
+            response = parts.executor.run(decision, payload, options=Options(attempts=1))
+        except CrewRouterError as error:
+            parts.recorder.failed(decision, error, latency_s=parts.clock.monotonic() - began)
+            return self._result(model, ok=False, how="call", detail=_reason(error), began=began, cost_usd=None)
+        parts.recorder.answered(response, latency_s=parts.clock.monotonic() - began)
+        return self._result(model, ok=True, how="call", detail="answered", began=began, cost_usd=response.cost_usd)
+
+    def _result(
+        self, model: ModelDefinition, *, ok: bool, how: Literal["listing", "call"], detail: str, began: float, cost_usd: float | None
+    ) -> Checked:
+        now = self._parts.clock.monotonic()
+        return Checked(model.ref, ok=ok, how=how, detail=detail, latency_s=now - began, cost_usd=cost_usd, at=now)
+
+
+def _reason(error: CrewRouterError) -> str:
+    if isinstance(error, NoCandidateError):
+        return "; ".join(str(each) for reasons in error.rejected.values() for each in reasons)
+    cause = error.exceptions[-1] if isinstance(error, AllModelsFailedError) else error
+    return f"{cause.kind}: {cause.message}" if isinstance(cause, ModelCallError) else str(cause).splitlines()[0]

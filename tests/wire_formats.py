@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -197,7 +198,7 @@ def _anthropic_block(index: int, block: dict[str, Any]) -> Iterator[bytes]:
 
 
 class Bedrock:
-    """``/model/{id}/converse``; Amazon's binary event streams are not spoken."""
+    """``/model/{id}/converse``, and ``/converse-stream`` in Amazon's binary event streams."""
 
     stream_type = "application/vnd.amazon.eventstream"
 
@@ -221,6 +222,27 @@ class Bedrock:
             "stopReason": "end_turn", "metrics": {"latencyMs": 1},
             "usage": {**usage, "totalTokens": sum(usage.values())},
         }  # fmt: skip
+
+    @classmethod
+    def events(cls, asked: Asked, said: Said) -> Iterator[bytes]:
+        yield _binary("messageStart", {"role": "assistant"})
+        for part in _parts(said.text):
+            yield _binary("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": part}})
+        yield _binary("contentBlockStop", {"contentBlockIndex": 0})
+        yield _binary("messageStop", {"stopReason": "end_turn"})
+        yield _binary("metadata", {"usage": cls.whole(asked, said)["usage"], "metrics": {"latencyMs": 1}})
+
+
+def _binary(kind: str, data: dict[str, Any]) -> bytes:
+    """Return an event as Amazon frames it: lengths and their checksum, headers, payload, checksum of all."""
+    names = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
+    headers = b"".join(
+        len(name).to_bytes(1) + name.encode() + b"\x07" + len(value).to_bytes(2) + value.encode() for name, value in names.items()
+    )
+    body = json.dumps(data, ensure_ascii=False).encode()
+    prelude = (len(headers) + len(body) + 16).to_bytes(4) + len(headers).to_bytes(4)
+    framed = prelude + zlib.crc32(prelude).to_bytes(4) + headers + body
+    return framed + zlib.crc32(framed).to_bytes(4)
 
 
 def _parts(text: str) -> Iterator[str]:

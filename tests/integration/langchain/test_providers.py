@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from langchain_openrouter import ChatOpenRouter
 from wire_server import Fault, WireServer
 
-from crew_router import Router
+from crew_router import CrewRouterError, Router
 from crew_router.execute.transport import Payload
 from crew_router.types import ErrorKind
 from crew_router_langchain import ChatCrewRouter, LangChainTransport
@@ -27,7 +29,12 @@ models:
     provider: bedrock_converse
     model: "PROFILE"
     base_url: "URL"
-    kwargs: {provider: anthropic, region_name: eu-central-1, aws_access_key_id: id, aws_secret_access_key: secret}
+    kwargs:
+      provider: anthropic
+      base_model: anthropic.claude-sonnet-4-20250514-v1:0
+      region_name: eu-central-1
+      aws_access_key_id: id
+      aws_secret_access_key: secret
   "azure:deployed":
     provider: azure_openai
     model: deployed
@@ -108,6 +115,30 @@ def test_streams_of_a_server_of_ones_own_report_usage(router: Router) -> None:
     router.close()
 
     assert sum(chunk.usage_metadata["output_tokens"] for chunk in chunks if chunk.usage_metadata) > 0
+
+
+async def test_bedrock_streams_in_its_binary_events(router: Router) -> None:
+    """Chunks, usage and the finish reason are read out of Amazon's event streams, blocking and awaited."""
+    chat = ChatCrewRouter(router=router, model="bedrock:profile")
+
+    for chunks in (list(chat.stream("hello")), [chunk async for chunk in chat.astream("hello")]):
+        answer = functools.reduce(operator.add, chunks)
+        assert answer.text.startswith("Hello from")
+        assert sum(bool(chunk.text) for chunk in chunks) > 1
+        assert answer.usage_metadata is not None
+        assert answer.response_metadata["crew_router"]["attempts"][0]["error"] is None
+    router.close()
+
+
+def test_a_bedrock_stream_that_is_cut_is_no_answer(wire: WireServer, router: Router) -> None:
+    """A stream whose connection ends before ``messageStop`` is a failed call, not a short answer."""
+    wire.break_model(PROFILE, Fault(cut_after=3))
+
+    with pytest.raises(CrewRouterError) as raised:
+        list(ChatCrewRouter(router=router, model="bedrock:profile", routing={"fallbacks": False}, max_retries=0).stream("hello"))
+    router.close()
+
+    assert {attempt.error for attempt in raised.value.attempts} == {ErrorKind.CONNECTION}
 
 
 @tool

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crew_router.classify.tokens import count_tokens
 from crew_router.errors import NoCandidateError
 from crew_router.filters import QUALITY_FLOOR, reaches_any, rejections, surviving
 from crew_router.nearest import nearest_miss
@@ -85,7 +86,16 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
         profile,
         pool.models,
         pool.columns,
-        forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, now=seen.now, predicted=predicted, saved=saved),
+        forecast(
+            profile,
+            pool.columns,
+            models=pool.models,
+            snapshot=snapshot,
+            now=seen.now,
+            predicted=predicted,
+            saved=saved,
+            counted=count_tokens(request, profile, pool.tokenizers) if pool.tokenizers else None,
+        ),
         snapshot,
         reachable=pool.reachable,
         executing=seen.executing,

@@ -18,16 +18,21 @@ if TYPE_CHECKING:
     from crew_router.predict.protocol import Predictor
     from crew_router.situation import TaskPreference, Weights
     from crew_router.strategies import Strategy
+    from crew_router.tokenizers import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The models of one registry version, as values and as arrays; ``reachable`` tells where a call could be made."""
+    """The models of one registry version, as values and as arrays; ``reachable`` tells where a call could be made.
+
+    ``tokenizers`` are those of reachable providers that are on this machine.
+    """
 
     models: tuple[ModelDefinition, ...]
     columns: Columns
     reachable: Flags
     version: str
+    tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict[str, "Tokenizer"])
 
 
 @dataclass(frozen=True, slots=True)

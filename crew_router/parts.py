@@ -39,6 +39,7 @@ from crew_router.types import (
 from crew_router.watch import Watch, watching
 
 if TYPE_CHECKING:
+    from crew_router.columns import Flags
     from crew_router.execute.capacity import Capacity
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from crew_router.ledger.budgets import Budgets
     from crew_router.registry import Registry
     from crew_router.settings import RouterConfig
+    from crew_router.tokenizers import Tokenizer
 
 _INF: Final = float("inf")
 _NOTHING_LEARNT: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}  # one object, so that what was worked out from it stands
@@ -154,8 +156,15 @@ class Parts:
 
             reach = np.array([self.obstacle(model) is None for model in self.registry.models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in self.registry.models)
-            pool = self._pool = Pool(self.registry.models, self.registry.columns, reach, self.registry.version)
+            pool = self._pool = Pool(self.registry.models, self.registry.columns, reach, self.registry.version, self._tokenizers(reach))
         return pool
+
+    def _tokenizers(self, reach: Flags) -> Mapping[str, Tokenizer]:
+        if not self.config.tokenizers.enabled:
+            return {}
+        from crew_router.tokenizers import tokenizers_of  # noqa: PLC0415 - comes when first needed
+
+        return tokenizers_of(self.registry.models[at].provider for at in reach.nonzero()[0])
 
     def obstacle(self, model: ModelDefinition) -> str | None:
         """Return what keeps a model from being called, or ``None``."""

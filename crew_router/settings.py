@@ -319,6 +319,18 @@ class CacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerSettings:
+    """Tokenizers of providers.
+
+    Args:
+        enabled: true counts with a provider's tokenizer where it is installed; false always estimates
+    """
+
+    __pydantic_config__ = STRICT
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """Whether the prompt cache of a session's last model counts in the choice of the next.
 
@@ -485,6 +497,7 @@ class Settings:
         stream: what happens when a stream breaks
         hedge: whether a second model may start when the first is slow
         cache: cache of whole answers
+        tokenizers: how tokens of the input are counted
         sessions: whether the prompt cache of a session's last model counts
         breaker: when a model is left alone
         health: how models are checked when somebody asks
@@ -513,6 +526,7 @@ class Settings:
     stream: StreamSettings = StreamSettings()
     hedge: HedgeSettings = HedgeSettings()
     cache: CacheSettings = CacheSettings()
+    tokenizers: TokenizerSettings = TokenizerSettings()
     sessions: SessionSettings = SessionSettings()
     breaker: BreakerSettings = BreakerSettings()
     health: HealthSettings = HealthSettings()

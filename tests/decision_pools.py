@@ -14,6 +14,7 @@ from crew_router.identity import IdSource
 from crew_router.line import Line, Pool, Rules
 from crew_router.situation import TaskPreference, Weights
 from crew_router.strategies import make_strategy
+from crew_router.tokenizers import Tokenizer
 from crew_router.types import (
     Latency,
     ModelCapability,
@@ -48,10 +49,12 @@ def model(ref: str, **figures: object) -> ModelDefinition:
     return replace(plain, **figures)  # type: ignore[arg-type]  # tests name real fields
 
 
-def pool(models: Sequence[ModelDefinition], *, reachable: Sequence[bool] | None = None) -> Pool:
+def pool(
+    models: Sequence[ModelDefinition], *, reachable: Sequence[bool] | None = None, tokenizers: Mapping[str, Tokenizer] | None = None
+) -> Pool:
     """Return the models as the line takes them; all reachable unless said otherwise."""
     reach = np.array([True] * len(models) if reachable is None else reachable, dtype=np.bool_)
-    return Pool(tuple(models), columns_of(models), reach, "v")
+    return Pool(tuple(models), columns_of(models), reach, "v", tokenizers or {})
 
 
 def line(

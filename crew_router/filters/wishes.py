@@ -11,7 +11,7 @@ from crew_router.filters.constraint import gap, hard_filter, outward
 from crew_router.types import ModelCapability, Rejection
 
 if TYPE_CHECKING:
-    from crew_router.columns import Columns, Flags
+    from crew_router.columns import Columns, Flags, Floats
     from crew_router.situation import Situation
 
 QUALITY_FLOOR: Final = "quality"
@@ -62,7 +62,7 @@ def _capable(columns: Columns, needed: frozenset[ModelCapability]) -> Flags:
 
 
 def _context_reason(situation: Situation, at: int) -> Rejection:
-    need, have = situation.forecast.input_tokens + situation.forecast.output_tokens, situation.columns.context_window[at]
+    need, have = int(np.broadcast_to(_room(situation), len(situation.models))[at]), situation.columns.context_window[at]
     cure = f"shorten input and expected output to {have:.0f} tokens"
     text = f"needs {need} tokens, has {have:.0f}"
     return Rejection("context_window", text, str(need), f"{have:.0f}", cure=cure, field="context_tokens", gap=gap(need, have))
@@ -70,8 +70,14 @@ def _context_reason(situation: Situation, at: int) -> Rejection:
 
 @hard_filter("context_window", reason=_context_reason)
 def _context(situation: Situation) -> Flags | None:
-    need = situation.forecast.input_tokens + situation.forecast.output_tokens
-    return None if need <= situation.columns.smallest_context else ~(situation.columns.context_window < need)
+    need = _room(situation)
+    smallest = situation.columns.smallest_context
+    return None if isinstance(need, float) and need <= smallest else ~(situation.columns.context_window < need)
+
+
+def _room(situation: Situation) -> Floats | float:
+    """Return the tokens of input and answer, a number where all models count the input alike."""
+    return situation.forecast.inputs + float(situation.forecast.output_tokens)
 
 
 def _quality_reason(situation: Situation, at: int) -> Rejection:

@@ -15,6 +15,8 @@ from crew_router.types.model import TOKENS_PER_PRICE
 from crew_router.types.profile import CALLER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crew_router.columns import Columns, Flags, Floats
     from crew_router.predict.protocol import Prediction
     from crew_router.types import Usage
@@ -32,15 +34,16 @@ _ENOUGH_SAMPLES: Final = 20.0  # guess, not measured: below that a learnt spread
 class Forecast:
     """One array per predicted figure, in the order of the columns; NaN where nothing is known.
 
-    Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``lengths`` is the expected length of each model's answer, a
-    number when it is the same for all; ``rates_output`` are USD per token of it, at this hour and for this much input. ``saved``
-    are the USD that prompt caches take off ``cost``. What only an explanation or some strategies ask for is worked out when it is
-    asked for.
+    Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``inputs`` are the tokens of the input as each model counts
+    them, ``lengths`` the expected ones of its answer, a number where it is the same for all; ``rates_output`` are USD per token of
+    it, at this hour and for this much input. ``saved`` are the USD that prompt caches take off ``cost``. What only an explanation
+    or some strategies ask for is worked out when it is asked for.
     """
 
     profile: RequestProfile
     columns: Columns
     outlook: Outlook
+    inputs: Floats | float
     lengths: Floats | float
     cost: Floats
     latency: Floats
@@ -50,7 +53,7 @@ class Forecast:
 
     @property
     def input_tokens(self) -> int:
-        """Tokens of the input."""
+        """Tokens of the input, whoever counts them."""
         return self.profile.input_tokens.value
 
     @property
@@ -92,7 +95,7 @@ class Forecast:
 
     def cost_of(self, at: int) -> CostPrediction:
         """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
-        expected, length, tokens_in = float(self.cost[at]), _at(self.lengths, at), self.input_tokens
+        expected, length, tokens_in = float(self.cost[at]), _at(self.lengths, at), round(_at(self.inputs, at))
         bound = next((bound for place, bound in self.columns.bounds if place == at), None)
         if bound is not None:
             tokens_in, length = _taken(self.profile, bound)
@@ -157,6 +160,7 @@ def forecast(
     now: float,
     predicted: Prediction | None = None,
     saved: Floats | None = None,
+    counted: Mapping[str, int] | None = None,
 ) -> Forecast:
     """Predict every figure for every model.
 
@@ -168,10 +172,13 @@ def forecast(
         now: Seconds since the epoch, for prices that depend on the hour.
         predicted: What training knows of prompts like this one.
         saved: USD that prompt caches take off the price of each model, if any do.
+        counted: Tokens of the input as tokenizers of providers count them; the profile's estimate holds for the others.
     """
     known = outlook(profile.task_type.value, columns, snapshot.performance)
     lengths = _lengths(profile, known, predicted)
-    tokens_in = profile.input_tokens.value
+    tokens_in: Floats | float = profile.input_tokens.value
+    if counted:
+        tokens_in = columns.provider_values(lambda provider: counted.get(provider, profile.input_tokens.value))
     per_input, per_output = _rates(columns, models, tokens_in=tokens_in, now=now)
     cost: Floats = per_input * tokens_in + per_output * lengths
     for at, bound in columns.bounds:
@@ -184,7 +191,7 @@ def forecast(
     latency = known.ttft + known.s_per_token * lengths
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
-    return Forecast(profile, columns, known, lengths, cost, latency, predicted, per_output, saved)
+    return Forecast(profile, columns, known, tokens_in, lengths, cost, latency, predicted, per_output, saved)
 
 
 def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:
@@ -209,7 +216,7 @@ def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
     )
 
 
-def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: int, now: float) -> tuple[Floats, Floats]:
+def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float) -> tuple[Floats, Floats]:
     """Return USD per token of input and of output."""
     per_input, per_output = columns.memo.get("per_token", lambda: _per_token(columns))
     if not columns.moving:
@@ -218,7 +225,7 @@ def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: 
     for at in columns.moving:
         price = models[at].price
         if price is not None:
-            rate_in, rate_out, _ = price.at(tokens_in, when=now)
+            rate_in, rate_out, _ = price.at(int(_at(tokens_in, at)), when=now)
             per_input[at], per_output[at] = rate_in / TOKENS_PER_PRICE, rate_out / TOKENS_PER_PRICE
     return per_input, per_output
 

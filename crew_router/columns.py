@@ -52,6 +52,10 @@ class Memo:
         self._kept[name] = of, made
         return made
 
+    def put(self, name: Hashable, made: object, *, of: object = None) -> None:
+        """Keep something in the place of what was worked out before."""
+        self._kept[name] = of, made
+
     def get_all(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...]) -> T:
         """Return what ``make`` returns, or what it returned the last time for the very same objects ``of``."""
         kept = self._kept.get(name)

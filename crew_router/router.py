@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import importlib
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -458,9 +457,4 @@ def payload_of(prompt: Prompt) -> Payload:
 
 def described(request: RoutingRequest, payload: Payload) -> RoutingRequest:
     """Add to a request what its payload shows: the messages, tools and a response format."""
-    return dataclasses.replace(
-        request,
-        messages=payload.messages,
-        requires_tools=request.requires_tools or bool(payload.tools),
-        requires_json=request.requires_json or payload.response_format is not None,
-    )
+    return request.described(messages=tuple(payload.messages), tools=bool(payload.tools), json=payload.response_format is not None)

@@ -7,7 +7,7 @@ point ``crew_router.factors``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -17,7 +17,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from crew_router.columns import Floats
-    from crew_router.situation import Situation
+    from crew_router.situation import Situation, TaskPreference
+    from crew_router.types import ModelRef, TaskType
 
 Factor = Callable[["Situation"], "Floats"]
 ENTRY_POINTS: Final = "crew_router.factors"
@@ -193,20 +194,27 @@ def _history(situation: Situation) -> Floats:
 @factor("learning", steady=True)
 def _learning(situation: Situation) -> Floats:
     weights, task = situation.snapshot.weights, situation.profile.task_type.value
+    return situation.columns.memo.get(("learning", task), lambda: _learned(weights, task, situation.columns.refs), of=weights)
+
+
+def _learned(weights: Mapping[tuple[ModelRef, TaskType | None], float], task: TaskType, refs: Sequence[ModelRef]) -> Floats:
     if not weights:
-        return np.full(len(situation.models), NEUTRAL)
-    return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in situation.columns.refs], dtype=np.float64)
+        return np.full(len(refs), NEUTRAL)
+    return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in refs], dtype=np.float64)
 
 
 @factor("task_preference", steady=True)
 def _preference(situation: Situation) -> Floats:
-    share = np.zeros(len(situation.models))
-    listed = situation.preferences.get(situation.profile.task_type.value)
-    if listed is not None:
-        preferred, cheap = frozenset(listed.preferred), frozenset(listed.budget)
-        for at, ref in enumerate(situation.columns.refs):
-            share[at] = PREFERRED_SHARE if ref in preferred else BUDGET_SHARE if ref in cheap else 0.0
-    return share
+    task = situation.profile.task_type.value
+    listed, columns = situation.preferences.get(task), situation.columns
+    return columns.memo.get(("preference", task), lambda: _preferred(listed, columns.refs), of=listed)
+
+
+def _preferred(listed: TaskPreference | None, refs: Sequence[ModelRef]) -> Floats:
+    if listed is None:
+        return np.zeros(len(refs))
+    shares = {**dict.fromkeys(listed.budget, BUDGET_SHARE), **dict.fromkeys(listed.preferred, PREFERRED_SHARE)}
+    return np.array([shares.get(ref, 0.0) for ref in refs], dtype=np.float64)
 
 
 @factor("diversity")

@@ -141,6 +141,8 @@ def _counted(
     window: tuple[tuple[int, int, int], ...], at: float, *, ok: int, bad: int, policy: BreakerPolicy
 ) -> tuple[tuple[int, int, int], ...]:
     slot = int(at // (policy.window_s / _SLOTS))
+    if window and window[-1][0] == slot and window[0][0] > slot - _SLOTS:
+        return (*window[:-1], (slot, window[-1][1] + ok, window[-1][2] + bad))
     kept = {number: (good, ill) for number, good, ill in window if number > slot - _SLOTS}
     good, ill = kept.get(slot, (0, 0))
     kept[slot] = (good + ok, ill + bad)

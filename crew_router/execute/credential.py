@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from crew_router.types.model import ModelDefinition
@@ -19,4 +20,9 @@ def credential_key(model: ModelDefinition) -> str:
         secret = f"instance\0{model.ref}"
     else:
         secret = "\0".join((model.provider, model.base_url or "", model.api_key or ""))
+    return _key(secret)
+
+
+@functools.cache
+def _key(secret: str) -> str:
     return f"credential/{hashlib.sha256(secret.encode()).hexdigest()[:16]}"

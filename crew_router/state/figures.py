@@ -75,12 +75,15 @@ def merged(one: Vector, other: Vector, *, half_life_s: float = WEEK_S) -> Vector
     old, new = (one, other) if one[0] <= other[0] else (other, one)
     keep = 2.0 ** ((old[0] - new[0]) / half_life_s)
     # A store may hold rows from before a figure was added; what it did not count then is nothing.
-    return (new[0], *(was * keep + now for was, now in zip_longest(old[1:], new[1:], fillvalue=0.0)))
+    pairs = zip(old, new, strict=True) if len(old) == len(new) else zip_longest(old, new, fillvalue=0.0)
+    sums = [was * keep + now for was, now in pairs]
+    sums[0] = new[0]
+    return tuple(sums)
 
 
 def metrics_of(vector: Vector, model: ModelRef, task_type: TaskType | None, *, now: float) -> PerformanceMetrics:
     """Return the figures that decisions read."""
-    whole = (*vector, *(0.0,) * (len(FIELDS) - len(vector)))
+    whole = vector if len(vector) == len(FIELDS) else (*vector, *(0.0,) * (len(FIELDS) - len(vector)))
     at, n, successes, lat_n, lat_sum, log_sum, log_sq, ttft_n, ttft_sum, cost_n, cost_sum, q_n, q_sum, tokens, token_s, *answer = whole
     answer_n, answer_sum, answer_log, answer_log_sq = answer
     samples = n * 2.0 ** (min(at - now, 0.0) / WEEK_S)

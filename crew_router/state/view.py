@@ -6,6 +6,7 @@ Every change replaces the frozen snapshot, so that a decision reads one attribut
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +22,13 @@ from crew_router.types.vocabulary import ModelRef, TaskType
 _ALL = "all"
 
 
+@functools.cache
 def name_of(model: ModelRef, task_type: TaskType | None) -> str:
     """Return the name of a model's figures on a task type; model ids are percent-encoded (``CONTRACT.md`` rule 11)."""
     return f"{quote(model, safe='')}:{task_type or _ALL}"
 
 
+@functools.cache
 def parts_of(name: str) -> tuple[ModelRef, TaskType | None]:
     """Read what :func:`name_of` wrote."""
     model, _, task = name.rpartition(":")
@@ -66,13 +69,13 @@ class View:
     def observe(self, seen: Observation) -> list[tuple[Key, Vector]]:
         """Take an outcome in and return what it adds to the store."""
         added, performance = figures_of(seen), dict(self.snapshot.performance)
-        additions: list[tuple[Key, Vector]] = [(("live", quote(seen.model.provider, safe="")), added)]
+        additions: list[tuple[Key, Vector]] = [(("live", _quoted(seen.model.provider)), added)]
         self._live[seen.model.provider] = self._grown(additions[0][0], added)
         for task_type in {seen.task_type, None}:
             key: Key = ("perf", name_of(seen.model, task_type))
             additions.append((key, added))
             performance[seen.model, task_type] = metrics_of(self._grown(key, added), seen.model, task_type, now=seen.at)
-        self.replace(performance=performance, multipliers=multipliers_of(self._live, now=seen.at))
+        self.replace(performance=performance, multipliers=self._multipliers(now=seen.at))
         return additions
 
     def learn(self, model: ModelRef, task_type: TaskType | None, *, step: Vector) -> list[tuple[Key, Vector]]:
@@ -94,7 +97,9 @@ class View:
     def decided(self, provider: str) -> None:
         """Count a decision for the shares of the last hundred."""
         self.providers.append(provider)
-        self.replace(provider_share=shares_of(self.providers))
+        shares = shares_of(self.providers)
+        if shares != self.snapshot.provider_share:
+            self.replace(provider_share=shares)
 
     def set_breaker(self, key: str, breaker: Breaker) -> None:
         """Put a breaker's record in place."""
@@ -134,6 +139,11 @@ class View:
         """Put a new snapshot in place of the last."""
         self.snapshot = dataclasses.replace(self.snapshot, version=self.snapshot.version + 1, **changes)  # type: ignore[arg-type]  # fields of Snapshot, by name
 
+    def _multipliers(self, *, now: float) -> Mapping[str, float]:
+        """Return the multipliers; the very same object as before when nothing changed, since decisions keep what they make of it."""
+        fresh, last = multipliers_of(self._live, now=now), self.snapshot.multipliers
+        return last if fresh == last else fresh
+
     def _grown(self, key: Key, added: Vector) -> Vector:
         grown = self.vectors[key] = taken_in(key[0], self.vectors.get(key), added)
         return grown
@@ -155,15 +165,21 @@ class View:
         self.replace(
             performance=performance,
             weights=weights,
-            multipliers=multipliers_of(self._live, now=now),
+            multipliers=self._multipliers(now=now),
             sums=summed(self.snapshot.sums, sums),
         )
+
+
+@functools.cache
+def _quoted(provider: str) -> str:
+    return quote(provider, safe="")
 
 
 def shares_of(providers: Iterable[str]) -> Mapping[str, float]:
     """Return each provider's share of the decisions."""
     counts = Counter(providers)
-    return {provider: count / counts.total() for provider, count in counts.items()}
+    total = counts.total()
+    return {provider: count / total for provider, count in counts.items()}
 
 
 def summed(sums: Mapping[str, Mapping[str, Vector]], changed: Mapping[str, Vector]) -> Mapping[str, Mapping[str, Vector]]:

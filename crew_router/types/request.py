@@ -115,10 +115,26 @@ class RoutingRequest:
                 raise InvalidRequestError(key, values[key], expected=f"one of the keys {', '.join(sorted(known))}")
         return cls(**values)  # type: ignore[arg-type]  # every value is checked by __post_init__
 
+    def described(self, *, messages: tuple[object, ...], tools: bool, json: bool) -> Self:
+        """Return the request with what its payload shows: its messages, and whether it needs tools or JSON.
+
+        The other fields were checked when the request was made; they are copied as they are.
+        """
+        put, same = object.__setattr__, object.__new__(type(self))
+        for name in _NAMES:
+            put(same, name, getattr(self, name))
+        put(same, "messages", messages)
+        put(same, "requires_tools", self.requires_tools or tools)
+        put(same, "requires_json", self.requires_json or json)
+        return same
+
     def needs(self) -> frozenset[ModelCapability]:
         """Return every capability that the request demands."""
         flagged = _flagged(self.requires_vision, self.requires_tools, self.requires_json, self.requires_streaming)
         return flagged | self.required_capabilities if self.required_capabilities else flagged
+
+
+_NAMES: Final = tuple(each.name for each in fields(RoutingRequest))
 
 
 @functools.cache

@@ -18,20 +18,13 @@ from langchain_core.language_models import BaseChatModel
 from crew_router.clock import SystemClock
 from crew_router.types.model import ModelDefinition, Price, PriceTier
 from crew_router.types.vocabulary import ModelCapability, ModelRef
+from crew_router_langchain.profiles import ABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crew_router.registry import Registry
 
-_PROFILE_KEYS: Final = {
-    "image_inputs": ModelCapability.VISION,
-    "audio_inputs": ModelCapability.AUDIO,
-    "video_inputs": ModelCapability.VIDEO,
-    "tool_calling": ModelCapability.TOOLS,
-    "structured_output": ModelCapability.JSON,
-    "reasoning_output": ModelCapability.REASONING,
-}
 # LangSmith's name of a provider → the registry's; genai-prices has names of its own.
 _REGISTRY_NAMES: Final = {"azure": "azure_openai", "amazon_bedrock": "bedrock_converse", "mistral": "mistralai", "ollama": "ollama"}
 _GENAI_NAMES: Final = {"google_genai": "google", "mistralai": "mistral", "azure_openai": "azure", "xai": "x-ai", "bedrock_converse": "aws"}
@@ -79,7 +72,7 @@ def _capabilities(client: BaseChatModel, profile: Mapping[str, Any]) -> frozense
         ModelCapability.TOOLS: kind.bind_tools is not BaseChatModel.bind_tools,
         ModelCapability.JSON: kind.with_structured_output is not BaseChatModel.with_structured_output,
     }
-    told = {capability: bool(profile[key]) for key, capability in _PROFILE_KEYS.items() if key in profile}
+    told = {capability: bool(profile[key]) for key, capability in ABILITIES.items() if key in profile}
     return frozenset(capability for capability, has in {**implemented, **told}.items() if has)
 
 

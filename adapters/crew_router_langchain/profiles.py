@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from crew_router.types.model import ModelDefinition
 
-_ABILITIES: Final = {
+ABILITIES: Final = {
     "image_inputs": ModelCapability.VISION,
     "audio_inputs": ModelCapability.AUDIO,
     "video_inputs": ModelCapability.VIDEO,
@@ -46,5 +46,5 @@ def _profile(model: ModelDefinition) -> Mapping[str, Any]:
     if model.max_output_tokens is not None:
         own["max_output_tokens"] = model.max_output_tokens
     if model.capabilities:
-        own |= {key: capability in model.capabilities for key, capability in _ABILITIES.items()}
+        own |= {key: capability in model.capabilities for key, capability in ABILITIES.items()}
     return own

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from crew_router.cli.asking import (
-    BudgetOption,
-    LatencyOption,
-    ModelOption,
-    NeedsOption,
-    PromptArgument,
-    QualityOption,
-    StrategyOption,
-    TaskOption,
-    TierOption,
-    WorthOption,
-    read_prompt,
-    routing_request,
-)
-from crew_router.cli.console import ConfigOption, JsonOption, fail, one_line_errors, open_router, say, say_json
+from crew_router.cli.asking import takes_request
+from crew_router.cli.console import ConfigOption, JsonOption, fail, open_router, say, say_json
 from crew_router.explain import money
-from crew_router.types import RoutedResponse
+from crew_router.types import RoutedResponse, RoutingRequest
 
 NOTHING_FOUND = (
     "no model found: set OPENAI_API_KEY (or another provider's key), start Ollama (`ollama serve`), "
@@ -28,36 +15,10 @@ NOTHING_FOUND = (
 )
 
 
-def ask(
-    prompt: PromptArgument,
-    *,
-    task: TaskOption = None,
-    budget: BudgetOption = None,
-    quality: QualityOption = None,
-    max_latency: LatencyOption = None,
-    needs: NeedsOption = None,
-    tier: TierOption = None,
-    strategy: StrategyOption = None,
-    model: ModelOption = None,
-    willingness_to_pay: WorthOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
+@takes_request
+def ask(text: str, request: RoutingRequest, *, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Answer a prompt with the model that serves it best of those found here: keys in the environment, local servers."""
-    with one_line_errors(), open_router(config) as router:
-        text = read_prompt(prompt)
-        request = routing_request(
-            "",
-            task=task,
-            budget=budget,
-            quality=quality,
-            latency=max_latency,
-            needs=needs,
-            tier=tier,
-            strategy=strategy,
-            model=model,
-            worth=willingness_to_pay,
-        )
+    with open_router(config) as router:
         router.discover()
         if not router.reachable():
             fail(NOTHING_FOUND)

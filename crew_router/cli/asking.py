@@ -2,26 +2,63 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
+from crew_router.cli.console import one_line_errors
 from crew_router.errors import InvalidRequestError
 from crew_router.types import RoutingRequest
 
 STDIN: Final = "-"
 
 PromptArgument = Annotated[str, typer.Argument(help="The prompt; - reads it from standard input.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Task type, for example code_generation; read from the text when absent.")]
-BudgetOption = Annotated[float | None, typer.Option("--budget", help="Most USD that the request may cost.")]
-QualityOption = Annotated[float | None, typer.Option("--quality", help="Least quality, 0 to 1.")]
-LatencyOption = Annotated[float | None, typer.Option("--max-latency", help="Most seconds the answer may be expected to take.")]
-NeedsOption = Annotated[list[str] | None, typer.Option("--needs", help="A capability: tools, json, vision, …; may be repeated.")]
-TierOption = Annotated[str | None, typer.Option("--tier", help="Wanted band: premium, baseline, fast, local.")]
-StrategyOption = Annotated[str | None, typer.Option("--strategy", help="Strategy to choose by.")]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Force this model.")]
-WorthOption = Annotated[float | None, typer.Option("--willingness-to-pay", help="USD that a certainly right answer is worth (the dial).")]
+_Text: TypeAlias = str | None
+_Number: TypeAlias = float | None
+# Field of the request → the option that sets it.
+_OPTIONS: Final = {
+    "task_type": Annotated[_Text, typer.Option("--task", help="Task type, for example code_generation; read from the text when absent.")],
+    "cost_budget": Annotated[_Number, typer.Option("--budget", help="Most USD that the request may cost.")],
+    "quality_requirement": Annotated[_Number, typer.Option("--quality", help="Least quality, 0 to 1.")],
+    "max_latency_s": Annotated[_Number, typer.Option("--max-latency", help="Most seconds the answer may be expected to take.")],
+    "required_capabilities": Annotated[
+        list[str] | None, typer.Option("--needs", help="A capability: tools, json, vision, …; may be repeated.")
+    ],
+    "tier": Annotated[_Text, typer.Option("--tier", help="Wanted band: premium, baseline, fast, local.")],
+    "strategy": Annotated[_Text, typer.Option("--strategy", help="Strategy to choose by.")],
+    "force_model": Annotated[_Text, typer.Option("--model", help="Force this model.")],
+    "willingness_to_pay": Annotated[
+        _Number, typer.Option("--willingness-to-pay", help="USD that a certainly right answer is worth (the dial).")
+    ],
+}
+
+
+def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the prompt and the options of a request.
+
+    Args:
+        command: Called with the text of the prompt, the request that the options describe, and its own options.
+    """
+
+    @functools.wraps(command)
+    def run(prompt: str, **given: Any) -> None:
+        with one_line_errors():
+            asked = {field: value for field in _OPTIONS if (value := given.pop(field)) is not None}
+            command(read_prompt(prompt), RoutingRequest.from_mapping(asked), **given)
+
+    own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    options = [
+        inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option) for field, option in _OPTIONS.items()
+    ]
+    first = inspect.Parameter("prompt", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=PromptArgument)
+    shown = inspect.Signature([first, *options, *own])
+    run.__signature__ = shown  # type: ignore[attr-defined]  # what Typer reads the command line from
+    run.__annotations__ = {each.name: each.annotation for each in shown.parameters.values()}
+    return run
 
 
 def read_prompt(prompt: str) -> str:
@@ -34,33 +71,3 @@ def read_prompt(prompt: str) -> str:
     if not text.strip():
         raise InvalidRequestError("prompt", prompt, expected="some text")
     return text
-
-
-def routing_request(
-    text: str,
-    *,
-    task: str | None,
-    budget: float | None,
-    quality: float | None,
-    latency: float | None,
-    needs: list[str] | None,
-    tier: str | None,
-    strategy: str | None,
-    model: str | None,
-    worth: float | None,
-) -> RoutingRequest:
-    """Build the request that the options describe."""
-    return RoutingRequest.from_mapping(
-        {
-            "task_description": text,
-            "task_type": task,
-            "cost_budget": budget,
-            "quality_requirement": quality,
-            "max_latency_s": latency,
-            "required_capabilities": needs or [],
-            "tier": tier,
-            "strategy": strategy,
-            "force_model": model,
-            "willingness_to_pay": worth,
-        }
-    )

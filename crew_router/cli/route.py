@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from crew_router.cli.asking import (
-    BudgetOption,
-    LatencyOption,
-    ModelOption,
-    NeedsOption,
-    PromptArgument,
-    QualityOption,
-    StrategyOption,
-    TaskOption,
-    TierOption,
-    WorthOption,
-    read_prompt,
-    routing_request,
-)
-from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+from crew_router.cli.asking import takes_request
+from crew_router.cli.console import ConfigOption, JsonOption, open_router, say, say_json, say_table
 from crew_router.explain import money
-from crew_router.types import CandidateRow
+from crew_router.types import CandidateRow, RoutingRequest
 
 
+@takes_request
 def route(
-    prompt: PromptArgument,
+    text: str,
+    request: RoutingRequest,
     *,
-    task: TaskOption = None,
-    budget: BudgetOption = None,
-    quality: QualityOption = None,
-    max_latency: LatencyOption = None,
-    needs: NeedsOption = None,
-    tier: TierOption = None,
-    strategy: StrategyOption = None,
-    model: ModelOption = None,
-    willingness_to_pay: WorthOption = None,
     pareto: Annotated[bool, typer.Option("--pareto", help="List the models that no other beats in cost, latency and P(success).")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Show which model would answer, and why, without calling any."""
-    with one_line_errors(), open_router(config) as router:
-        text = read_prompt(prompt)
-        request = routing_request(
-            text,
-            task=task,
-            budget=budget,
-            quality=quality,
-            latency=max_latency,
-            needs=needs,
-            tier=tier,
-            strategy=strategy,
-            model=model,
-            worth=willingness_to_pay,
-        )
+    request = replace(request, task_description=text)
+    with open_router(config) as router:
         if pareto:
             _show_frontier(router.pareto(request), as_json=as_json)
             return

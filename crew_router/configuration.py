@@ -170,12 +170,11 @@ def _preset(name: str, place: str) -> Layer:
 
 
 def _given_layers(source: ConfigSource, env: Mapping[str, str], *, arguments: Mapping[str, object]) -> Iterable[Layer]:
-    if source is None and env.get(CONFIG_VARIABLE):
-        yield from _read(Path(env[CONFIG_VARIABLE]).expanduser(), f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}")
-    elif isinstance(source, str) and source.startswith(PRESET):
+    path = _path_of(source, env)
+    if path is not None:
+        yield from _read(path, f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}" if source is None else str(source))
+    elif isinstance(source, str):
         yield Layer.of("config", {"preset": source.removeprefix(PRESET)})
-    elif isinstance(source, (str, Path)):
-        yield from _read(Path(source).expanduser(), str(source))
     yield Layer.of(PLACE, plain_mapping(environment_layer(env), PLACE))
     if isinstance(source, Mapping):
         yield Layer.of("config", plain_mapping(source, "config"))
@@ -201,11 +200,40 @@ def _read(path: Path, place: str) -> Iterable[Layer]:
     return found
 
 
+def files_of(source: ConfigSource, env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that a configuration is read from, apart from those of the package; nothing is read."""
+    path = _path_of(source, env)
+    if path is None:
+        return ()
+    return (*_single_files(path), *_model_files(path)) if path.is_dir() else (path,)
+
+
+def pinned(source: ConfigSource, env: Mapping[str, str]) -> ConfigSource:
+    """Return a source that means the same when the working directory or ``CREW_ROUTER_CONFIG`` have changed."""
+    path = _path_of(source, env)
+    return source if path is None else path.absolute()
+
+
+def _path_of(source: ConfigSource, env: Mapping[str, str]) -> Path | None:
+    if source is None and env.get(CONFIG_VARIABLE):
+        return Path(env[CONFIG_VARIABLE]).expanduser()
+    if isinstance(source, Path) or (isinstance(source, str) and not source.startswith(PRESET)):
+        return Path(source).expanduser()
+    return None
+
+
+def _single_files(folder: Path) -> list[Path]:
+    return [folder / name for name in _SINGLE_FILES if (folder / name).exists()]
+
+
+def _model_files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("models/*.yaml"), *folder.glob("models/*.yml")])
+
+
 def _folder_layers(folder: Path, place: str) -> Iterable[Layer]:
-    for name in _SINGLE_FILES:
-        if (folder / name).exists():
-            yield Layer.of(f"{place}{name}", read_mapping(folder / name, f"{place}{name}"))
-    paths = sorted([*folder.glob("models/*.yaml"), *folder.glob("models/*.yml")])
+    for path in _single_files(folder):
+        yield Layer.of(f"{place}{path.name}", read_mapping(path, f"{place}{path.name}"))
+    paths = _model_files(folder)
     if len(paths) > MAX_FILES:
         raise RegistryError(f"{place}models", "", f"{len(paths)} files are more than {MAX_FILES}", cure="put several models into one file")
     seen: dict[str, str] = {}

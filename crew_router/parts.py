@@ -13,7 +13,6 @@ from crew_router.clock import Clock
 from crew_router.errors import InvalidRequestError, NoCandidateError
 from crew_router.learn.experiments.trials import Trials
 from crew_router.learn.learning import Learning
-from crew_router.ledger.protocol import Ledger
 from crew_router.line import Line, Pool
 from crew_router.misfires import Misfires
 from crew_router.orders import Orders
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
     from crew_router.health import Checked, Checks
+    from crew_router.ledger.book import Book
     from crew_router.ledger.budgets import Budgets
     from crew_router.registry import Registry
     from crew_router.settings import RouterConfig
@@ -57,7 +57,8 @@ _NOTHING_LEARNT: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}  # o
 class Parts:
     """The parts of one router.
 
-    ``declared`` are the models whose entries the user wrote.
+    ``declared`` are the models whose entries the user wrote, ``found`` those that local servers listed, ``later`` the changed
+    settings that wait for the next start.
     """
 
     config: RouterConfig
@@ -65,7 +66,7 @@ class Parts:
     line: Line
     executor: Executor
     state: State
-    ledger: Ledger
+    ledger: Book
     recorder: Recorder
     learning: Learning
     trials: Trials
@@ -76,6 +77,8 @@ class Parts:
     transports: Transports | None = None
     capacity: Capacity | None = None
     budgets: Budgets | None = None
+    found: tuple[ModelDefinition, ...] = ()
+    later: tuple[str, ...] = ()
     _pool: Pool | None = None
     _limited: bool = False
 
@@ -85,6 +88,14 @@ class Parts:
         self.misfires = Misfires(lambda ref: _is_local(self.registry.get(ref)))
         self.sessions = Sessions(self.config.sessions)
         self._checks: Checks | None = None
+
+    def under(self, config: RouterConfig, registry: Registry, *, line: Line, declared: frozenset[ModelRef]) -> Parts:
+        """Return parts for another configuration over the same stores, which remember what these do of sessions and runs."""
+        new = dataclasses.replace(self, config=config, registry=registry, line=line, declared=declared, _pool=None)
+        new.misfires = dataclasses.replace(self.misfires, is_local=new.misfires.is_local)
+        if config.sessions == self.config.sessions:
+            new.sessions = self.sessions
+        return new
 
     # Decide
 
@@ -185,6 +196,7 @@ class Parts:
         if self.probes_usual_ports:
             new = self.servers.usual(model.ref for model in self.registry.models)
             if new:
+                self.found += new
                 self.registry = self.registry.with_models(new)
             self._pool = None
 

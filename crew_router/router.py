@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from crew_router.learn.replay.estimators import OffPolicy
     from crew_router.learn.replay.queue import Reruns
     from crew_router.ledger.protocol import Ledger
+    from crew_router.parts import Parts
     from crew_router.settings import RouterConfig
 
 Prompt = str | Sequence[object] | Payload
@@ -90,7 +91,9 @@ class Router:
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
-        from crew_router.assembly import Overrides, assemble  # noqa: PLC0415 - reads files, which importing must not
+        from crew_router.assembly import assemble  # noqa: PLC0415 - reads files, which importing must not
+        from crew_router.origin import Origin, Overrides  # noqa: PLC0415 - as above
+        from crew_router.reloading import Reloader  # noqa: PLC0415 - as above
 
         if state_url is not None and redis_url is not None:
             raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
@@ -103,7 +106,14 @@ class Router:
             escalation_threshold=escalation_threshold,
             cost_mode=cost_optimization_mode,
         )
-        self._parts = assemble(config, models=models, overrides=overrides, classifier=classifier, clock=clock, seed=seed)
+        origin = Origin.of(config, models, overrides)
+        mark = origin.mark()
+        self._reloader = Reloader(origin, assemble(origin, classifier=classifier, clock=clock, seed=seed), mark)
+
+    @property
+    def _parts(self) -> Parts:
+        """The parts of this moment; whoever needs them twice for one request keeps them."""
+        return self._reloader.parts
 
     def __enter__(self) -> Self:
         """Return the router; leaving closes it."""
@@ -136,9 +146,10 @@ class Router:
             NoCandidateError: No model satisfies the request.
             UnknownModelError: ``force_model`` is not in the registry.
         """
-        decision = self._parts.decide(request, executing=False)
+        parts = self._parts
+        decision = parts.decide(request, executing=False)
         if record:
-            self._parts.recorder.decided(decision, text=request.task_description)
+            parts.recorder.decided(decision, text=request.task_description)
         return decision
 
     async def aselect_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
@@ -213,21 +224,24 @@ class Router:
             DeadlineExceededError: ``deadline_s`` passed first.
             ModelCallError: The request itself is at fault.
         """
-        payload, decision = self._plan(prompt, request, options)
-        with self._parts.watch(decision) as watch:
-            return watch.answered(self._parts.executor.run(decision, payload, options=options))
+        parts = self._parts
+        payload, decision = _plan(parts, prompt, request, options)
+        with parts.watch(decision) as watch:
+            return watch.answered(parts.executor.run(decision, payload, options=options))
 
     async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer, as :meth:`invoke` does."""
-        payload, decision = self._plan(prompt, request, options)
-        with self._parts.watch(decision) as watch:
-            return watch.answered(await self._parts.executor.arun(decision, payload, options=options))
+        parts = self._parts
+        payload, decision = _plan(parts, prompt, request, options)
+        with parts.watch(decision) as watch:
+            return watch.answered(await parts.executor.arun(decision, payload, options=options))
 
     def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> Iterator[RoutedChunk]:
         """Yield the answer piece by piece; the last chunk carries the whole response. Raises what :meth:`invoke` does."""
-        payload, decision = self._plan(prompt, request, options)
-        chunks = self._parts.executor.stream(decision, payload, options=options)
-        with self._parts.watch(decision) as watch, contextlib.closing(chunks):
+        parts = self._parts
+        payload, decision = _plan(parts, prompt, request, options)
+        chunks = parts.executor.stream(decision, payload, options=options)
+        with parts.watch(decision) as watch, contextlib.closing(chunks):
             for chunk in chunks:
                 yield watch.seen(chunk)
 
@@ -235,10 +249,11 @@ class Router:
         self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer piece by piece, as :meth:`stream` does."""
-        payload, decision = self._plan(prompt, request, options)
-        with self._parts.watch(decision) as watch:
+        parts = self._parts
+        payload, decision = _plan(parts, prompt, request, options)
+        with parts.watch(decision) as watch:
             # Closed here, so that a consumer that goes away ends the call at once.
-            async with contextlib.aclosing(self._parts.executor.astream(decision, payload, options=options)) as chunks:
+            async with contextlib.aclosing(parts.executor.astream(decision, payload, options=options)) as chunks:
                 async for chunk in chunks:
                     yield watch.seen(chunk)
 
@@ -385,8 +400,8 @@ class Router:
         return self._parts.state.performance(model.ref, None if task_type is None else TaskType(task_type))
 
     def stats(self) -> dict[str, object]:
-        """Return counts, sums and the age of the snapshot."""
-        return self._parts.stats()
+        """Return counts, sums, the age of the snapshot, and which configuration holds."""
+        return {**self._parts.stats(), "configuration": self._reloader.status()}
 
     def reachable(self) -> frozenset[ModelRef]:
         """Return the models that could be called from here, as far as is known without asking anybody."""
@@ -397,8 +412,8 @@ class Router:
         self._parts.discover()
 
     def health(self) -> dict[str, object]:
-        """Return whether any model can be called, what keeps the others, open breakers, and the state of the stores."""
-        return self._parts.health()
+        """Return whether any model can be called, what keeps the others, open breakers, the stores, and the configuration."""
+        return {**self._parts.health(), "configuration": self._reloader.status()}
 
     def check_health(self, model_id: str | None = None, *, active: bool = False) -> dict[str, object]:
         """Ask local servers whether they answer, then return :meth:`health`, of one model when it is named.
@@ -412,7 +427,7 @@ class Router:
         Raises:
             UnknownModelError: The registry has no such model.
         """
-        return self._parts.check_health(model_id, active=active)
+        return {**self._parts.check_health(model_id, active=active), "configuration": self._reloader.status()}
 
     async def acheck_health(self, model_id: str | None = None, *, active: bool = False) -> dict[str, object]:
         """Check as :meth:`check_health` does, without holding up the event loop."""
@@ -422,25 +437,38 @@ class Router:
 
     # End
 
+    def reload(self) -> None:
+        """Take the configuration over as it stands; changed files are taken over within a second or two without this.
+
+        Requests that run end as they began. Stores stay the ones that are open.
+
+        Raises:
+            ConfigurationError: It cannot be read or means nothing; the old one stays.
+        """
+        self._reloader.reload()
+
     def close(self) -> None:
         """Write what is pending and release everything."""
+        self._reloader.close()
         self._parts.close()
 
     async def aclose(self) -> None:
         """Close, without holding up the event loop."""
+        self._reloader.close()
         await self._parts.aclose()
 
-    def _plan(self, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:
-        payload = payload_of(prompt)
-        self._parts.look_for_servers()
-        decision = self._parts.decide(described(request, payload), executing=True)
-        self._parts.recorder.decided(decision, text=request.task_description)
-        if decision.approval:
-            by = "" if options is None else options.approved_by
-            self._parts.recorder.approved(decision, by=by)
-            if not by:
-                raise ApprovalRequiredError(decision)
-        return payload, decision
+
+def _plan(parts: Parts, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:
+    payload = payload_of(prompt)
+    parts.look_for_servers()
+    decision = parts.decide(described(request, payload), executing=True)
+    parts.recorder.decided(decision, text=request.task_description)
+    if decision.approval:
+        by = "" if options is None else options.approved_by
+        parts.recorder.approved(decision, by=by)
+        if not by:
+            raise ApprovalRequiredError(decision)
+    return payload, decision
 
 
 def payload_of(prompt: Prompt) -> Payload:

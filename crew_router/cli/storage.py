@@ -88,11 +88,9 @@ def _loaded(config: Path | None) -> RouterConfig:
 
 
 def _book(config: Path | None) -> Book:
-    from crew_router.assembly import storage_urls  # noqa: PLC0415 - as above
-    from crew_router.ledger import open_ledger  # noqa: PLC0415
+    from crew_router.storage import opened_ledger  # noqa: PLC0415 - as above
 
-    loaded = _loaded(config)
-    return open_ledger(storage_urls(loaded)[1], project=str(loaded.project), keep_text=loaded.ledger.keep_text)
+    return opened_ledger(_loaded(config))
 
 
 def _cost(book: Book, *, as_json: bool) -> None:
@@ -151,11 +149,9 @@ def _reset(config: Path | None, before: float | None, *, delete: bool) -> int:
 
 
 def _reset_state(config: Path | None) -> None:
-    from crew_router.assembly import storage_urls  # noqa: PLC0415 - pydantic and YAML come when something is loaded
-    from crew_router.state import open_state  # noqa: PLC0415
+    from crew_router.storage import opened_state  # noqa: PLC0415 - pydantic and YAML come when something is loaded
 
-    loaded = _loaded(config)
-    state = open_state(storage_urls(loaded)[0], project=str(loaded.project), namespace=loaded.state.namespace)
+    state = opened_state(_loaded(config))
     state.reset()
     state.close()
 

@@ -41,7 +41,7 @@ class Capacity:
     """
 
     def __init__(self, clock: Clock, state: State | None = None, *, factor: float = FACTOR) -> None:
-        self._clock, self._state, self._factor = clock, state, factor
+        self._clock, self._state, self.factor = clock, state, factor
         self._rooms: dict[ModelRef, _Room] = {}
         self._full: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Capacity:
                 room.running += 1
                 return Place(self, ask.model, str(next(self._numbers)))
             waiting = len(list(room.waiting()))
-            if not last and room.running + waiting >= math.ceil(limit * self._factor):
+            if not last and room.running + waiting >= math.ceil(limit * self.factor):
                 detail = f"{room.running} calls run and {waiting} wait"
                 return Refusal(ask.model.ref, "capacity", detail)
             queued = Queued(Place(self, ask.model, str(next(self._numbers))))

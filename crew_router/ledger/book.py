@@ -54,18 +54,18 @@ class Book:
         self._purse: Purse | None = None
         forking.watch(self)
 
-    def budgets(self, *, unpriced: bool = False, idle_s: float = 30.0) -> Purse:
+    def budgets(self, *, unpriced: bool | None = None, idle_s: float = 30.0) -> Purse:
         """Return the budgets kept in this ledger.
 
         Args:
-            unpriced: Whether models without a price may be called while a budget holds.
+            unpriced: Whether models without a price may be called while a budget holds; as it was when not given, at first not.
             idle_s: Seconds after which a slice that is not used goes back.
         """
         if self._purse is None:
             safe = self._policy.durability == "full"
-            self._purse = Purse(
-                self._database, self._writer, project=self._project, clock=self._clock, safe=safe, unpriced=unpriced, idle_s=idle_s
-            )
+            self._purse = Purse(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
+        if unpriced is not None:
+            self._purse.unpriced = unpriced
         return self._purse
 
     def reconcile(self, *, repair: bool = False) -> list[Balance]:

@@ -71,7 +71,6 @@ class Purse:
         project: Whose budgets they are.
         clock: Time.
         safe: Whether settlements are on disk when they return (``durability: full``).
-        unpriced: Whether models without a price may be called.
         idle_s: Seconds after which an unused slice goes back.
     """
 
@@ -83,11 +82,11 @@ class Purse:
         project: str,
         clock: Clock,
         safe: bool = False,
-        unpriced: bool = False,
         idle_s: float = _IDLE_S,
     ) -> None:
         self._database, self._writer, self._project, self._clock = database, writer, project, clock
-        self._safe, self._unpriced, self._idle_s = safe, unpriced, idle_s
+        self._safe, self._idle_s = safe, idle_s
+        self.unpriced = False
         self._lock, self._asking = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -185,7 +184,7 @@ class Purse:
         return self._clock.now() + self._offset_s
 
     def _priced(self, scopes: tuple[Scope, ...], upper_nano: int | None) -> int:
-        if upper_nano is None and not self._unpriced:
+        if upper_nano is None and not self.unpriced:
             left = self._left_now.get(scopes[0].name, scopes[0].limit_nano)
             raise _exceeded(scopes[0], left, math.inf)
         return upper_nano or 0

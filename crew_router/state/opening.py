@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from crew_router.clock import Clock, SystemClock
 from crew_router.errors import ConfigurationError
 from crew_router.execute.breaker import BreakerPolicy
-from crew_router.state.shared import Refresh, SharedState
+from crew_router.state.shared import ALPHA, Refresh, SharedState
 
 if TYPE_CHECKING:
     from crew_router.state.store import Store
@@ -33,6 +33,7 @@ def open_state(
     refresh: Refresh = Refresh(),  # noqa: B008 - frozen
     policy: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
     rng: random.Random | None = None,
+    alpha: float = ALPHA,
 ) -> SharedState:
     """Open the shared numbers of a project.
 
@@ -44,13 +45,14 @@ def open_state(
         refresh: How fresh the in-process snapshot is kept.
         policy: When breakers open.
         rng: Jitter of breakers.
+        alpha: Weight, 0..1, of the newest reward in the learned weight.
 
     Raises:
         ConfigurationError: No store is known for the scheme.
         MissingDependencyError: The store needs an extra that is not installed.
     """
     store = _opener(url)(url, project, namespace)
-    return SharedState(store, clock or SystemClock(), url=shown(url), refresh=refresh, policy=policy, rng=rng)
+    return SharedState(store, clock or SystemClock(), url=shown(url), refresh=refresh, policy=policy, rng=rng, alpha=alpha)
 
 
 def shown(url: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from crew_router.execute.breaker import BreakerPolicy
     from crew_router.state.store import Document
     from crew_router.types.outcome import CircuitBreakerState, PerformanceMetrics, Snapshot
     from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
@@ -103,6 +104,10 @@ class State(Protocol):
 
     def performance(self, model: ModelRef, task_type: TaskType | None) -> PerformanceMetrics | None:
         """Return the decayed figures of a model, over all task types when ``task_type`` is ``None``."""
+        ...
+
+    def adjust(self, *, policy: BreakerPolicy, alpha: float) -> None:
+        """Go on by other settings: when breakers open, and the weight 0..1 of the newest reward (A12)."""
         ...
 
     def reset(self) -> None:

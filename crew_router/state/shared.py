@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
-_ALPHA: Final = 0.1  # of the learned weight, requirement A12
+ALPHA: Final = 0.1  # of the learned weight, requirement A12
 _IDLE_CYCLES: Final = 10
 _SKEW_S: Final = 0.5  # clocks of two machines that differ by less are left alone
 
@@ -57,6 +57,7 @@ class SharedState:
         refresh: How fresh the snapshot is kept.
         policy: When breakers open.
         rng: Jitter of breakers.
+        alpha: Weight, 0..1, of the newest reward in the learned weight (requirement A12).
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class SharedState:
         refresh: Refresh = Refresh(),
         policy: BreakerPolicy = BreakerPolicy(),  # noqa: B008 - frozen
         rng: random.Random | None = None,
+        alpha: float = ALPHA,
     ) -> None:
+        self._alpha = alpha
         self._store, self._clock, self._url = store, clock, url
         self._refresh, self._policy, self._rng = refresh, policy, rng or random.Random()  # noqa: S311 - jitter is no secret
         self._lock, self._turn, self._telling = threading.Lock(), threading.Lock(), threading.Lock()
@@ -135,7 +138,7 @@ class SharedState:
     def learn(self, model: ModelRef, task_type: TaskType | None, *, reward: float) -> None:
         """Move the learned weight of a model on a task type towards a reward 0..1 (A12)."""
         with self._lock:
-            self._owe(self._view.learn(model, task_type, step=(1 - _ALPHA, _ALPHA * reward, 1.0)))
+            self._owe(self._view.learn(model, task_type, step=(1 - self._alpha, self._alpha * reward, 1.0)))
         self._hand_over()
 
     def count(self, name: str, values: Vector) -> None:
@@ -206,6 +209,10 @@ class SharedState:
         return self._store.swap(f"learned:{name}", text, expected=expected)
 
     # Life -----------------------------------------------------------------------------------------------------------
+
+    def adjust(self, *, policy: BreakerPolicy, alpha: float) -> None:
+        """Go on by other settings: when breakers open, and the weight of the newest reward."""
+        self._policy, self._alpha = policy, alpha
 
     def reset(self) -> None:
         """Start a new statistics epoch; breakers and shared texts stay (``CONTRACT.md`` rule 8)."""

@@ -1,0 +1,81 @@
+"""State and ledger as the configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crew_router.clock import Clock
+    from crew_router.execute.breaker import BreakerPolicy
+    from crew_router.ledger.book import Book
+    from crew_router.settings import RouterConfig
+    from crew_router.state import SharedState
+
+MEMORY_LEDGER: Final = "sqlite://"
+MEMORY_STATE: Final = "memory://"
+
+
+def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> Book:
+    """Return the ledger; nothing is connected before it is used.
+
+    Raises:
+        ConfigurationError: No database is known for its url.
+        MissingDependencyError: The database needs an extra that is not installed.
+    """
+    from crew_router.ledger import open_ledger  # noqa: PLC0415 - only what the url asks for is loaded
+
+    kept = config.ledger
+    _, url = storage_urls(config)
+    return open_ledger(url, project=str(config.project), clock=clock, keep_text=kept.keep_text, durability=kept.durability)
+
+
+def opened_state(config: RouterConfig, clock: Clock | None = None) -> SharedState:
+    """Return the shared numbers.
+
+    Raises:
+        ConfigurationError: No store is known for its url.
+        MissingDependencyError: The store needs an extra that is not installed.
+    """
+    from crew_router.state import Refresh, open_state  # noqa: PLC0415 - as above
+
+    kept = config.state
+    url, _ = storage_urls(config)
+    return open_state(
+        url,
+        project=str(config.project),
+        clock=clock,
+        namespace=kept.namespace,
+        refresh=Refresh(max_age_s=kept.max_age_s),
+        policy=breaker_policy(config),
+        alpha=config.learning.alpha,
+    )
+
+
+def breaker_policy(config: RouterConfig) -> BreakerPolicy:
+    """Return when breakers open."""
+    from crew_router.execute.breaker import BreakerPolicy  # noqa: PLC0415 - as above
+
+    said = config.breaker
+    return BreakerPolicy(
+        failures=said.failures,
+        window_s=said.window_s,
+        least=said.window_calls,
+        share=said.failure_rate,
+        open_s=said.open_s,
+        longest_s=said.max_open_s,
+    )
+
+
+def storage_urls(config: RouterConfig) -> tuple[str, str]:
+    """Return the urls of state and ledger; a ledger in memory takes the state with it unless a state url is given."""
+    ledger_url = config.ledger.url or _file_url("ledger.db")
+    if config.state.url is not None:
+        return config.state.url, ledger_url
+    return (MEMORY_STATE if ledger_url == MEMORY_LEDGER else _file_url("state.db")), ledger_url
+
+
+def _file_url(name: str) -> str:
+    from platformdirs import user_data_path  # noqa: PLC0415 - only the embedded default needs it
+
+    folder = user_data_path("crew-router", appauthor=False, ensure_exists=True)
+    return f"sqlite:///{folder / name}"

@@ -52,7 +52,7 @@ def _budget_gate(parts: Parts) -> Gate:
     from crew_router.ledger.limits import Limits  # noqa: PLC0415
 
     limits = Limits.from_settings(parts.config.budgets)
-    parts.budgets = parts.ledger.budgets(unpriced=limits.unpriced)
+    parts.budgets = parts.ledger.budgets(limits)
     return BudgetGate(parts.budgets, functools.partial(scopes_of, limits, parts.clock))
 
 

@@ -25,6 +25,7 @@ from crew_router.types.vocabulary import ModelRef
 if TYPE_CHECKING:
     from crew_router.clock import Clock
     from crew_router.ledger.database import Database
+    from crew_router.ledger.limits import Limits
     from crew_router.ledger.protocol import RequestOutcome
     from crew_router.types.outcome import Attempt
     from crew_router.types.request import FeedbackData
@@ -54,18 +55,18 @@ class Book:
         self._purse: Purse | None = None
         forking.watch(self)
 
-    def budgets(self, *, unpriced: bool | None = None, idle_s: float = 30.0) -> Purse:
+    def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> Purse:
         """Return the budgets kept in this ledger.
 
         Args:
-            unpriced: Whether models without a price may be called while a budget holds; as it was when not given, at first not.
+            limits: What is limited, and whether models without a price may be called; as it was when not given, at first not.
             idle_s: Seconds after which a slice that is not used goes back.
         """
         if self._purse is None:
             safe = self._policy.durability == "full"
             self._purse = Purse(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
-        if unpriced is not None:
-            self._purse.unpriced = unpriced
+        if limits is not None:
+            self._purse.limits = limits
         return self._purse
 
     def reconcile(self, *, repair: bool = False) -> list[Balance]:

@@ -14,52 +14,25 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from crew_router.errors import BudgetExceededError, StorageError
+from crew_router.errors import StorageError
 from crew_router.ledger import accounts
 from crew_router.ledger.accounts import Grant, Want
 from crew_router.ledger.budgets import Reservation, Scope
 from crew_router.ledger.database import DatabaseError
 from crew_router.ledger.schema import MONEY, Cell, Row
-from crew_router.types.model import NANO_PER_USD
+from crew_router.ledger.slices import Held, Slice, Slices, exceeded
 
 if TYPE_CHECKING:
     from crew_router.clock import Clock
     from crew_router.ledger.database import Database
+    from crew_router.ledger.limits import Limits
     from crew_router.ledger.writer import Writer
 
 _IDLE_S: Final = 30.0
-_LOCAL_SCOPES: Final = 10_000
+_KEEP_S: Final = 1.0
 _EXPOSED_CALLS: Final = 2
-
-
-@dataclass(slots=True)
-class Slice:
-    """A part of one budget that this process may spend; ``until`` is by the database's time."""
-
-    scope: Scope
-    lease: str
-    amount_nano: int = 0
-    spent_nano: int = 0
-    reserved_nano: int = 0
-    exposed_nano: int = 0
-    until: float = math.inf
-    used_at: float = 0.0
-    left_behind_nano: int = 0
-    fresh: bool = True
-
-    @property
-    def free_nano(self) -> int:
-        """What can still be reserved."""
-        return self.amount_nano - self.spent_nano - self.reserved_nano
-
-
-@dataclass(slots=True)
-class _Held:
-    slices: tuple[Slice, ...]
-    upper_nano: int
 
 
 class Purse:
@@ -86,7 +59,7 @@ class Purse:
     ) -> None:
         self._database, self._writer, self._project, self._clock = database, writer, project, clock
         self._safe, self._idle_s = safe, idle_s
-        self.unpriced = False
+        self.limits: Limits | None = None
         self._lock, self._asking = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
@@ -113,7 +86,7 @@ class Purse:
 
     def settle(self, reservation: Reservation, spent_nano: int, *, decision_id: str = "", estimated: bool = False) -> None:
         """Book what the call cost; with ``durability: full`` it is on disk when this returns. A second time does nothing."""
-        held = self._held.pop(reservation.number, None)
+        held = self._slices.taken(reservation)
         if held is None:
             return
         now, ticket = self._now(), 0
@@ -128,13 +101,13 @@ class Purse:
 
     def release(self, reservation: Reservation) -> None:
         """Give the whole reservation back; a second time does nothing."""
-        held = self._held.pop(reservation.number, None)
+        held = self._slices.taken(reservation)
         if held is not None:
             self._booked(held, 0, now=self._now())
 
     def left_nano(self) -> Mapping[str, int]:
         """Return what this process knows to be left by scope name."""
-        return self._left
+        return self._slices.left_nano
 
     def remaining_nano(self, scope: Scope) -> int:
         """Read from the rows what is left of a scope.
@@ -143,7 +116,7 @@ class Purse:
             StorageError: The database cannot be reached.
         """
         if scope.local:
-            known = self._slices.get((scope.name, scope.period))
+            known = self._slices.of(scope)
             return scope.limit_nano - (known.spent_nano if known else 0)
         self._writer.flush()
         with self._asked(), self._database.transaction(urgent=True) as cursor:
@@ -174,60 +147,25 @@ class Purse:
     def _begin(self) -> None:
         self._holder = f"{os.uname().nodename if hasattr(os, 'uname') else 'here'}-{os.getpid():x}-{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
-        self._slices: dict[tuple[str, str], Slice] = {}
-        self._held: dict[int, _Held] = {}
-        self._left_now: dict[str, int] = {}
-        self._left = MappingProxyType(self._left_now)
+        self._slices = Slices(safe=self._safe)
         self._offset_s = 0.0
 
     def _now(self) -> float:
         return self._clock.now() + self._offset_s
 
     def _priced(self, scopes: tuple[Scope, ...], upper_nano: int | None) -> int:
-        if upper_nano is None and not self.unpriced:
-            left = self._left_now.get(scopes[0].name, scopes[0].limit_nano)
-            raise _exceeded(scopes[0], left, math.inf)
+        if upper_nano is None and not (self.limits and self.limits.unpriced):
+            left = self._slices.left_nano.get(scopes[0].name, scopes[0].limit_nano)
+            raise exceeded(scopes[0], left, math.inf)
         return upper_nano or 0
 
     def _from_slices(self, scopes: tuple[Scope, ...], upper: int, *, lasts_s: float) -> Reservation | None:
-        now = self._now()
-        until = now + lasts_s
         with self._lock:
-            parts = list[Slice]()
-            for scope in scopes:
-                part = self._slices.get((scope.name, scope.period))
-                if part is None and scope.local:
-                    part = self._open_local(scope)
-                if part is None or part.free_nano < upper or part.until < until:
-                    if part is not None and scope.local:
-                        raise _exceeded(scope, part.free_nano, upper)
-                    return None
-                if not scope.local and self._must_ask(part, scope, upper):
-                    return None
-                parts.append(part)
-            for part in parts:
-                part.reserved_nano += upper
-                part.used_at = now
-                self._left_now[part.scope.name] = part.left_behind_nano + part.free_nano
-            number = next(self._numbers)
-            reservation = Reservation(scopes, upper, number=number)
-            self._held[number] = _Held(tuple(parts), upper)
-            return reservation
-
-    def _must_ask(self, part: Slice, scope: Scope, upper: int) -> bool:
-        """Tell whether more would be in flight than the database knows of, or the limit was changed."""
-        return (self._safe and part.reserved_nano + upper > part.exposed_nano) or part.scope.limit_nano != scope.limit_nano
-
-    def _open_local(self, scope: Scope) -> Slice:
-        if len(self._slices) > _LOCAL_SCOPES:
-            for key in [key for key, part in self._slices.items() if part.scope.local and not part.reserved_nano][: _LOCAL_SCOPES // 2]:
-                self._left_now.pop(self._slices.pop(key).scope.name, None)
-        part = self._slices[scope.name, scope.period] = Slice(scope, "", scope.limit_nano)
-        return part
+            return self._slices.reserve(scopes, upper, now=self._now(), lasts_s=lasts_s)
 
     def _refill(self, scopes: tuple[Scope, ...], upper: int, *, lasts_s: float) -> None:
         shared = [scope for scope in scopes if not scope.local]
-        parts = [self._slices.get((scope.name, scope.period)) or self._new_slice(scope) for scope in shared]
+        parts = [self._slices.of(scope) or self._new_slice(scope) for scope in shared]
         with self._asked(), self._database.transaction(urgent=True) as cursor:
             now = cursor.time_s()
             self._offset_s = 0.0 if now is None else now - self._clock.now()
@@ -238,10 +176,10 @@ class Purse:
         with self._lock:
             given = all(grant.added_nano is not None and not grant.lost for grant in grants)
             for part, want, grant in zip(parts, wants, grants, strict=True):
-                self._take_in(part, want, grant, given=given)
+                self._take_in(part, want, grant, given=given, now=now)
             short = [(part, grant) for part, grant in zip(parts, grants, strict=True) if grant.added_nano is None and not grant.lost]
         for part, grant in short:
-            raise _exceeded(part.scope, grant.left_nano + part.free_nano, upper)
+            raise exceeded(part.scope, grant.left_nano + part.free_nano, upper)
 
     def _new_slice(self, scope: Scope) -> Slice:
         return Slice(scope, f"{self._holder}-{next(self._numbers)}")
@@ -252,28 +190,23 @@ class Purse:
         until = max(until, part.until) if part.until < math.inf else until
         return Want(scope, part.lease, part.free_nano, upper, exposed, self._safe, until, part.fresh)
 
-    def _take_in(self, part: Slice, want: Want, grant: Grant, *, given: bool) -> None:
-        key, part.scope = (part.scope.name, part.scope.period), want.scope
+    def _take_in(self, part: Slice, want: Want, grant: Grant, *, given: bool, now: float) -> None:
         if grant.lost:
-            self._slices.pop(key, None)
+            self._slices.drop(part)
             return
+        part.scope, part.left_behind_nano = want.scope, grant.left_nano
         if given:
             added = grant.added_nano or 0
             part.amount_nano += added
+            part.left_behind_nano -= added
             part.exposed_nano, part.until, part.fresh = want.exposed_nano, want.until, False
-            part.left_behind_nano = grant.left_nano - added
-            self._slices[key] = part
+            self._slices.put(part, now=now)
         else:
-            part.left_behind_nano = grant.left_nano
-        self._left_now[part.scope.name] = part.left_behind_nano + part.free_nano
+            self._slices.note(part, now=now)
 
-    def _booked(self, held: _Held, spent_nano: int, *, now: float) -> None:
+    def _booked(self, held: Held, spent_nano: int, *, now: float) -> None:
         with self._lock:
-            for part in held.slices:
-                part.reserved_nano -= held.upper_nano
-                part.spent_nano += spent_nano
-                part.used_at = now
-                self._left_now[part.scope.name] = part.left_behind_nano + part.free_nano
+            self._slices.book(held, spent_nano, now=now)
 
     def _ensure_keeper(self) -> None:
         if self._keeper is None and not self._stop.is_set():
@@ -281,17 +214,21 @@ class Purse:
             self._keeper.start()
 
     def _keep(self) -> None:
-        while not self._stop.wait(self._idle_s / 2):
+        while not self._stop.wait(min(self._idle_s / 2, _KEEP_S)):
             with self._asking:
                 self._give_back(idle_s=self._idle_s)
+            with self._lock:
+                now = self._now()
+                self._slices.forget(lambda scope: self._holds(scope, at=now), before=now - self._idle_s)  # noqa: B023 - used at once
+
+    def _holds(self, scope: Scope, *, at: float) -> bool:
+        """Tell whether a budget is still limited so, in the period of this moment."""
+        return self.limits is None or self.limits.scope(scope.name, at=at) == scope
 
     def _give_back(self, *, idle_s: float) -> None:
         now = self._now()
         with self._lock:
-            idle = [part for part in self._slices.values() if now - part.used_at > idle_s and (not part.reserved_nano or idle_s < 0)]
-            for part in idle:
-                del self._slices[part.scope.name, part.scope.period]
-                self._left_now.pop(part.scope.name, None)
+            idle = self._slices.take_idle(now=now, idle_s=idle_s)
         leased = [part for part in idle if part.lease]
         if not leased:
             return
@@ -303,8 +240,7 @@ class Purse:
         except (DatabaseError, StorageError):
             # The leases end by themselves; until then nobody else can have the money, and it is not lost track of.
             with self._lock:
-                for part in leased:
-                    self._slices.setdefault((part.scope.name, part.scope.period), part)
+                self._slices.put_back(leased)
 
     def _asked(self) -> _Translated:
         return _Translated(self._database.url)
@@ -322,11 +258,6 @@ class _Translated:
         if isinstance(error, DatabaseError):
             problem = f"the part of the budget held here is used up, and no more can be had: {error.problem}"
             raise StorageError(self.url, problem, cure="bring the ledger's database back; spending goes on then") from error
-
-
-def _exceeded(scope: Scope, left_nano: int, upper_nano: float) -> BudgetExceededError:
-    left_usd, needed_usd = max(left_nano, 0) / NANO_PER_USD, upper_nano / NANO_PER_USD
-    return BudgetExceededError(scope.name, limit_usd=scope.limit_nano / NANO_PER_USD, left_usd=left_usd, needed_usd=needed_usd)
 
 
 def _row(*cells: Cell) -> Row:

@@ -9,7 +9,9 @@ from storage_samples import NOON
 from crew_router.errors import BudgetExceededError
 from crew_router.ledger import open_ledger
 from crew_router.ledger.budgets import Scope
+from crew_router.ledger.limits import Limits
 from crew_router.testing import FrozenClock
+from crew_router.types import RoutingRequest
 
 DAY = Scope("day", 1_000_000, "2026-03-01")
 USER = Scope("user:jo", 400_000)
@@ -158,6 +160,43 @@ def test_an_idle_slice_goes_back(opened, clock):
     other.budgets().reserve((DAY,), 999_990)
 
 
+def forgotten(budgets, name):
+    """Wait until a process no longer thinks that it knows what is left of a budget; return whether it does not."""
+    end = time.monotonic() + 5
+    while name in budgets.left_nano() and time.monotonic() < end:
+        time.sleep(0.005)
+    return name not in budgets.left_nano()
+
+
+def test_a_refusal_is_not_remembered_for_ever(opened, clock):
+    """A process that was refused, and so holds no slice, asks again after a while: others may have given money back."""
+    first, other = opened(), opened()
+    first.budgets().reserve((DAY,), 1_000_000)
+    refused = other.budgets(idle_s=0.02)
+    with pytest.raises(BudgetExceededError):
+        refused.reserve((DAY,), 1)
+    known = dict(refused.left_nano())
+
+    clock.advance(1)
+
+    assert known == {"day": 0}
+    assert forgotten(refused, "day")
+
+
+def test_a_new_day_begins_with_nothing_known(opened, clock):
+    """What was left of yesterday says nothing of today, whose budget is whole."""
+    limits = Limits((("day", 1_000_000, "day"),))
+    budgets = opened().budgets(limits)
+    (today,) = limits.scopes(RoutingRequest(), decision_id="d-1", provider="lab", at=NOON)
+    budgets.settle(budgets.reserve((today,), 1_000_000), 1_000_000)
+    known = dict(budgets.left_nano())
+
+    clock.advance(86_400)
+
+    assert known == {"day": 0}
+    assert forgotten(budgets, "day")
+
+
 def test_a_dead_process_forfeits_what_it_had_not_settled(opened, clock):
     """Its slice is held until the lease ends, and counts as spent after that."""
     dead = opened()
@@ -266,7 +305,7 @@ def test_a_model_without_a_price_is_refused_under_a_budget_unless_allowed(opened
         opened().budgets().reserve((DAY,), None)
 
     assert caught.value.needed_usd == math.inf
-    opened().budgets(unpriced=True).reserve((DAY,), None)
+    opened().budgets(Limits(unpriced=True)).reserve((DAY,), None)
 
 
 def test_a_raised_limit_holds_at_once(opened):

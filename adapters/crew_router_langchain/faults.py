@@ -117,6 +117,7 @@ _CLASSES: Final = {
     "ValidationError": ErrorKind.MALFORMED,
     "APIResponseValidationError": ErrorKind.MALFORMED,
     "UnicodeDecodeError": ErrorKind.MALFORMED,
+    "IndexError": ErrorKind.EMPTY,  # the clients read the first choice of an answer that has none
     "OSError": ErrorKind.CONNECTION,
 }
 # A client that trips over an answer of the wrong shape raises one of these.

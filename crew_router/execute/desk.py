@@ -13,6 +13,7 @@ from crew_router.errors import CrewRouterError, ModelCallError
 from crew_router.execute.capacity import Capacity, Place, Queued
 from crew_router.execute.checks import fault_of
 from crew_router.execute.commands import Chunk, Done, Refusal, RefusalReason, Start
+from crew_router.execute.counting import Counting
 from crew_router.execute.gates import Ask, Gate, Pass
 from crew_router.execute.transport import Call, Fault, Payload, Piece, Reply, Transport
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from crew_router.types.decision import RoutingDecision
 
 _log = logging.getLogger(__name__)
-_CHARS_PER_TOKEN = 4
 _UNREAD = frozenset({ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
-_UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED, ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
+_CAME = _UNREAD | {ErrorKind.EMPTY}
+_UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED})
+_REFUSED = 400
 
 # Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
 WATCHERS: list[Callable[[ModelDefinition], None]] = []
@@ -51,6 +53,7 @@ class Services:
     gates: Sequence[Gate] = ()
     capacity: Capacity | None = None
     recorder: Recorder | None = None
+    counting: Counting = field(default_factory=Counting)
 
 
 @dataclass(slots=True)
@@ -299,10 +302,12 @@ class Desk:
         reported, stated = _reported(opened, reply)
         if reported is None and stated is not None:
             return None, math.ceil(round(stated * NANO_PER_USD, 6))
-        if reported is None and reply is None:
-            if not opened.pieces and not _may_have_cost(opened, fault):
+        if reported is None and fault is not None:
+            if reply is None and not opened.pieces and not _may_have_cost(opened, fault):
                 return None, 0
-            reported = self._estimate(opened, unread=fault is not None and fault.kind in _UNREAD)
+            reported = self._estimate(opened, reply, unread=fault.kind in _UNREAD and not opened.start.live)
+        elif reported is not None and fault is None and reply is not None:
+            self._count(opened, reply, reported)
         if reported is None or opened.model.price is None:
             return reported, None
         return reported, opened.model.price.cost_nano(
@@ -313,13 +318,27 @@ class Desk:
     def _estimate(self, opened: Opened, reply: Reply | None = None, *, unread: bool = False) -> Usage:
         """Return the tokens of a call as far as they are known: its input and what was received of its answer.
 
-        Of an answer that came and could not be read (``unread``) the expected length is taken.
+        Of an answer that came and could not be read (``unread``) the expected length is taken. Both are counted as the model's
+        other calls were billed.
         """
-        if unread and not opened.pieces:
-            expected = self._decision.profile.expected_output_tokens.value
-            return Usage(self.input_tokens(opened.payload, opened.transport), expected, estimated=True)
+        counting, tokens_in = self._services.counting, self.input_tokens(opened.payload, opened.transport)
+        if unread and reply is None:
+            return counting.expected(opened.model.ref, input_tokens=tokens_in, expected_tokens=self._expected)
         received = sum(len(piece.text) for piece in opened.pieces) if reply is None else len(reply.text)
-        return Usage(self.input_tokens(opened.payload, opened.transport), math.ceil(received / _CHARS_PER_TOKEN), estimated=True)
+        return counting.received(opened.model.ref, input_tokens=tokens_in, chars=received)
+
+    @property
+    def _expected(self) -> int:
+        return self._decision.profile.expected_output_tokens.value
+
+    def _count(self, opened: Opened, reply: Reply, usage: Usage) -> None:
+        """Let the usage that a provider reported calibrate our own counting."""
+        self._services.counting.seen(
+            opened.model.ref, usage,
+            input_tokens=self.input_tokens(opened.payload, opened.transport),
+            chars=None if reply.tool_calls else len(reply.text),
+            expected_tokens=self._expected,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +373,8 @@ def _reported(opened: Opened, reply: Reply | None) -> tuple[Usage | None, float 
     return usage, next((piece.cost_usd for piece in reversed(opened.pieces) if piece.cost_usd is not None), None)
 
 
-def _may_have_cost(opened: Opened, fault: Fault | None) -> bool:
-    # A call that is not live shows no bytes, so one that ran out of time may have been answered and billed.
-    return fault is not None and not opened.start.live and fault.status_code is None and fault.kind in _UNSEEN
+def _may_have_cost(opened: Opened, fault: Fault) -> bool:
+    """Tell whether a call of which nothing was read may be billed: something came, or nobody can know because it is not live."""
+    if fault.status_code is not None and fault.status_code >= _REFUSED:
+        return False
+    return fault.kind in _CAME or (not opened.start.live and fault.kind in _UNSEEN)

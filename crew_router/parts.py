@@ -35,6 +35,7 @@ from crew_router.types import (
     TaskType,
     Tier,
 )
+from crew_router.types.model import NANO_PER_USD
 from crew_router.watch import Watch, watching
 
 if TYPE_CHECKING:
@@ -268,7 +269,24 @@ class Parts:
             "models": len(self.registry.models),
             **self.ledger.totals(),
             "state": dict(self.state.health()),
+            "ledger": dict(self.ledger.health()),
         }
+
+    def budget_left(self, name: str) -> float | None:
+        """Return the USD left of a budget, ``None`` when it is not limited."""
+        from crew_router.ledger.limits import Limits as Budgeted  # noqa: PLC0415 - only routers with budgets load it
+
+        scope = Budgeted.from_settings(self.config.budgets).scope(name, at=self.clock.now())
+        if scope is None or self.budgets is None:
+            return None
+        return self.budgets.remaining_nano(scope) / NANO_PER_USD
+
+    def reset(self, *, before: float | None) -> None:
+        """Start a new statistics epoch; without a time the shared numbers are emptied too. The audit says so."""
+        self.ledger.reset(before=before)
+        if before is None:
+            self.state.reset()
+        self.ledger.audited("reset", {"before": before, "deleted_rows": 0}, at=self.clock.now())
 
     def health(self) -> dict[str, object]:
         """Return what can be called and how the stores are."""
@@ -278,6 +296,7 @@ class Parts:
             "project": self.config.project,
             "models": states,
             "state": dict(self.state.health()),
+            "ledger": dict(self.ledger.health()),
         }
 
     def check_health(self, model_id: str | None, *, active: bool) -> dict[str, object]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from crew_router.errors import ApprovalRequiredError, InvalidRequestError, MissingDependencyError
 from crew_router.execute.transport import Payload
@@ -402,6 +403,33 @@ class Router:
     def stats(self) -> dict[str, object]:
         """Return counts, sums, the age of the snapshot, and which configuration holds."""
         return {**self._parts.stats(), "configuration": self._reloader.status()}
+
+    def budget_remaining(self, budget: str) -> float | None:
+        """Return the USD that are left of a budget, read from its rows; ``None`` when there is no such limit (A17).
+
+        Args:
+            budget: ``day``, ``project``, ``provider:openai``, ``run:ID``, ``session:ID`` or ``user:ID``.
+
+        Raises:
+            StorageError: The ledger's database cannot be reached.
+        """
+        return self._parts.budget_left(budget)
+
+    def export(self, out: str | Path | TextIO, *, before: float = math.inf) -> int:
+        """Write the ledger as JSON lines and return their number; texts are in it only where they are kept.
+
+        Args:
+            out: A file to write, or one that is open.
+            before: Rows of earlier times only, in seconds since the epoch.
+        """
+        if not isinstance(out, (str, Path)):
+            return self._parts.ledger.export(out, before=before)
+        with Path(out).open("w", encoding="utf-8") as file:
+            return self._parts.ledger.export(file, before=before)
+
+    def reset(self, *, before: float | None = None) -> None:
+        """Start statistics afresh, now or from a time on (seconds since the epoch); spend, budgets and audit stay (rule 8)."""
+        self._parts.reset(before=before)
 
     def reachable(self) -> frozenset[ModelRef]:
         """Return the models that could be called from here, as far as is known without asking anybody."""

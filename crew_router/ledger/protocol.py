@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 if TYPE_CHECKING:
     from crew_router.types.decision import RoutingDecision
@@ -90,6 +90,10 @@ class Ledger(Protocol):
 
     def totals(self, *, since: float | None = None) -> Mapping[str, float]:
         """Return counts and sums: requests, successes, escalations, cost_usd, latency_s, unwritten rows."""
+        ...
+
+    def export(self, out: TextIO, *, before: float = 1e300, tick: Callable[[int], None] = lambda _: None) -> int:
+        """Write every row older than a time as a JSON line, and return their number; money stays in the ledger."""
         ...
 
     def reset(self, *, before: float | None = None) -> None:

@@ -247,3 +247,31 @@ def test_router_can_be_closed_twice(router):
     """Closing again does nothing."""
     router.close()
     router.close()
+
+
+def test_what_a_budget_has_left_is_read_from_its_rows():
+    """Spend moves the budget it counts against; what is not limited has no figure."""
+    models = {"lab:a": ScriptedModel("a", usage=(1000, 1000), price=(1.0, 1.0))}
+    with Router({"budgets": {"day": 1.0, "user": 0.5}}, models=models, ledger_url="sqlite://", project="test") as router:
+        router.invoke("Hi", request=RoutingRequest(user_id="jo"))
+        left = [router.budget_remaining(name) for name in ("day", "user:jo", "user:al", "project")]
+
+    assert left == [pytest.approx(0.998), pytest.approx(0.498), 0.5, None]
+
+
+def test_history_is_exported_and_statistics_start_afresh(router, tmp_path):
+    """An export has every row; a reset empties what decisions read and leaves the decisions explainable."""
+    answer = router.invoke("Hi")
+
+    written = router.export(tmp_path / "ledger.jsonl")
+    router.reset()
+
+    assert written == len((tmp_path / "ledger.jsonl").read_text().splitlines()) > 2
+    assert router.performance(answer.model) is None
+    assert router.stats()["requests"] == 0
+    assert router.explain(answer.decision.id).selected_model == answer.model
+
+
+def test_health_tells_of_rows_that_wait(router):
+    """The state of the ledger's writer is part of health and of statistics."""
+    assert router.health()["ledger"] == router.stats()["ledger"]

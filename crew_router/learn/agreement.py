@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _PENALTY: Final = 8.0
 _WEIGHT_AT_EVEN: Final = 1.5  # votes of models that are right half of the time count for something
 _READ_EDGE: Final = 0.02
+_SPEAKER: Final = 1e-3  # breaks the tie between those who gave the same answer
 _GENERIC_SETS: Final = 40
 _GENERIC_LARGEST: Final = 5
 
@@ -136,12 +137,15 @@ class AgreementFitter:
 
 
 def best_of(ballots: Ballots, members: Members, probability: Floats) -> Verdict:
-    """Return the answer whose supporters' probabilities have the highest mean, row by row."""
+    """Return the answer whose supporters' probabilities have the highest mean, row by row, from the surest of them.
+
+    Who says it matters where equal answers are worth different scores, as a call in a form that only some models keep to.
+    """
     said = ballots.said[:, list(members)]
     equal = (said[:, :, None] == said[:, None, :]) & (said[:, :, None] >= 0)
     equal |= np.eye(len(members), dtype=np.bool_)
     mean = (equal * probability[:, None, :]).sum(axis=2) / equal.sum(axis=2)
-    first = mean.argmax(axis=1)
+    first = (mean + _SPEAKER * probability).argmax(axis=1)
     return Verdict(mean[np.arange(len(mean)), first], np.array(members)[first])
 
 

@@ -24,7 +24,7 @@ from crew_router.learn.text import TextFeatures
 if TYPE_CHECKING:
     from crew_router.columns import Floats
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
 _HEADS: Final = ("difficulty", "deviation", "cost", "tokens")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SETTINGS: Final = 40
 _SEARCHED: Final = 7  # settings that a chain is searched for together
+_ZONES: Final = ((0.0, 0.4), (0.25, 0.7), (0.55, 1.0))  # shares of the settings that have a chain of their own
+_TRUST: Final = 0.5  # share of what was foreseen of one prompt that counts: plans differ by less than single models do
 _LOWEST: Final = 0.3  # times the least that a further right answer costs
 _HIGHEST: Final = 10.0  # times the most
 _FREE_USD: Final = 1e-9
@@ -37,6 +39,8 @@ class Plan:
         quality: Expected score on prompts of the cluster, 0..1.
         cost_usd: Mean price there of all calls together.
         answered: Share of the rows that each model of the plan answered.
+        usual_quality: Mean quality there that was predicted before any call of the models that answered.
+        usual_cost_usd: Mean price there that was predicted of all its models together.
     """
 
     cluster: int
@@ -46,6 +50,20 @@ class Plan:
     quality: float
     cost_usd: float
     answered: tuple[float, ...]
+    usual_quality: float
+    usual_cost_usd: float
+
+    def expected(self, quality: Floats, cost_usd: Floats) -> tuple[float, float]:
+        """Return score and price that are expected on one prompt.
+
+        Args:
+            quality: Predicted quality of all models on it.
+            cost_usd: Their predicted prices.
+        """
+        places = list(self.models)
+        better = float(quality[places] @ np.array(self.answered)) - self.usual_quality
+        dearer = float(cost_usd[places].sum()) / max(self.usual_cost_usd, _FREE_USD)
+        return min(max(self.quality + _TRUST * better, 0.0), 1.0), self.cost_usd * dearer
 
     def stops(self, quality: Floats, cost_usd: Floats) -> Floats:
         """Return the probability at which the best answer after each model is good enough, a row per prompt.
@@ -105,11 +123,16 @@ def make_plans(
         own: Flags = fitter.ballots.cluster == cluster
         if own.any():
             found = dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing))
-            drafts = [Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=()) for chain, rules in found]
+            drafts = [
+                Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=(), usual_quality=0.0, usual_cost_usd=0.0)
+                for chain, rules in found
+            ]
             runs = [_run(fitter, cost_usd, plan, foreseen=foreseen) for plan in drafts]
             expected = expected_quality(np.array([run.score for run in runs]), own=own)
+            usual = foreseen[0][own].mean(axis=0), foreseen[1][own].mean(axis=0)
             plans += [
-                _judged(plan, run, own=own, quality=float(quality)) for plan, run, quality in zip(drafts, runs, expected, strict=True)
+                _judged(plan, run, own=own, quality=float(quality), usual=usual)
+                for plan, run, quality in zip(drafts, runs, expected, strict=True)
             ]
             cascades = [run for plan, run in zip(drafts, runs, strict=True) if len(plan.models) > 1]
             said += [run.confidence[own] for run in cascades]
@@ -129,11 +152,13 @@ def _searched(
     grid = settings_for(fitter.score, cost_usd)
     weight = np.where(own, 1.0, min(1.0, _ELSEWHERE / max(int((~own).sum()), 1)))
     pool = _pool(fitter.score[own].mean(axis=0), cost_usd[own].mean(axis=0), grid)
-    places = np.unique(np.linspace(0, len(grid) - 1, _SEARCHED).astype(int))
-    chain = ChainSearch(fitter, cost_usd, weight, grid[places], pool, foreseen).chain()
     search = ChainSearch(fitter, cost_usd, weight, grid, pool, foreseen)
-    for at in range(len(grid)):
-        yield search.pruned(chain, at)
+    for low, high in _ZONES:
+        zone = range(round(low * len(grid)), round(high * len(grid)))
+        places = np.unique(np.linspace(zone[0], zone[-1], _SEARCHED).astype(int))
+        chain = ChainSearch(fitter, cost_usd, weight, grid[places], pool, foreseen).chain()
+        for at in zone:
+            yield search.pruned(chain, at)
 
 
 def _pool(quality: Floats, cost_usd: Floats, grid: Floats) -> list[int]:
@@ -181,11 +206,14 @@ def expected_quality(scores: Floats, *, own: Flags) -> Floats:
     return np.clip(expected, 0.0, 1.0)
 
 
-def _judged(plan: Plan, run: _Run, *, own: Flags, quality: float) -> Plan:
+def _judged(plan: Plan, run: _Run, *, own: Flags, quality: float, usual: tuple[Floats, Floats]) -> Plan:
     answered = np.bincount(run.speaker[own].astype(np.int64), minlength=len(plan.models)) / max(int(own.sum()), 1)
+    places = list(plan.models)
     return replace(
         plan,
         quality=quality,
         cost_usd=float(run.cost_usd[own].mean()),
         answered=tuple(float(share) for share in answered),
+        usual_quality=float(usual[0][places] @ answered),
+        usual_cost_usd=float(usual[1][places].sum()),
     )

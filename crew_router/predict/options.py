@@ -21,13 +21,19 @@ PRIOR_OUTCOMES: Final = 50.0  # guess, not measured: outcomes that training is w
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A plan in places of the registry, with what it is expected to achieve (0..1) and to cost."""
+    """A plan in places of the registry, with what it is expected to achieve (0..1) and to cost on this prompt."""
 
     places: tuple[int, ...]
     _: KW_ONLY
-    stops: tuple[float, ...]
     quality: float
     cost_usd: float
+    plan: Plan
+    foreseen: Foreseen
+
+    @property
+    def stops(self) -> tuple[float, ...]:
+        """Return the probability at which the best answer after each model is good enough; only the chosen plan is asked."""
+        return tuple(float(stop) for stop in self.plan.stops(self.foreseen.quality[None], self.foreseen.cost_usd[None])[0])
 
 
 def options_for(learned: Learned, request: RoutingRequest, *, refs: Sequence[ModelRef], snapshot: Snapshot) -> tuple[Option, ...]:
@@ -47,11 +53,13 @@ def options_for(learned: Learned, request: RoutingRequest, *, refs: Sequence[Mod
 def _options(learned: Learned, foreseen: Foreseen, *, registry: dict[int, int], moved: Floats) -> Iterator[Option]:
     for plan in learned.plans:
         if plan.cluster == foreseen.cluster and all(model in registry for model in plan.models):
+            quality, cost = plan.expected(foreseen.quality, foreseen.cost_usd)
             yield Option(
                 tuple(registry[model] for model in plan.models),
-                stops=tuple(float(stop) for stop in plan.stops(foreseen.quality[None], foreseen.cost_usd[None])[0]),
-                quality=min(max(plan.quality + _drift(plan, moved), 0.0), 1.0),
-                cost_usd=plan.cost_usd,
+                quality=min(max(quality + _drift(plan, moved), 0.0), 1.0),
+                cost_usd=cost,
+                plan=plan,
+                foreseen=foreseen,
             )
 
 

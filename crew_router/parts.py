@@ -229,7 +229,7 @@ class Parts:
     ) -> None:
         """Take what a caller reports of an answer."""
         for name, value, high in (("latency_ms", latency_ms, _INF), ("cost", cost_usd, _INF), ("quality", quality, 1.0)):
-            if value is not None and not 0.0 <= value <= high:
+            if value is not None and not (0.0 <= value <= high and value < _INF):
                 raise InvalidRequestError(name, value, expected=f"a number from 0 to {high}")
         model, task = self._subject(decision_id, model_id, task_type)
         outcome = outcome_reported(

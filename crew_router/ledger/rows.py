@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,8 +69,8 @@ def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
         decision.mode,
         decision.strategy,
         decision.policy_version,
-        decision.cost.expected_usd,
-        decision.latency.expected_s,
+        _finite(decision.cost.expected_usd),
+        _finite(decision.latency.expected_s),
         decision.score,
         decision.confidence,
         decision.propensity,
@@ -246,6 +247,10 @@ def _usage_of(tokens_in: int | None, tokens_out: int | None, cached: int | None,
     if tokens_in is None or tokens_out is None:
         return None
     return Usage(tokens_in, tokens_out, cached_tokens=cached or 0, estimated=bool(estimated))
+
+
+def _finite(figure: float | None) -> float | None:
+    return figure if figure is not None and math.isfinite(figure) else None
 
 
 def _flag(value: bool | None) -> int | None:

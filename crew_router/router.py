@@ -154,8 +154,13 @@ class Router:
         return decision
 
     async def aselect_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
-        """Decide only, as :meth:`select_model` does; it never waits, so it needs no thread."""
-        return self.select_model(request, record=record)
+        """Decide only, as :meth:`select_model` does; it waits for nothing but the disk with ``durability: full``."""
+        parts = self._parts
+        decision = parts.decide(request, executing=False)
+        if record:
+            async with parts.ledger.deferred(decision.id):
+                parts.recorder.decided(decision, text=request.task_description)
+        return decision
 
     def as_runnable(self) -> Runnable[Any, RoutingDecision]:
         """Return the choice alone as a LangChain runnable, from a prompt to a decision, for chains of one's own.
@@ -233,9 +238,11 @@ class Router:
     async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer, as :meth:`invoke` does."""
         parts = self._parts
-        payload, decision = _plan(parts, prompt, request, options)
-        with parts.watch(decision) as watch:
-            return watch.answered(await parts.executor.arun(decision, payload, options=options))
+        payload, decision = _decided(parts, prompt, request)
+        async with parts.ledger.deferred(decision.id):
+            _record(parts, decision, request, options)
+            with parts.watch(decision) as watch:
+                return watch.answered(await parts.executor.arun(decision, payload, options=options))
 
     def stream(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> Iterator[RoutedChunk]:
         """Yield the answer piece by piece; the last chunk carries the whole response. Raises what :meth:`invoke` does."""
@@ -251,12 +258,14 @@ class Router:
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer piece by piece, as :meth:`stream` does."""
         parts = self._parts
-        payload, decision = _plan(parts, prompt, request, options)
-        with parts.watch(decision) as watch:
-            # Closed here, so that a consumer that goes away ends the call at once.
-            async with contextlib.aclosing(parts.executor.astream(decision, payload, options=options)) as chunks:
-                async for chunk in chunks:
-                    yield watch.seen(chunk)
+        payload, decision = _decided(parts, prompt, request)
+        async with parts.ledger.deferred(decision.id):
+            _record(parts, decision, request, options)
+            with parts.watch(decision) as watch:
+                # Closed here, so that a consumer that goes away ends the call at once.
+                async with contextlib.aclosing(parts.executor.astream(decision, payload, options=options)) as chunks:
+                    async for chunk in chunks:
+                        yield watch.seen(chunk)
 
     def batch(
         self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
@@ -487,16 +496,24 @@ class Router:
 
 
 def _plan(parts: Parts, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:
+    payload, decision = _decided(parts, prompt, request)
+    _record(parts, decision, request, options)
+    return payload, decision
+
+
+def _decided(parts: Parts, prompt: Prompt, request: RoutingRequest) -> tuple[Payload, RoutingDecision]:
     payload = payload_of(prompt)
     parts.look_for_servers()
-    decision = parts.decide(described(request, payload), executing=True)
+    return payload, parts.decide(described(request, payload), executing=True)
+
+
+def _record(parts: Parts, decision: RoutingDecision, request: RoutingRequest, options: Options | None) -> None:
     parts.recorder.decided(decision, text=request.task_description)
     if decision.approval:
         by = "" if options is None else options.approved_by
         parts.recorder.approved(decision, by=by)
         if not by:
             raise ApprovalRequiredError(decision)
-    return payload, decision
 
 
 def payload_of(prompt: Prompt) -> Payload:

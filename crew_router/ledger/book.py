@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -75,17 +76,33 @@ class Book:
         with self._translated(), self._database.transaction(urgent=True) as cursor:
             return reconcile(cursor, self._project, repair=repair)
 
+    @contextlib.asynccontextmanager
+    async def deferred(self, decision_id: str) -> AsyncGenerator[None]:
+        """Wait for the rows of a decision at the end of the block only, and without holding up the event loop.
+
+        Raises:
+            StorageError: With ``durability: full``, they could not be committed in time.
+        """
+        self._writer.defer(decision_id)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(StorageError):  # what went wrong first is what the caller has to know
+                await self._writer.committed(decision_id)
+            raise
+        await self._writer.committed(decision_id)
+
     def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
         """Append a decision; it is turned into a row on the writer's thread."""
-        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text))
+        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text), decision.id)
 
     def attempted(self, decision_id: str, attempt: Attempt) -> None:
         """Append one call."""
-        self._writer.confirm(self._writer.put(ATTEMPTS, rows.attempt_row, self._project, decision_id, attempt))
+        self._writer.confirm(self._writer.put(ATTEMPTS, rows.attempt_row, self._project, decision_id, attempt), decision_id)
 
     def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
         """Append what a request came to; the answer is kept, or hashed, as configured."""
-        self._writer.confirm(self._writer.put(OUTCOMES, self._outcome_row, outcome, answer))
+        self._writer.confirm(self._writer.put(OUTCOMES, self._outcome_row, outcome, answer), outcome.decision_id or "")
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
         """Append feedback with its reward."""
@@ -93,7 +110,8 @@ class Book:
 
     def audited(self, event: str, detail: Mapping[str, object], *, at: float) -> None:
         """Append an audit row; like money it is never dropped."""
-        self._writer.confirm(self._writer.put(AUDIT, rows.audit_row, self._project, event, dict(detail), at, money=True))
+        ticket = self._writer.put(AUDIT, rows.audit_row, self._project, event, dict(detail), at, money=True)
+        self._writer.confirm(ticket, str(detail.get("decision_id", "")))
 
     def last_event(self, events: tuple[str, ...]) -> tuple[str, Mapping[str, object]] | None:
         """Read the newest audit row with one of these events: the event and its detail."""

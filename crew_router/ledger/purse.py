@@ -85,7 +85,7 @@ class Purse:
         return reservation
 
     def settle(self, reservation: Reservation, spent_nano: int, *, decision_id: str = "", estimated: bool = False) -> None:
-        """Book what the call cost; with ``durability: full`` it is on disk when this returns. A second time does nothing."""
+        """Book what the call cost; with ``durability: full`` it is on disk before more is in flight. A second time does nothing."""
         held = self._slices.taken(reservation)
         if held is None:
             return
@@ -94,6 +94,10 @@ class Purse:
             if not part.scope.local:
                 cells = (part.scope.name, part.scope.period, part.lease, "spent", spent_nano, decision_id, int(estimated))
                 ticket = self._writer.put(MONEY, _row, self._project, now, *cells, money=True)
+        if ticket and self._writer.deferred(decision_id):
+            self._writer.confirm(ticket, decision_id)
+            self._writer.after(ticket, lambda: self._booked(held, spent_nano, now=now))
+            return
         try:
             self._writer.confirm(ticket)
         finally:

@@ -6,6 +6,8 @@ waits for the commit, which takes along whatever others handed over meanwhile (g
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
 from collections import defaultdict, deque
@@ -63,6 +65,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._handed = self._done = self._dropped = self._refused = 0
         self._urgent = 0
+        self._owed: dict[str, int] = {}
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
         self._closed = False
         self._failures = 0
         self.problem: str | None = None
@@ -96,14 +100,60 @@ class Writer:
                 self._wake.set()
         return ticket
 
-    def confirm(self, ticket: int) -> None:
-        """With ``durability: full``, return when the row is committed.
+    def confirm(self, ticket: int, key: str = "") -> None:
+        """With ``durability: full``, return when the row is committed, unless :meth:`committed` waits for the rows of a key.
 
         Raises:
             StorageError: The row could not be committed in time.
         """
-        if self._full and ticket:
+        if not self._full or not ticket:
+            return
+        if key in self._owed:
+            self._owed[key] = ticket
+        else:
             self._await(ticket)
+
+    def defer(self, key: str) -> None:
+        """Let nobody wait for the rows of a key before :meth:`committed` does."""
+        if self._full:
+            self._owed[key] = 0
+
+    def deferred(self, key: str) -> bool:
+        """Tell whether the rows of a key are waited for at the end."""
+        return key in self._owed
+
+    async def committed(self, key: str) -> None:
+        """Return when the rows of a deferred key are committed; the loop goes on meanwhile.
+
+        Raises:
+            StorageError: They could not be committed in time.
+        """
+        ticket = self._owed.pop(key, 0)
+        if self._done >= ticket:
+            return
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and whoever waited with it
+                loop.call_soon_threadsafe(woken.set)
+
+        self.after(ticket, wake)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._policy.commit_wait_s):
+                await woken.wait()
+        if self._done < ticket:
+            raise self._late()
+
+    def after(self, ticket: int, call: Callable[[], None]) -> None:
+        """Call a function, on the writer's thread, when a row is committed or the database is given up for the time being."""
+        with self._lock:
+            waits = self._done < ticket and not self._is_away()
+            if waits:
+                self._waiting.append((ticket, call))
+                self._wake.set()
+        if not waits:
+            call()
 
     def flush(self) -> None:
         """Return when everything handed over so far is committed.
@@ -137,6 +187,7 @@ class Writer:
             self._wake, self._lock = threading.Event(), threading.Lock()
             self._moved = threading.Condition(self._lock)
             self._thread = None
+            self._owed, self._waiting = {}, []
             self._handed = self._done = self._dropped = self._refused = self._urgent = self._failures = 0
 
     def _room(self) -> bool:
@@ -157,12 +208,27 @@ class Writer:
             self._urgent += 1
             self._wake.set()
             try:
-                written = self._moved.wait_for(lambda: self._done >= ticket or self._failures >= len(_RETRY_S), self._policy.commit_wait_s)
+                written = self._moved.wait_for(lambda: self._done >= ticket or self._is_away(), self._policy.commit_wait_s)
             finally:
                 self._urgent -= 1
             if not written or self._done < ticket:
-                problem = f"{self._handed - self._done} rows are not on disk: {self.problem or 'the writer is too slow'}"
-                raise StorageError(self._database.url, problem, cure="check the database; rows are kept and tried again")
+                raise self._late()
+
+    def _is_away(self) -> bool:
+        return self._failures >= len(_RETRY_S)
+
+    def _late(self) -> StorageError:
+        problem = f"{self._handed - self._done} rows are not on disk: {self.problem or 'the writer is too slow'}"
+        return StorageError(self._database.url, problem, cure="check the database; rows are kept and tried again")
+
+    def _call_who_waits(self) -> None:
+        if not self._waiting:
+            return
+        with self._lock:
+            ready = [call for ticket, call in self._waiting if ticket <= self._done or self._is_away()]
+            self._waiting = [] if self._is_away() else [each for each in self._waiting if each[0] > self._done]
+        for call in ready:
+            call()
 
     def _run(self) -> None:
         while True:
@@ -205,6 +271,7 @@ class Writer:
             self._done += len(entries)
             self._failures, self.problem = 0, None
             self._moved.notify_all()
+        self._call_who_waits()
         return True
 
     def _commit(self, rows: dict[Table, list[Row]]) -> None:
@@ -229,6 +296,7 @@ class Writer:
             self.problem = str(error)
             self._failures += 1
             self._moved.notify_all()
+        self._call_who_waits()
 
 
 def _rows_of(entries: list[Entry]) -> dict[Table, list[Row]]:

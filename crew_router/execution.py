@@ -63,7 +63,14 @@ def _weigh(learned: Learned) -> Weigh:
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:
-    from crew_router.execute.policy import BackOff, CascadePolicy, ConsensusPolicy, ExecutionPolicy, StreamPolicy  # noqa: PLC0415 - as above
+    from crew_router.execute.policy import (  # noqa: PLC0415 - as above
+        BackOff,
+        CascadePolicy,
+        ConsensusMethod,
+        ConsensusPolicy,
+        ExecutionPolicy,
+        StreamPolicy,
+    )
 
     said = config.attempts
     return ExecutionPolicy(
@@ -71,9 +78,10 @@ def _execution(config: RouterConfig) -> ExecutionPolicy:
         attempt_timeout_s=said.timeout_s,
         stall_s=said.stall_s,
         back_off=BackOff(retries=said.retries),
-        consensus=ConsensusPolicy(timeout_s=said.consensus_s),
+        consensus=ConsensusPolicy(ConsensusMethod(config.parallel.method), said.consensus_s),
         stream=StreamPolicy(config.stream.policy),
         hold_chars=config.stream.hold_chars,
         hedge=config.hedge.budget,
-        cascade=CascadePolicy(threshold=config.escalation.threshold if config.escalation.enabled else 0.0),
+        hedge_sync=config.hedge.sync,
+        cascade=CascadePolicy(config.escalation.threshold if config.escalation.enabled else 0.0, config.escalation.samples),
     )

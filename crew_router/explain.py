@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from crew_router.types.candidates import Candidates
 from crew_router.types.decision import CandidateRow, Change, Evidence, RoutingDecision
+from crew_router.types.outcome import TradeOff
 from crew_router.types.profile import Reading
 
 _SHOWN_CANDIDATES: Final = 8
@@ -76,8 +77,25 @@ def _story(decision: RoutingDecision) -> Iterator[str]:
         yield f"waits for a person: {decision.approval}"
     for change in decision.table.changes():
         yield f"would change it: {said_change(change)}"
+    if decision.trade_off is not None:
+        yield from _traded(decision.trade_off)
     for note in decision.table.notes():
         yield f"note ({note.source}): {note.detail}"
+
+
+def _traded(report: TradeOff) -> Iterator[str]:
+    """Say what several calls brought against the best of them alone."""
+    agreement = "" if report.agreement is None else f", {report.agreement:.0%} of the answers agree"
+    yield f"{report.mode}: {money(report.cost_usd)} in {report.latency_s:.2f} s{agreement}{_right(report.quality)}"
+    yield f"  {report.single} alone: {money(report.single_cost_usd)} in {report.single_latency_s:.2f} s{_right(report.single_quality)}"
+    for member in report.members:
+        what = member.error or {None: "answered", True: "agrees", False: "differs"}[member.agrees]
+        answer = f": {member.answer}" if member.answer else ""
+        yield f"  {member.role} {member.model}: {what}, {money(member.cost_usd)}, {member.latency_s:.2f} s{answer}"
+
+
+def _right(probability: float | None) -> str:
+    return "" if probability is None else f", right with {probability:.0%}"
 
 
 def said_change(change: Change) -> str:

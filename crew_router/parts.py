@@ -27,6 +27,7 @@ from crew_router.types import (
     CostPrediction,
     FeedbackData,
     Limits,
+    Mode,
     ModelDefinition,
     ModelRef,
     RoutingDecision,
@@ -261,6 +262,18 @@ class Parts:
         return known.model, task or known.task_type
 
     # Look
+
+    def explained(self, decision_id: str) -> RoutingDecision:
+        """Return an earlier decision with the trade-off of its calls, as far as the ledger keeps them: answers are not kept."""
+        decision = self.ledger.decision(decision_id)
+        if decision.mode is Mode.SINGLE:
+            return decision
+        from crew_router.execute.plans import accuracies  # noqa: PLC0415 - only such decisions need it
+        from crew_router.execute.trade_off import trade_off  # noqa: PLC0415
+
+        models = tuple(model for ref in decision.models if (model := self.registry.get(ref)) is not None)
+        report = trade_off(decision, self.ledger.attempts(decision_id), accuracy=accuracies(decision, models))
+        return dataclasses.replace(decision, trade_off=report)
 
     def stats(self) -> dict[str, object]:
         """Return totals of the ledger and the age of what decisions see."""

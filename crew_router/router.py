@@ -393,12 +393,12 @@ class Router:
         return self._parts.ledger
 
     def explain(self, decision_id: str) -> RoutingDecision:
-        """Return an earlier decision; ``.explain()`` on it tells the story.
+        """Return an earlier decision; ``.explain()`` on it tells the story, with what several calls brought where it had some.
 
         Raises:
             UnknownDecisionError: The ledger does not hold it.
         """
-        return self._parts.ledger.decision(decision_id)
+        return self._parts.explained(decision_id)
 
     def attempts(self, decision_id: str) -> tuple[Attempt, ...]:
         """Return the calls that were made for a decision, in order."""

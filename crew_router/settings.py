@@ -122,23 +122,27 @@ class EscalationSettings:
     Args:
         enabled: false accepts every answer
         threshold: an answer with less confidence than this, from 0 to 1, is escalated
+        samples: how often each model of a cascade is asked; more than one looks whether it agrees with itself
     """
 
     __pydantic_config__ = STRICT
     enabled: bool = True
     threshold: Share = 0.7
+    samples: Positive = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelSettings:
-    """When several models answer (requirement A11).
+    """When several models answer, and how one of their answers is chosen (requirement A11).
 
     Args:
         triggers: explicit, or moe for the implicit triggers of the mixture-of-experts document
+        method: judge, weighted, voting or first_success
     """
 
     __pydantic_config__ = STRICT
     triggers: Literal["explicit", "moe"] = "explicit"
+    method: Literal["judge", "weighted", "voting", "first_success"] = "judge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,10 +300,12 @@ class HedgeSettings:
 
     Args:
         budget: second calls as a share, from 0 to 1, of all calls; 0 turns hedging off
+        sync: true hedges synchronous calls too, each of which then runs on a loop of its own
     """
 
     __pydantic_config__ = STRICT
     budget: Share = 0.02
+    sync: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from crew_router.codec import encode
 from crew_router.explain import money
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD
@@ -56,6 +57,7 @@ def _routing(response: RoutedResponse) -> dict[str, Any]:
         "answered_at": response.decision.at,
         "input_tokens": None if response.usage is None else response.usage.input_tokens,
         "rationale": reason(decision),
+        **({} if decision.trade_off is None else {"trade_off": encode(decision.trade_off)}),
     }
 
 

@@ -137,6 +137,7 @@ class Answer:
         reply: The answer.
         confidence: Its probability of being right, where a flow estimates one.
         shown: The pieces that make the answer, when several calls gave them.
+        said: What each call answered, equal for equal answers, when several models were asked.
     """
 
     call: int
@@ -144,6 +145,7 @@ class Answer:
     reply: Reply
     confidence: float | None = None
     shown: tuple[Piece, ...] = ()
+    said: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

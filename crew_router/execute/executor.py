@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
-from crew_router.execute.commands import Emit, Failure, Flow, Result
+from crew_router.execute.commands import Answer, Emit, Failure, Flow, Result
 from crew_router.execute.desk import Desk, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
 from crew_router.execute.flows.cascade import Weigh
 from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
-from crew_router.execute.plans import FlowFactory, Work, flow_of
+from crew_router.execute.plans import FlowFactory, Work, accuracies, flow_of
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
 from crew_router.execute.response_cache import ResponseCache
+from crew_router.execute.trade_off import trade_off
 from crew_router.execute.transport import Payload
 from crew_router.types.decision import Rejection, RoutingDecision
-from crew_router.types.model import NANO_PER_USD
+from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse
 from crew_router.types.vocabulary import Mode, ModelRef
 
@@ -169,7 +170,7 @@ class Executor:
             live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
         )  # fmt: skip
         flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh), self._flows)
-        return _Running(decision, payload, desk, flow, deadline_s, concurrent)
+        return _Running(decision, payload, desk, flow, deadline_s, concurrent, services.registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class _Running:
     flow: Flow
     deadline_s: float | None
     concurrent: bool
+    models: Callable[[ModelRef], ModelDefinition]
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
@@ -212,10 +214,22 @@ def _response(result: Result, work: _Running) -> RoutedResponse:
         reply = dataclasses.replace(work.desk.join(result.call, result.shown), finish_reason=reply.finish_reason)
     return RoutedResponse(
         reply.text, reply.raw,
-        model=result.model, attempts=attempts, decision=work.decision, cost_usd=cost_usd(attempts),
+        model=result.model, attempts=attempts,
+        decision=_with_trade_off(result, work) if result.said else work.decision, cost_usd=cost_usd(attempts),
         usage=work.desk.attempt(result.call).usage, tool_calls=reply.tool_calls,
         finish_reason=reply.finish_reason, confidence=result.confidence,
     )  # fmt: skip
+
+
+def _with_trade_off(answer: Answer, work: _Running) -> RoutingDecision:
+    desk, decision = work.desk, work.decision
+    report = trade_off(
+        decision, desk.attempts,
+        accuracy=accuracies(decision, tuple(map(work.models, decision.models))),
+        answers={desk.attempt(call).number: key for call, key in answer.said},
+        chosen=desk.attempt(answer.call).number, quality=answer.confidence,
+    )  # fmt: skip
+    return dataclasses.replace(decision, trade_off=report)
 
 
 def cost_usd(attempts: tuple[Attempt, ...]) -> float | None:

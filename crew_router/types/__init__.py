@@ -26,11 +26,13 @@ from crew_router.types.model import (
 from crew_router.types.outcome import (
     Attempt,
     CircuitBreakerState,
+    Member,
     PerformanceMetrics,
     RoutedChunk,
     RoutedResponse,
     Snapshot,
     ToolCall,
+    TradeOff,
     Usage,
 )
 from crew_router.types.profile import Reading, RequestProfile
@@ -65,6 +67,7 @@ __all__ = [
     "Latency",
     "LatencyPrediction",
     "Limits",
+    "Member",
     "Mode",
     "ModelCapability",
     "ModelDefinition",
@@ -88,6 +91,7 @@ __all__ = [
     "TaskType",
     "Tier",
     "ToolCall",
+    "TradeOff",
     "Urgency",
     "Usage",
 ]

@@ -10,6 +10,7 @@ from crew_router.types.vocabulary import Mode, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.types.candidates import Candidates
+    from crew_router.types.outcome import TradeOff
     from crew_router.types.profile import RequestProfile
     from crew_router.types.request import RoutingRequest
 
@@ -192,7 +193,8 @@ class RoutingDecision:
     ``score`` is 0..100, ``confidence`` and ``propensity`` 0..1, ``at`` seconds since the epoch. ``models`` are the
     models of a cascade in order or of a parallel run; for a single call it holds the selected model only. ``cost`` is that of
     all calls of a parallel run together. ``approval`` says why a person has to agree before it is executed, empty otherwise.
-    ``stops`` are the probabilities at which a learned cascade accepts the best answer after each of its models.
+    ``stops`` are the probabilities at which a learned cascade accepts the best answer after each of its models. ``trade_off`` is
+    what a parallel run or cascade brought, once it has been carried out.
     """
 
     id: str
@@ -217,6 +219,7 @@ class RoutingDecision:
     stops: tuple[float, ...] = ()
     effects: tuple[PolicyEffect, ...] = ()
     approval: str = ""
+    trade_off: TradeOff | None = None
     table: DecisionTable = field(default_factory=RecordedTable, repr=False, compare=False)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
+from crew_router.types.vocabulary import ErrorKind, Mode, ModelRef, TaskType
 
 if TYPE_CHECKING:
     from crew_router.types.decision import RoutingDecision
@@ -87,11 +87,59 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One call of a parallel run or cascade: what it answered, in the form in which answers are compared, and what it took.
+
+    ``agrees`` says whether that is the answer that was taken, ``None`` where it gave none or nobody knows any more.
+    """
+
+    model: ModelRef
+    _: KW_ONLY
+    role: str
+    cost_usd: float | None
+    latency_s: float
+    error: ErrorKind | None = None
+    agrees: bool | None = None
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """What several calls brought against what one would have (requirement A11).
+
+    Args:
+        mode: Parallel or cascade.
+        members: Every call, the judge's too.
+        agreement: Share 0..1 of the answers that equal the one taken.
+        cost_usd: Price of all calls together, ``None`` when one is unknown.
+        latency_s: Seconds from the first start to the last end.
+        quality: Probability 0..1 that the answer taken is right.
+        single: The member that would have been asked alone: the one most likely to be right.
+        single_cost_usd: What its call cost.
+        single_latency_s: Seconds that its call took.
+        single_quality: Its chance of being right.
+    """
+
+    mode: Mode
+    members: tuple[Member, ...]
+    _: KW_ONLY
+    agreement: float | None
+    cost_usd: float | None
+    latency_s: float
+    quality: float | None
+    single: ModelRef
+    single_cost_usd: float | None
+    single_latency_s: float
+    single_quality: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RoutedResponse:
     """The answer to one request.
 
     ``message`` is the answer in the surface's own type (an ``AIMessage`` for LangChain models), ``cost_usd`` the price of
-    all attempts together, ``None`` when one of them is unknown; ``usage`` is that of the answering call.
+    all attempts together, ``None`` when one of them is unknown; ``usage`` is that of the answering call. ``decision`` carries the
+    trade-off of a parallel run or cascade.
     """
 
     text: str

@@ -83,7 +83,8 @@ def cascade(job: Job, ladder: Ladder) -> Flow:
         return (yield from _others(job, ladder, gathered))
     best = believed(ladder, gathered.said)
     yield from show(best.said)
-    return Answer(best.said.call, best.said.model.ref, best.said.reply, best.probability)
+    said = tuple((each.call, answer_key(each.reply, runner=ladder.runner)) for each in gathered.said)
+    return Answer(best.said.call, best.said.model.ref, best.said.reply, best.probability, said=said)
 
 
 def believed(ladder: Ladder, said: list[Said]) -> Belief:

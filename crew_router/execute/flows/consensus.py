@@ -56,7 +56,8 @@ def consensus(job: Job, panel: Panel) -> Flow:
         return (yield from _others(job, panel, gathered))
     best, confidence = yield from _verdict(job, panel, gathered.said)
     yield from show(best)
-    return Answer(best.call, best.model.ref, best.reply, confidence)
+    said = tuple(zip((each.call for each in gathered.said), keyed(gathered.said), strict=True))
+    return Answer(best.call, best.model.ref, best.reply, confidence, said=said)
 
 
 def keyed(said: list[Said]) -> list[str]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from crew_router.execute.signals.protocol import Drafted
 
-_NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
+_NUMBER: Final = r"\$?(-?\d+(?:,\d{3})*(?:\.\d+)?)"
 _SIGN: Final = "([-+*/x\u00d7\u00f7])"
-_SUM: Final = re.compile(rf"(?<![\w.]){_NUMBER}\s*{_SIGN}\s*{_NUMBER}\s*=\s*\$?{_NUMBER}(?!\d|\.\d|\s*{_SIGN})")
+_SUM: Final = re.compile(rf"(?<![\w.,]){_NUMBER}\s*{_SIGN}\s*{_NUMBER}\s*=\s*{_NUMBER}(?!%|[\d,.]*\d|\s*{_SIGN})")
+# What stands before the last two numbers of a longer sum, or inside brackets: such a piece says nothing by itself.
+_INSIDE: Final = re.compile(r"[-+*/x\u00d7\u00f7(^]\s*$")
 _HEDGES: Final = re.compile(
     r"\b(?:i(?:'m| am) not (?:sure|certain)|i think|i believe|it is unclear|hard to say"
     r"|cannot determine|might be|not enough information)\b",
     re.IGNORECASE,
 )
 _REFUSALS: Final = re.compile(r"\b(?:i can(?:'|no)t (?:help|assist|answer)|i(?:'m| am) unable to|as an ai)\b", re.IGNORECASE)
-# Weights are guesses, not measured; `train` learns its own from outcomes.
-_WRONG_SUM: Final = -1.5
-_RIGHT_SUM: Final = 0.3
+# Of sums: measured as log of likelihood ratios on 1,626 GSM8K answers of two models (-1.6 and 0.07) and 363 of three small ones (below
+# -4 and 3), benchmarks/calibration.py. The others are guesses, not measured; `train` learns its own from outcomes.
+_WRONG_SUM: Final = -1.6
+_RIGHT_SUM: Final = 0.1
 _HEDGED: Final = -0.5
 _REFUSED: Final = -2.5
 _CUT: Final = -1.5
@@ -42,14 +46,16 @@ def reading(draft: Drafted) -> float | None:
 
 
 def _sums(text: str) -> float:
-    checked = [_holds(*match[:4]) for match in _SUM.findall(text)[:_MOST_SUMS]]
+    whole = (match for match in _SUM.finditer(text) if not _INSIDE.search(text[max(match.start() - 4, 0) : match.start()]))
+    found = islice(whole, _MOST_SUMS)
+    checked = [_holds(*match.group(1, 2, 3, 4)) for match in found]
     if not checked:
         return 0.0
     return _RIGHT_SUM if all(checked) else _WRONG_SUM
 
 
 def _holds(left: str, sign: str, right: str, result: str) -> bool:
-    a, b, claimed = float(left), float(right), float(result)
+    a, b, claimed = (float(number.replace(",", "")) for number in (left, right, result))
     exact = _worked_out(a, b, sign)
     return exact is not None and abs(exact - claimed) <= max(_TOLERANCE, abs(exact) * _TOLERANCE)
 

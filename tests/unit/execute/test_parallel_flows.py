@@ -207,7 +207,7 @@ def test_agreement_of_two_weak_models_spares_the_third():
     response = bench.executor.run(bench.decision(mode=Mode.CASCADE), ASKED)
 
     assert (models["dear"].calls, response.text) == (0, "It is 42.")
-    assert response.confidence > 0.9
+    assert response.confidence > 0.8
 
 
 @pytest.mark.parametrize(("value_usd", "calls"), [(1e-06, 0), (1.0, 1)])

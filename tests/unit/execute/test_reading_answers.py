@@ -89,6 +89,14 @@ def test_agreement_of_two_is_surer_than_either():
     assert posterior([Vote("a", "x", 0.6), Vote("b", "x", 0.6)])["x"] > 0.8
 
 
+@pytest.mark.parametrize(
+    "text", ["2 + 3 + 4 = 9", "1,200 * 3 = 3,600", "5 * $20 = $100", "(2 + 1) * 3 = 9", "20 * 5% = 1", "x - 3 - 1 = 2"]
+)
+def test_sums_that_hold_or_are_pieces_of_others_count_against_nobody(text):
+    """Thousands, money, longer sums and percentages are not taken for mistakes."""
+    assert (reading(_draft(text)) or 0.0) >= 0.0
+
+
 def test_wrong_sums_and_hedging_count_against_an_answer():
     """A sum that does not hold and words of doubt are evidence against it, a right sum for it."""
     values = [reading(_draft(text)) for text in ("3 + 4 = 8", "I'm not sure, perhaps 7.", "3 + 4 = 7")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -41,13 +41,14 @@ class Memo:
     twice; both get the same result.
     """
 
-    _kept: dict[Hashable, tuple[object, object]] = field(default_factory=dict[Hashable, tuple[object, object]])
+    _kept: dict[Hashable, tuple[Any, Any]] = field(default_factory=dict[Hashable, "tuple[Any, Any]"])
 
     def get(self, name: Hashable, make: Callable[[], T], *, of: object = None) -> T:
         """Return what ``make`` returns, or what it returned the last time for the very same object ``of``."""
         kept = self._kept.get(name)
         if kept is not None and kept[0] is of:
-            return cast("T", kept[1])
+            known: T = kept[1]
+            return known
         made = make()
         self._kept[name] = of, made
         return made
@@ -59,8 +60,9 @@ class Memo:
     def get_all(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...]) -> T:
         """Return what ``make`` returns, or what it returned the last time for the very same objects ``of``."""
         kept = self._kept.get(name)
-        if kept is not None and all(map(is_, cast("tuple[object, ...]", kept[0]), of)):
-            return cast("T", kept[1])
+        if kept is not None and all(map(is_, kept[0], of)):
+            known: T = kept[1]
+            return known
         made = make()
         self._kept[name] = of, made
         return made
@@ -74,11 +76,12 @@ class Columns:
     ``quality`` has a row per task type in the order of
     :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
     model's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
-    registry. ``tiers`` are names, empty where unknown; ``breaker_keys`` name the breakers that stand before each model.
+    registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where unknown; ``breaker_keys`` name the breakers that stand before each model.
     ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
     """
 
     refs: tuple[ModelRef, ...]
+    owners: tuple[str, ...]
     providers: tuple[str, ...]
     provider_code: Codes
     price_input: Floats
@@ -132,7 +135,8 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     """Build the arrays of a registry; done once per version of it."""
     from crew_router.execute.breaker_gate import breaker_keys  # noqa: PLC0415 - the gate and the filter ask the same breakers
 
-    providers = tuple(sorted({model.ref.provider for model in models}))
+    owners = tuple(model.ref.provider for model in models)
+    providers = tuple(sorted(set(owners)))
     by_name = np.array(sorted(range(len(models)), key=lambda at: models[at].ref), dtype=np.int64)
     tie_break = np.empty(len(models), dtype=np.int64)
     tie_break[by_name] = np.arange(len(models))
@@ -140,8 +144,9 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     windows = [model.context_window for model in models if model.context_window is not None]
     return Columns(
         refs=tuple(model.ref for model in models),
+        owners=owners,
         providers=providers,
-        provider_code=np.array([providers.index(model.ref.provider) for model in models], dtype=np.int64),
+        provider_code=np.array([providers.index(owner) for owner in owners], dtype=np.int64),
         price_input=_floats(None if model.price is None else model.price.input for model in models),
         price_output=_floats(None if model.price is None else model.price.output for model in models),
         price_cached=_floats(None if model.price is None else model.price.at(0)[2] for model in models),

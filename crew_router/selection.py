@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -72,29 +72,21 @@ def fallbacks_of(situation: Situation, order: Sequence[int]) -> tuple[int, ...]:
     """
     if not situation.request.fallbacks:
         return ()
-    selected, refs = order[0], situation.columns.refs
-    first = list(_wanted(situation, order))
-    provider = refs[selected].provider
-    if first and all(refs[at].provider == provider for at in first):
-        other = next((at for at in order if refs[at].provider != provider), None)
-        return tuple(first) if other is None else (*first[:-1], other)
-    return tuple(first)
+    first, owner = _wanted(situation, order), situation.columns.owners
+    provider = owner[order[0]]
+    if not first or any([owner[at] != provider for at in first]):
+        return first
+    other = next((at for at in order if owner[at] != provider), None)
+    return first if other is None else (*first[:-1], other)
 
 
-def _wanted(situation: Situation, order: Sequence[int]) -> Iterator[int]:
+def _wanted(situation: Situation, order: Sequence[int]) -> tuple[int, ...]:
     named = situation.models[order[0]].fallbacks
-    first: list[int] = []
-    if named:
-        places = {situation.columns.refs[at]: at for at in order}
-        first = [places[ref] for ref in named if ref in places][:FALLBACKS]
-        yield from first
-    left = FALLBACKS - len(first)
-    for at in order[1:]:
-        if left <= 0:
-            return
-        if at not in first:
-            left -= 1
-            yield at
+    if not named:
+        return tuple(order[1 : FALLBACKS + 1])
+    places = {situation.columns.refs[at]: at for at in order}
+    first = [places[ref] for ref in named if ref in places]
+    return (*first, *(at for at in order[1:] if at not in first))[:FALLBACKS]
 
 
 def _parallel_because(situation: Situation, *, implicit: bool) -> str:

@@ -88,15 +88,15 @@ class Forecast:
     def success_of(self, at: int) -> float:
         """Return P(success) of one model."""
         if "success" in self.__dict__ or self.predicted is not None:
-            return float(self.success[at])
+            return self.success.item(at)
         strengths = self._strengths()
         bonus = _at(strengths, at)
-        return 1.0 / (1.0 + math.exp(self._difficulty() - bonus - float(self.outlook.ability[at])))
+        return 1.0 / (1.0 + math.exp(self._difficulty() - bonus - self.outlook.ability.item(at)))
 
     def cost_of(self, at: int) -> CostPrediction:
         """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
-        expected, length, tokens_in = float(self.cost[at]), _at(self.lengths, at), round(_at(self.inputs, at))
-        bound = next((bound for place, bound in self.columns.bounds if place == at), None)
+        expected, length, tokens_in = self.cost.item(at), _at(self.lengths, at), round(_at(self.inputs, at))
+        bound = next((bound for place, bound in self.columns.bounds if place == at), None) if self.columns.bounds else None
         if bound is not None:
             tokens_in, length = _taken(self.profile, bound)
         if bound is None or self.profile.expected_output_tokens.source == CALLER:
@@ -116,13 +116,13 @@ class Forecast:
 
     def latency_of(self, at: int) -> LatencyPrediction:
         """Return the latency of one model as a value."""
-        expected, p95 = float(self.latency[at]), float(self.outlook.p95[at])
+        expected, p95 = self.latency.item(at), self.outlook.p95.item(at)
         return LatencyPrediction(
             self.columns.refs[at],
             expected_s=_known(expected),
-            ttft_s=_known(float(self.outlook.ttft[at])),
+            ttft_s=_known(self.outlook.ttft.item(at)),
             p95_s=_known(expected * P95_OVER_MEAN if math.isnan(p95) else p95),
-            source="history" if self.outlook.samples[at] else "prior",
+            source="history" if self.outlook.samples.item(at) else "prior",
         )
 
     def _difficulty(self) -> float:
@@ -130,7 +130,7 @@ class Forecast:
 
     def _strengths(self) -> Floats | float:
         named = self.columns.memo.get("strengths", lambda: _strengths_of(self.columns))
-        domain = named.get(str(self.profile.domain.value))
+        domain = named.get(self.profile.domain.value)
         retrieval = named.get("rag") if self.profile.needs_retrieval.value else None
         if domain is None:
             return 0.0 if retrieval is None else retrieval
@@ -138,9 +138,9 @@ class Forecast:
 
     def _interval(self, at: int, expected: float, length: float) -> tuple[float, float, str]:
         """Return bounds of the cost: by the learnt spread of answers, by the classifier's interval of lengths, or ±30 %."""
-        spread, asked = float(self.outlook.answer_spread[at]), self.profile.output_interval
-        per_token = float(self.rates_output[at])
-        if self.outlook.samples[at] >= _ENOUGH_SAMPLES and not math.isnan(spread) and not math.isnan(per_token):
+        spread, asked = self.outlook.answer_spread.item(at), self.profile.output_interval
+        per_token = self.rates_output.item(at)
+        if self.outlook.samples.item(at) >= _ENOUGH_SAMPLES and not math.isnan(spread) and not math.isnan(per_token):
             low, high = length * math.exp(-_Z90 * spread), length * math.exp(_Z90 * spread)
             source = "list price x length of this model's answers"
         elif asked is not None and not math.isnan(per_token):
@@ -240,7 +240,7 @@ def _strengths_of(columns: Columns) -> dict[str, Floats]:
 
 
 def _at(values: Floats | float, at: int) -> float:
-    return float(values) if isinstance(values, (float, int)) else float(values[at])
+    return float(values) if isinstance(values, (float, int)) else values.item(at)
 
 
 def _known(value: float) -> float | None:

@@ -76,7 +76,8 @@ class Columns:
     ``quality`` has a row per task type in the order of
     :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
     model's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
-    registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where unknown; ``breaker_keys`` name the breakers that stand before each model.
+    registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where
+    unknown; ``breaker_keys`` name the breakers that stand before each model.
     ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
     """
 

@@ -74,7 +74,7 @@ def fallbacks_of(situation: Situation, order: Sequence[int]) -> tuple[int, ...]:
         return ()
     first, owner = _wanted(situation, order), situation.columns.owners
     provider = owner[order[0]]
-    if not first or any([owner[at] != provider for at in first]):
+    if not first or any(owner[at] != provider for at in first):
         return first
     other = next((at for at in order if owner[at] != provider), None)
     return first if other is None else (*first[:-1], other)

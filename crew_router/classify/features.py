@@ -25,7 +25,10 @@ _MOST: Final = HEAD_BYTES + TAIL_BYTES + 16
 _BASE: Final = 0x01000193
 _SPACE, _WORD, _MARK = 0, 1, 2
 _GRAMS: Final = (3, 4, 5)
-_ONE, _TWO, _OPENING, _SENTENCE, _CLOSING, _SKIP = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2545F491)
+_UNIT: Final = np.uint32(1)
+_ONE, _TWO, _OPENING = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
+_SENTENCE, _CLOSING = np.uint32(0x27D4EB2F), np.uint32(0x165667B1)
+_FOLD, _DROP = np.uint32(15), np.uint32(32 - SLOT_BITS)
 _OPENING_WORDS: Final = 4
 _CLOSING_WORDS: Final = 6
 _LENGTHS: Final = (30, 60, 120, 250, 500, 1000, 2000)  # characters at which a text is of another kind
@@ -45,12 +48,12 @@ class Hashes:
 def hashes_of(text: str) -> Hashes:
     """Return the features of a capped head and tail of a text; any text has some."""
     raw = _capped(text)
-    data = np.frombuffer(b"  " + raw + b"  ", np.uint8)
-    kinds = _kinds()[data]
-    sums, inverses = _prefix_sums(data)
-    bare = _bare_words(kinds, sums, inverses)
-    words = _word_features(*bare)
-    return Hashes(_slots(words), _slots(_gram_hashes(kinds, sums, inverses)), _slots(bare[0]), _shape(raw))
+    padded = b"  " + raw + b"  "
+    kinds = np.frombuffer(padded.translate(_KINDS), np.uint8)
+    sums, inverses = _prefix_sums(np.frombuffer(padded, np.uint8))
+    bare, marks = _bare_words(kinds, sums, inverses)
+    words = _slots(_word_features(bare, marks))
+    return Hashes(words, _slots(_gram_hashes(kinds, sums, inverses)), words[: len(bare)], _shape(raw))
 
 
 def _capped(text: str) -> bytes:
@@ -61,14 +64,15 @@ def _capped(text: str) -> bytes:
     return raw if len(raw) <= HEAD_BYTES + TAIL_BYTES else raw[:HEAD_BYTES] + raw[-TAIL_BYTES:]
 
 
-@cache
-def _kinds() -> NDArray[np.uint8]:
-    kinds = np.full(256, _MARK, np.uint8)
-    kinds[: ord(" ") + 1] = _SPACE
-    for mark in b"abcdefghijklmnopqrstuvwxyz0123456789_":
+def _kinds() -> bytes:
+    kinds = bytearray([_MARK] * 256)
+    kinds[: ord(" ") + 1] = bytes([_SPACE] * (ord(" ") + 1))
+    for mark in (*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(0x80, 0x100)):
         kinds[mark] = _WORD
-    kinds[0x80:] = _WORD
-    return kinds
+    return bytes(kinds)
+
+
+_KINDS: Final = _kinds()
 
 
 @cache
@@ -84,13 +88,13 @@ def _powers() -> tuple[Ints, Ints]:
 def _prefix_sums(data: NDArray[np.uint8]) -> tuple[Ints, Ints]:
     powers, inverses = _powers()
     sums = np.zeros(len(data) + 1, np.uint32)
-    np.cumsum((data.astype(np.uint32) + np.uint32(1)) * powers[: len(data)], dtype=np.uint32, out=sums[1:])
+    np.add.accumulate((data.astype(np.uint32) + _UNIT) * powers[: len(data)], out=sums[1:])
     return sums, inverses
 
 
 def _bare_words(kinds: NDArray[np.uint8], sums: Ints, inverses: Ints) -> tuple[Ints, NDArray[np.bool_]]:
     """Return the hash of every run of letters or of marks, and which of them are marks."""
-    cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
+    cuts = (kinds[1:] != kinds[:-1]).nonzero()[0] + 1
     starts, ends = cuts[:-1], cuts[1:]
     found = kinds[starts]
     solid = found != _SPACE
@@ -104,32 +108,34 @@ def _word_features(hashes: Ints, marks: NDArray[np.bool_]) -> Ints:
     return np.concatenate(
         [
             hashes,
-            hashes[:-1] * np.uint32(_TWO) + hashes[1:],
-            hashes[:_OPENING_WORDS] * np.uint32(_OPENING),
-            hashes[1:][marks[:-1]] * np.uint32(_SENTENCE),
-            hashes[:1] * np.uint32(_SENTENCE),
-            hashes[-_CLOSING_WORDS:] * np.uint32(_CLOSING),
+            hashes[:-1] * _TWO + hashes[1:],
+            hashes[:_OPENING_WORDS] * _OPENING,
+            hashes[1:][marks[:-1]] * _SENTENCE,
+            hashes[:1] * _SENTENCE,
+            hashes[-_CLOSING_WORDS:] * _CLOSING,
         ]
     )
 
 
 def _gram_hashes(kinds: NDArray[np.uint8], sums: Ints, inverses: Ints) -> Ints:
-    spaces = np.zeros(len(kinds) + 1, np.int32)
-    np.cumsum(kinds == _SPACE, out=spaces[1:])
+    solid = kinds != _SPACE
+    # An n-gram may begin or end with one space, and has none inside; what is inside grows by one with the size.
+    inside = solid[1:-1]
     found: list[Ints] = []
     for size in _GRAMS:
-        last = len(kinds) - size + 1
-        if last <= 0:
-            continue
-        # An n-gram may begin or end with one space, and has none inside.
-        inside = np.flatnonzero(spaces[size - 1 : last + size - 1] == spaces[1 : last + 1])
-        found.append((sums[inside + size] - sums[inside]) * inverses[inside] + np.uint32(size))
+        if not len(inside):
+            break
+        count = len(inside)
+        hashes = (sums[size : size + count] - sums[:count]) * inverses[:count]
+        found.append(hashes[inside] + np.uint32(size))
+        inside = inside[:-1] & solid[size - 1 : -1]
     return np.concatenate(found) if found else np.zeros(0, np.uint32)
 
 
 def _slots(hashes: Ints) -> Ints:
-    mixed: Ints = (hashes ^ (hashes >> np.uint32(15))) * np.uint32(_ONE)
-    return mixed >> np.uint32(32 - SLOT_BITS)
+    mixed: Ints = (hashes ^ (hashes >> _FOLD)) * _ONE
+    mixed >>= _DROP
+    return mixed
 
 
 def _shape(raw: bytes) -> Floats:

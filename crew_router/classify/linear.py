@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -53,22 +54,25 @@ class Block:
     def counted(self, slots: NDArray[np.uint32]) -> tuple[NDArray[np.uint16], Floats]:
         """Return the rows that occur and the weight of each: dampened count times inverse document frequency."""
         # Sixteen-bit sorting is linear in numpy, and cheaper than counting into a table as wide as the rows.
-        found = self.lookup[slots]
+        found = self.lookup.take(slots)
         found.sort(kind="stable")
-        edges = np.flatnonzero(found[1:] != found[:-1])
-        bounds = np.empty(len(edges) + 2, np.intp)
-        bounds[0], bounds[-1] = 0, len(found)
-        np.add(edges, 1, out=bounds[1:-1])
-        if not len(found):
+        size = len(found)
+        if not size:
             return _NO_ROWS, self.idf[_NO_ROWS]
-        rows = found[bounds[:-1]]
-        values: Floats = self.dampened[np.minimum(bounds[1:] - bounds[:-1], _MOST_COUNTED)] * self.idf[rows]
+        starts = (found[1:] != found[:-1]).nonzero()[0]
+        bounds = np.empty(len(starts) + 2, np.intp)
+        bounds[0], bounds[-1] = 0, size
+        np.add(starts, 1, out=bounds[1:-1])
+        rows, counts = found[bounds[:-1]], bounds[1:] - bounds[:-1]
+        if size > _MOST_COUNTED:
+            counts = np.minimum(counts, _MOST_COUNTED)
+        values: Floats = self.dampened.take(counts) * self.idf.take(rows)
         return rows, values
 
     def scores(self, slots: NDArray[np.uint32]) -> Floats:
         """Return the sum of the weights of what occurs, over the length of the vector of what occurs."""
         rows, values = self.counted(slots)
-        length = float(np.sqrt(values @ values)) + _TINY
+        length = float(np.float32(math.sqrt(values @ values))) + _TINY
         summed: Floats = values @ self.weights.take(rows, axis=0)
         return summed / np.float32(length)
 
@@ -129,6 +133,6 @@ def _block(arrays: Mapping[str, NDArray[np.generic]], name: str) -> Block:
 
 
 def _softmax(scores: Floats) -> Floats:
-    raised = np.exp(scores - scores.max(), dtype=np.float32)
-    shares: Floats = raised / raised.sum()
+    raised: Floats = np.exp(scores - np.maximum.reduce(scores))
+    shares: Floats = raised / np.add.reduce(raised)
     return shares

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,7 +56,13 @@ _BRIEF: Final = re.compile(
     re.IGNORECASE,
 )
 _SHORT_MARKS: Final = ("only", "just", "nothing but", "yes or no", "single", "one ")  # patterns are slow, finding fixed strings is not
-_BRIEF_MARKS: Final = ("final answer as", " only", "nothing else", "in short", "briefly", "one-liner")
+_THINGS: Final = (*_THING.removeprefix("(?:").removesuffix(")").split("|"), "yes or no")
+_BRIEF_MARKS: Final = ("final answer as", "nothing else", "in short", "briefly", "one-liner")
+_ONLY: Final = " only"
+_VERB: Final = re.compile(r"(?:print|output|answer|reply|respond|return)(?: with)?\Z")
+_VERB_CHARS: Final = len("respond with")
+_COUNT: Final = re.compile(r"(?:\d|one|an?|single|two|three|four|five|six|seven|eight|ten)[ -](?:short |brief |single |concise )?\Z")
+_COUNT_CHARS: Final = len("single concise ")
 _SHORT_TOKENS: Final = (2, 8, 40)  # low, middle, high: fitted on every second task of the recorded small models, judged on the others
 _BRIEF_TOKENS: Final = (4, 25, 180)
 # Middle at complexity 5; reasoning was measured on recorded answers, the others are guesses until a ledger has learnt better.
@@ -111,19 +118,42 @@ def output_length(text: str, *, task: TaskType, complexity: int, input_tokens: i
     """
     sample = text if len(text) <= _SAMPLE_CHARS else f"{text[: _SAMPLE_CHARS // 2]}\n{text[-_SAMPLE_CHARS // 2 :]}"
     lowered = sample.lower()
-    asked = _asked(sample) if any(unit in lowered for unit in _TOKENS_PER_UNIT) else None
+    asked = _asked(sample) if _counts(lowered) else None
     if asked is not None:
         return OutputLength(
             max(1, round(asked / _ASKED_SPREAD)), max(1, round(asked)), max(16, round(asked * _ASKED_SPREAD)), "asked for in the text"
         )
-    if any(mark in lowered for mark in _SHORT_MARKS) and _SHORT.search(sample):
+    if _is_short(sample, lowered):
         return OutputLength(*_SHORT_TOKENS, "asked for in the text")
-    if any(mark in lowered for mark in _BRIEF_MARKS) and _BRIEF.search(sample):
+    if _is_brief(sample, lowered):
         return OutputLength(*_BRIEF_TOKENS, "asked for in the text")
     middle = _TYPE_TOKENS[task] * math.exp(_GROWTH * (complexity - _MIDDLE_COMPLEXITY))
     middle += _ECHO.get(task, 0.0) * min(input_tokens, 4_000)
     spread = _SPREADS.get(task, _SPREAD)
     return OutputLength(max(1, round(middle / spread)), max(1, round(middle)), max(8, round(middle * spread)), "task type")
+
+
+def _counts(lowered: str) -> bool:
+    """Tell whether a number stands before any unit; only then the whole pattern is worth its time."""
+    return any(_COUNT.search(lowered, max(0, at - _COUNT_CHARS), at) for unit in _TOKENS_PER_UNIT for at in _places(lowered, unit))
+
+
+def _is_short(sample: str, lowered: str) -> bool:
+    return any(mark in lowered for mark in _SHORT_MARKS) and any(thing in lowered for thing in _THINGS) and bool(_SHORT.search(sample))
+
+
+def _is_brief(sample: str, lowered: str) -> bool:
+    marks = any(mark in lowered for mark in _BRIEF_MARKS)
+    return (marks or any(_VERB.search(lowered, max(0, at - _VERB_CHARS), at) for at in _places(lowered, _ONLY))) and bool(
+        _BRIEF.search(sample)
+    )
+
+
+def _places(text: str, mark: str) -> Iterator[int]:
+    at = text.find(mark)
+    while at >= 0:
+        yield at
+        at = text.find(mark, at + 1)
 
 
 def _asked(text: str) -> float | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from crew_router.classify.secrets import has_secret
-from crew_router.classify.surroundings import around
+from crew_router.classify.secrets import secret_in
+from crew_router.classify.surroundings import Haystack, Marks, around
 from crew_router.types import Domain, Risk
 
 _EMAIL: Final = re.compile(
@@ -74,19 +74,21 @@ _IBAN_MODULUS: Final = 97
 _PHONE_DIGITS: Final = range(8, 16)
 _REGULATED: Final = frozenset({Domain.LAW, Domain.MEDICINE})
 _LONG_NUMBER: Final = re.compile(r"\d(?:[ ()./-]{0,2}\d){5,}")
+_LONG_ASCII_NUMBER: Final = re.compile(_LONG_NUMBER.pattern, re.ASCII)  # faster
 _BEFORE_NUMBER: Final = 60
 _AFTER_NUMBER: Final = 40
 _MOST_PIECES: Final = 64
-_SPOKEN_AT: Final = (" dot ", "[at]", "(at)", "{at}", " at ]", "[@]", "( at )", "[ at ]", "(@)", "(arroba)", "[arroba]")
-_BIRTH_WORDS: Final = ("born", "dob", "d.o.b", "birth", "geb", "nacid", "né le", "née le", "nato il", "nata il")
+_SPOKEN_AT: Final = Marks(" dot ", "[at]", "(at)", "{at}", " at ]", "[@]", "( at )", "[ at ]", "(@)", "(arroba)", "[arroba]")
+_BIRTH_WORDS: Final = Marks("born", "dob", "d.o.b", "birth", "geb", "nacid", "né le", "née le", "nato il", "nata il")
 
 
 def risks_of(text: str, domain: Domain) -> frozenset[Risk]:
     """Return what makes a text sensitive."""
     found: set[Risk] = set()
-    if has_secret(text):
+    where = Haystack(text)
+    if secret_in(where):
         found.add(Risk.SECRETS)
-    if has_personal_data(text):
+    if _personal_data_in(where):
         found.add(Risk.PII)
     if domain in _REGULATED:
         found.add(Risk.REGULATED)
@@ -95,19 +97,23 @@ def risks_of(text: str, domain: Domain) -> frozenset[Risk]:
 
 def has_personal_data(text: str) -> bool:
     """Tell whether a text holds an e-mail address, a card, account, phone or identity number, or a date of birth."""
+    return _personal_data_in(Haystack(text))
+
+
+def _personal_data_in(where: Haystack) -> bool:
+    text = where.text
     if "@" in text and _EMAIL.search(around(text, ("@",), before=70, after=130)):
         return True
-    lowered = text.lower()
-    if any(mark in lowered for mark in _SPOKEN_AT) and _EMAIL_SPOKEN.search(text):
+    if where.found(_SPOKEN_AT) and _EMAIL_SPOKEN.search(text):
         return True
-    return _has_number(_numbers(text)) or bool(_BIRTH.search(around(text, _BIRTH_WORDS, before=10, after=60, lowered=lowered)))
+    return _has_number(_numbers(text)) or bool(_BIRTH.search(where.around(_BIRTH_WORDS, before=10, after=60)))
 
 
 def _numbers(text: str) -> str:
     """Return every number of at least six digits with what stands around it, a line each."""
     pieces: list[str] = []
     end = 0
-    for match in _LONG_NUMBER.finditer(text):
+    for match in (_LONG_ASCII_NUMBER if text.isascii() else _LONG_NUMBER).finditer(text):
         if match.start() < end:
             continue
         begin = max(end, match.start() - _BEFORE_NUMBER)

@@ -73,7 +73,7 @@ _TYPE_TOKENS: Final = {
     TaskType.REFACTORING: 500,
     TaskType.SECURITY_AUDIT: 600,
     TaskType.DOCUMENTATION: 600,
-    TaskType.REASONING: 110,
+    TaskType.REASONING: 175,
     TaskType.PLANNING: 650,
     TaskType.ANALYSIS: 220,
     TaskType.TOOL_USE: 60,
@@ -86,7 +86,7 @@ _TYPE_TOKENS: Final = {
 _GROWTH: Final = 0.18  # log of tokens that one step of complexity adds; guess, not measured
 _MIDDLE_COMPLEXITY: Final = 5
 _SPREAD: Final = 5.0  # 90 % of answers lie within this factor; guess for types without recorded answers
-_SPREADS: Final = {TaskType.REASONING: 3.2}  # measured, docs/classification.md
+_SPREADS: Final = {TaskType.REASONING: 2.6}  # measured, docs/classification.md
 _ASKED_SPREAD: Final = 2.2
 _ECHO: Final = {TaskType.REFACTORING: 0.8, TaskType.COMPLETION: 0.2, TaskType.TESTING: 0.3, TaskType.DOCUMENTATION: 0.3}
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
+_UNKNOWN: Final = ("cost_band", "tokens_band")  # NaN where nothing was recorded
 _HEADS: Final = ("difficulty", "deviation", "cost", "tokens")
 _CURE: Final = "train again with `crew-router train --data FILE --out FOLDER`"
 
@@ -82,6 +83,8 @@ def _arrays(learned: Learned) -> dict[str, Floats]:
         "text.scale": text.scale,
         "centres": quality.centres,
         "cost_scale": quality.cost_scale,
+        "cost_band": quality.cost_band,
+        "tokens_band": quality.tokens_band,
         "generic": learned.agreement.generic,
         "mean_quality": learned.mean_quality,
         "mean_cost_usd": learned.mean_cost_usd,
@@ -104,12 +107,13 @@ def _short(array: Floats) -> Floats:
 
 def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Learned:
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
-    if not all(np.isfinite(array).all() for array in wide.values()):
+    if not all(np.isfinite(array).all() for name, array in wide.items() if name not in _UNKNOWN):
         raise ValueError("an array holds a figure that is not finite")
     heads = {name: Head(wide[f"{name}.means"], Ridge(wide[f"{name}.weights"], wide[f"{name}.intercept"])) for name in _HEADS}
     quality = QualityModel(
-        wide["centres"], heads["difficulty"], heads["deviation"], heads["cost"], wide["cost_scale"], heads["tokens"]
-    )
+        wide["centres"], heads["difficulty"], heads["deviation"], heads["cost"], wide["cost_scale"], heads["tokens"],
+        wide["cost_band"], wide["tokens_band"],
+    )  # fmt: skip
     report: dict[str, Any] = {name: np.nan if value is None else value for name, value in manifest["report"].items()}
     models = tuple(str(name) for name in manifest["models"])
     plans: tuple[Plan, ...] = decode(tuple[Plan, ...], manifest["plans"])

@@ -14,7 +14,7 @@ from crew_router.predict.protocol import Prediction
 from crew_router.types import RequestProfile, RoutingRequest
 
 if TYPE_CHECKING:
-    from crew_router.columns import Columns
+    from crew_router.columns import Columns, Floats
 
 
 def asked_text(request: RoutingRequest) -> str:
@@ -31,9 +31,16 @@ class LearnedPredictor:
     def predict(self, request: RoutingRequest, profile: RequestProfile, *, columns: Columns) -> Prediction:  # noqa: ARG002 - the text says more
         """Return the prediction for one request."""
         foreseen = self.learned.foresee(asked_text(request))
-        success, tokens = (np.full(len(columns.refs), np.nan) for _ in range(2))
-        for at, ref in enumerate(columns.refs):
-            place = self.learned.place_of(ref)
-            if place is not None:
-                success[at], tokens[at] = foreseen.quality[place], foreseen.tokens[place]
-        return Prediction(success, tokens)
+        places = [self.learned.place_of(ref) for ref in columns.refs]
+        known = np.array([at is not None for at in places], dtype=np.bool_)
+        of = np.array([at or 0 for at in places], dtype=np.int64)
+        quality = self.learned.quality
+
+        def spread(values: Floats) -> Floats:
+            return np.where(known, values[..., of], np.nan)
+
+        # Outcomes that cost nothing (local models) say nothing of a price.
+        paid = np.where(foreseen.cost_usd > 0, foreseen.cost_usd, np.nan)
+        return Prediction(
+            spread(foreseen.quality), spread(foreseen.tokens), spread(quality.tokens_band), spread(paid), spread(quality.cost_band)
+        )

@@ -21,6 +21,8 @@ _PRIOR_ROWS: Final = 5.0  # rows that the mean over all prompts is worth in a cl
 _BETTER: Final = 0.985  # a finer clustering has to lower the error by so much
 _COST_FLOOR: Final = 0.05  # of a model's mean; keeps the logarithm of a free call finite
 _EDGE: Final = 0.01
+_BEYOND: Final = 0.05  # on each side of a band
+_LEAST_FOR_BAND: Final = 10
 _TINY: Final = 1e-12
 
 
@@ -58,6 +60,8 @@ class QualityModel:
         cost: Logarithm of the price in USD.
         cost_scale: Makes the mean of the predicted prices right.
         tokens: Logarithm of the length of the answer.
+        cost_band: Nine in ten held-out prices lie between these multiples of what was predicted; two rows, a column per model.
+        tokens_band: The same of lengths; NaN where lengths are not known.
     """
 
     centres: Floats
@@ -66,6 +70,8 @@ class QualityModel:
     cost: Head
     cost_scale: Floats
     tokens: Head
+    cost_band: Floats
+    tokens_band: Floats
 
     def __call__(self, inputs: Floats) -> Predictions:
         """Return what is predicted for some prompts."""
@@ -115,7 +121,23 @@ def fit_quality(inputs: Floats, *, score: Floats, cost_usd: Floats, tokens: Floa
     held_out = Predictions(
         np.clip(held_difficulty + held_deviation, _EDGE, 1 - _EDGE), np.exp(held_cost) * scale, np.expm1(held_length), cluster
     )
-    return Fitted(QualityModel(centres, difficulty, deviation, cost, scale, length), held_out)
+    bands = band(cost_usd, held_out.cost_usd), band(tokens, held_out.tokens)
+    return Fitted(QualityModel(centres, difficulty, deviation, cost, scale, length, *bands), held_out)
+
+
+def band(true: Floats, predicted: Floats) -> Floats:
+    """Return the multiples of what was predicted between which nine in ten true figures lie, for each column; two rows.
+
+    The quantiles are those of split conformal prediction, a little outside of the plain ones where there are few rows.
+    """
+    found = np.full((2, true.shape[1]), np.nan)
+    for at in range(true.shape[1]):
+        known = np.isfinite(true[:, at]) & (predicted[:, at] > 0)
+        count = int(known.sum())
+        if count >= _LEAST_FOR_BAND:
+            beyond = _BEYOND * (count + 1) / count - 1 / count
+            found[:, at] = np.quantile(true[known, at] / predicted[known, at], (max(beyond, 0.0), min(1 - beyond, 1.0)))
+    return found
 
 
 def cluster_means(values: Floats, cluster: Codes, count: int, *, prior_rows: float = _PRIOR_ROWS) -> Floats:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crew_router.types import Usage
 
 COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
+INPUT_SPREAD: Final = 0.15  # nine in ten estimates of the input are nearer, docs/classification.md
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
 DIFFICULTY_SLOPE: Final = 0.15  # guess, not measured: logits that one step of complexity over 5 costs
 STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the registry states is worth
@@ -35,9 +36,9 @@ class Forecast:
     """One array per predicted figure, in the order of the columns; NaN where nothing is known.
 
     Costs are USD, times seconds, ``success`` and ``quality`` 0..1. ``inputs`` are the tokens of the input as each model counts
-    them, ``lengths`` the expected ones of its answer, a number where it is the same for all; ``rates_output`` are USD per token of
-    it, at this hour and for this much input. ``saved`` are the USD that prompt caches take off ``cost``. What only an explanation
-    or some strategies ask for is worked out when it is asked for.
+    them, ``lengths`` the expected ones of its answer, a number where it is the same for all; ``rates_input`` and ``rates_output``
+    are USD per token, at this hour and for this much input. ``saved`` are the USD that prompt caches take off ``cost``. What only
+    an explanation or some strategies ask for is worked out when it is asked for.
     """
 
     profile: RequestProfile
@@ -48,6 +49,7 @@ class Forecast:
     cost: Floats
     latency: Floats
     predicted: Prediction | None
+    rates_input: Floats
     rates_output: Floats
     saved: Floats | None = None
 
@@ -137,18 +139,40 @@ class Forecast:
         return domain if retrieval is None else domain + retrieval
 
     def _interval(self, at: int, expected: float, length: float) -> tuple[float, float, str]:
-        """Return bounds of the cost: by the learnt spread of answers, by the classifier's interval of lengths, or ±30 %."""
-        spread, asked = self.outlook.answer_spread.item(at), self.profile.output_interval
-        per_token = self.rates_output.item(at)
-        if self.outlook.samples.item(at) >= _ENOUGH_SAMPLES and not math.isnan(spread) and not math.isnan(per_token):
-            low, high = length * math.exp(-_Z90 * spread), length * math.exp(_Z90 * spread)
-            source = "list price x length of this model's answers"
-        elif asked is not None and not math.isnan(per_token):
-            scale = length / self.output_tokens if self.output_tokens else 1.0
-            low, high, source = asked[0] * scale, asked[1] * scale, "list price x estimated tokens"
-        else:
+        """Return bounds of the cost, and what they come from: paid prices, learnt lengths, the classifier's lengths, or ±30 %."""
+        said = self.profile.expected_output_tokens.source == CALLER
+        if not said and self.predicted is not None and (paid := _band_of(self.predicted.cost_usd, self.predicted.cost_band, at)):
+            return expected * paid[0], expected * paid[1], "paid for prompts like this one"
+        per_token, bounds = self.rates_output.item(at), None if said else self._length_bounds(at, length)
+        if bounds is None or math.isnan(per_token):
             return expected * (1 - COST_SPREAD), expected * (1 + COST_SPREAD), "list price x estimated tokens"
-        return max(expected + (min(low, length) - length) * per_token, 0.0), expected + (max(high, length) - length) * per_token, source
+        low, high, source = bounds
+        sure = self.profile.input_tokens.source == CALLER
+        unsure_usd = 0.0 if sure else INPUT_SPREAD * _at(self.inputs, at) * self.rates_input.item(at)
+        # Input and answer are off independently of one another.
+        below, above = (math.hypot(abs(bound - length) * per_token, unsure_usd) for bound in (min(low, length), max(high, length)))
+        return max(expected - below, 0.0), expected + above, source
+
+    def _length_bounds(self, at: int, length: float) -> tuple[float, float, str] | None:
+        """Return the tokens of the answer between which nine in ten lie, and from what they are known."""
+        trained = None if self.predicted is None else _band_of(self.predicted.output_tokens, self.predicted.output_band, at)
+        if trained is not None:
+            return length * trained[0], length * trained[1], "list price x length of answers to prompts like this one"
+        spread, asked = self.outlook.answer_spread.item(at), self.profile.output_interval
+        if self.outlook.samples.item(at) >= _ENOUGH_SAMPLES and not math.isnan(spread):
+            middle = length * math.exp(-spread * spread / 2)  # of a log-normal length with this mean
+            return middle * math.exp(-_Z90 * spread), middle * math.exp(_Z90 * spread), "list price x length of this model's answers"
+        if asked is None:
+            return None
+        scale = length / self.output_tokens if self.output_tokens else 1.0
+        return asked[0] * scale, asked[1] * scale, "list price x estimated tokens"
+
+
+def _band_of(expected: Floats | None, band: Floats | None, at: int) -> tuple[float, float] | None:
+    """Return the two factors of a trained figure where both are known."""
+    if expected is None or band is None or math.isnan(expected[at]) or math.isnan(band[0, at]):
+        return None
+    return float(band[0, at]), float(band[1, at])
 
 
 def forecast(
@@ -184,6 +208,8 @@ def forecast(
     for at, bound in columns.bounds:
         taken_in, taken_out = _taken(profile, bound)
         cost[at] = per_input[at] * taken_in + per_output[at] * taken_out
+    if predicted is not None and predicted.cost_usd is not None and profile.expected_output_tokens.source != CALLER:
+        cost = np.where(np.isnan(predicted.cost_usd), cost, predicted.cost_usd)
     if known.has_unknown_price:
         cost = np.where(np.isnan(cost), known.seen_cost, cost)
     if saved is not None:
@@ -191,7 +217,7 @@ def forecast(
     latency = known.ttft + known.s_per_token * lengths
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
-    return Forecast(profile, columns, known, tokens_in, lengths, cost, latency, predicted, per_output, saved)
+    return Forecast(profile, columns, known, tokens_in, lengths, cost, latency, predicted, per_input, per_output, saved)
 
 
 def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:

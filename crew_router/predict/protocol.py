@@ -17,10 +17,16 @@ class Prediction:
     Args:
         success: P(success), 0..1.
         output_tokens: Tokens of the answer.
+        output_band: What the tokens were of those expected in the worst of twenty calls, too low and too high; two rows of factors.
+        cost_usd: Price of the call, as it was paid for prompts like this one.
+        cost_band: The same of the price.
     """
 
     success: Floats
     output_tokens: Floats | None = None
+    output_band: Floats | None = None
+    cost_usd: Floats | None = None
+    cost_band: Floats | None = None
 
 
 class Predictor(Protocol):

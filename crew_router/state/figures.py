@@ -46,7 +46,7 @@ FIELDS: Final = (
     "answer_log_sq",
 )
 _FULL_TRUST: Final = 10.0  # guess, not measured: samples at which confidence is one half
-_Z95: Final = 1.645
+_Z95: Final = 2.0  # 1.645 for a log-normal; recorded latencies have longer tails, benchmarks/intervals.py
 _LEAST_S: Final = 1e-6
 
 
@@ -149,7 +149,7 @@ def _speed(seen: Observation, latency_s: float | None) -> tuple[float, float]:
 
 
 def _p95(n: float, log_sum: float, log_sq: float) -> float | None:
-    # Latencies are close to log-normal, and the moments of their logarithms add up where a percentile would not.
+    # Latencies are nearly log-normal, and the moments of their logarithms add up where a percentile would not.
     if not n:
         return None
     return math.exp(log_sum / n + _Z95 * _spread(n, log_sum, log_sq))

@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
 from crew_router import Router
 from crew_router.errors import NoCandidateError
+from crew_router.predict.protocol import Prediction
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import Latency, Limits, ModelRef, PerformanceMetrics, Price, PriceWindow, RoutingRequest, Snapshot, TaskType
 
@@ -45,12 +47,47 @@ def test_learnt_length_moves_the_expected_tokens_by_its_weight():
 
 
 def test_interval_follows_the_learnt_spread():
-    """Nine of ten answers of a log-normal length lie within 1.645 deviations of its logarithm."""
+    """Nine of ten answers of a log-normal length lie within 1.645 deviations of its logarithm, around its median."""
     cost = cost_of(seen(output_tokens=2000.0, output_spread=0.4))
 
-    tokens_usd = cost.output_tokens * 4.0 / 1e6
-    assert cost.max_usd - cost.expected_usd == pytest.approx(tokens_usd * (math.exp(1.645 * 0.4) - 1), rel=1e-3)
-    assert cost.expected_usd - cost.min_usd == pytest.approx(tokens_usd * (1 - math.exp(-1.645 * 0.4)), rel=1e-3)
+    tokens_usd, middle = cost.output_tokens * 4.0 / 1e6, math.exp(-0.08)
+    assert cost.max_usd - cost.expected_usd == pytest.approx(tokens_usd * (middle * math.exp(1.645 * 0.4) - 1), rel=1e-3)
+    assert cost.expected_usd - cost.min_usd == pytest.approx(tokens_usd * (1 - middle * math.exp(-1.645 * 0.4)), rel=1e-3)
+
+
+def test_interval_holds_what_is_not_known_of_the_input():
+    """Where the input was estimated its error is in the interval too; where the caller stated it, it is not."""
+    text = "word " * 10_000
+    stated, estimated = (
+        decide([model("a:x", price=Price(1.0, 0.0))], replace(REQUEST, task_description=text, context_tokens=tokens)).cost
+        for tokens in (10_000, None)
+    )
+
+    assert stated.min_usd == stated.expected_usd == stated.max_usd
+    assert estimated.max_usd / estimated.expected_usd == pytest.approx(1.15)
+
+
+class Trained:
+    """A fake of what training knows: prices paid for prompts like this one, and how far they were off."""
+
+    def predict(self, _request, _profile, *, columns):
+        """Know the first model only."""
+        unknown = [math.nan] * (len(columns.refs) - 1)
+        figures = np.array([[0.5, *unknown], [100.0, *unknown], [0.002, *unknown]])
+        band = np.array([[0.5, *unknown], [3.0, *unknown]])
+        return Prediction(figures[0], figures[1], band, figures[2], band)
+
+
+@pytest.mark.parametrize(("stated", "usd", "low", "high"), [(None, 0.002, 0.5, 3.0), (500, 0.003, 0.7, 1.3)])
+def test_price_that_was_paid_for_such_prompts_wins_over_the_list(stated, usd, low, high):
+    """What training saw has the length of answers and everything that the prompt does not show in it; the caller's word wins."""
+    trained = line(rules={"predictor": Trained()})
+    request = replace(REQUEST, expected_output_tokens=stated)
+
+    decision = trained.decide(request, pool=pool([model("a:x"), model("b:x", quality=0.1)]), snapshot=Snapshot(), now=NOW, executing=False)
+
+    assert decision.selected_model == "a:x"
+    assert (decision.cost.expected_usd, decision.cost.min_usd, decision.cost.max_usd) == pytest.approx((usd, low * usd, high * usd))
 
 
 def test_callers_word_on_the_length_wins_over_what_was_learnt():

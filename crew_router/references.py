@@ -93,6 +93,18 @@ class _Check:
                 self._models_of(policy.then, key, path=path, many=False)
             for key in _MANY_MODELS:
                 self._models_of(policy.then, key, path=path, many=True)
+            if "strategy" in policy.then:
+                self._strategy_of(policy.then["strategy"], (*path, "strategy"))
+
+    def _strategy_of(self, value: object, path: tuple[str, ...]) -> None:
+        """Check what a policy says of a strategy where it has the right shape; the policy itself refuses other shapes."""
+        written = {"name": value} if isinstance(value, str) else value
+        if not isinstance(written, Mapping):
+            return
+        named = cast("Mapping[str, object]", written)
+        name, parameters = named.get("name"), named.get("parameters", {})
+        if isinstance(name, str) and isinstance(parameters, Mapping):
+            self.strategy(StrategySettings(name=name, parameters=cast("Mapping[str, object]", parameters)), path)
 
     def _models_of(self, then: Mapping[str, object], key: str, *, path: tuple[str, ...], many: bool) -> None:
         if key not in then:
@@ -127,6 +139,9 @@ class _Check:
             return
         try:
             self.check_strategy(settings)
+        except ConfigurationError as refused:
+            key = "name" if refused.key == "name" else "parameters"
+            raise self.error((*path, key), refused.problem, cure=refused.cure) from None
         except ValueError as unknown:
             raise self.error((*path, "name"), str(unknown), cure="see docs for the strategies and their parameters") from None
 

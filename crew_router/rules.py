@@ -63,6 +63,15 @@ def _weights(config: RouterConfig) -> Weights:
     )
 
 
+def check_strategy(settings: StrategySettings) -> None:
+    """Raise the error that building a strategy would.
+
+    Raises:
+        ConfigurationError: The strategy, or one of its parameters, is not known.
+    """
+    _strategy(settings)
+
+
 def _strategy(settings: StrategySettings) -> Strategy:
     return make_strategy(settings.name, settings.parameters)
 

@@ -10,7 +10,7 @@ import typer
 
 from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, say, say_json
 from crew_router.configuration import load_config
-from crew_router.rules import rules_of
+from crew_router.rules import check_strategy, rules_of
 from crew_router.settings import SETTINGS_FIELDS
 
 app: Final = typer.Typer(help="Check a configuration file, or show the one that holds.", no_args_is_help=True)
@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Check a configuration; one line names file, key, value and cure when something is wrong."""
     with one_line_errors():
-        config = load_config(file, env=os.environ)
+        config = load_config(file, env=os.environ, check_strategy=check_strategy)
         rules_of(config, config.registry)  # builds every strategy and policy, so that their parameters are checked too
         if as_json:
             say_json({"ok": True, "file": str(file), "models": len(config.registry)})

@@ -12,7 +12,7 @@ from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_e
 from crew_router.configuration import load_config
 from crew_router.policies.cases import Verdict, read_cases, run_cases
 from crew_router.policies.conflicts import findings
-from crew_router.rules import rules_of
+from crew_router.rules import check_strategy, rules_of
 from crew_router.schema.reading import read_mapping
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check(
 ) -> None:
     """Report rules that mean nothing, never count, contradict each other, or leave no model over; exit 1 when there are any."""
     with one_line_errors():
-        loaded = load_config(file or config, env=os.environ)
+        loaded = load_config(file or config, env=os.environ, check_strategy=check_strategy)
         policies = rules_of(loaded, loaded.registry).policies
         found = findings(policies, loaded.registry.models)
         if as_json:

@@ -149,6 +149,43 @@ def test_config_check_accepts_a_good_file_and_names_what_is_wrong(config, tmp_pa
         assert part in wrong.stderr
 
 
+_MAGIC = {"name": "magic"}
+_WRONG = {"name": "noise", "parameters": {"epsilon": 7}}
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ({"strategy": _MAGIC}, "strategy.name"),
+        ({"strategy": _WRONG}, "strategy.parameters"),
+        ({"preset": "moe", "strategy": _WRONG}, "strategy.parameters"),
+        ({"task_types": {"testing": {"strategy": _MAGIC}}}, "task_types.testing.strategy.name"),
+        ({"policies": [{"name": "p", "order": "cost", "then": {"strategy": "magic"}}]}, "policies.0.order"),
+        ({"policies": [{"name": "p", "order": "budget", "then": {"strategy": "magic"}}]}, "policies.0.then.strategy.name"),
+        ({"policies": [{"name": "p", "order": "budget", "then": {"strategy": _WRONG}}]}, "policies.0.then.strategy.parameters"),
+        (
+            {"experiments": [{"name": "e", "arms": [{"name": "a"}, {"name": "b", "strategy": _WRONG}]}]},
+            "experiments.0.arms.1.strategy.parameters",
+        ),
+        (
+            {"strategy": {"name": "experiment", "parameters": {"name": "e", "arms": [{"name": "a", "strategy": "magic"}]}}},
+            "strategy",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [("config", "check"), ("policy", "check")])
+def test_strategies_are_checked_wherever_they_stand(tmp_path, command, written, place):
+    """A strategy or parameter that nobody knows is one line with file and key, before anything is routed."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(json.dumps(written), encoding="utf-8")
+
+    wrong = run(*command, file)
+
+    assert wrong.exit_code == 2
+    assert len(wrong.stderr.splitlines()) == 1
+    assert f"bad.yaml: {place}" in wrong.stderr
+
+
 def test_demo_figures_come_from_the_recordings(tmp_path, monkeypatch):
     """The demo compares the router with each model, a random mix and the oracle, and draws the picture."""
     monkeypatch.chdir(tmp_path)

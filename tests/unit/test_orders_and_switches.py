@@ -1,8 +1,11 @@
 """What operators, policies and the environment order of a whole router."""
 
+import json
+
 import pytest
 
 from crew_router import NoCandidateError, Router, RoutingRequest
+from crew_router.configuration import load_config
 from crew_router.errors import ApprovalRequiredError, ConfigurationError, InvalidRequestError, UnknownModelError
 from crew_router.execute.executor import Options
 from crew_router.testing import FrozenClock, ScriptedModel
@@ -143,6 +146,81 @@ def test_two_local_failures_escalate_in_their_run_only():
 
     assert firsts[2] == "lab:big"
     assert firsts[3] == firsts[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "read", "expected"),
+    [
+        ("ROUTER_ESCALATION_THRESHOLD", "0.85", lambda config: config.escalation.threshold, 0.85),
+        ("ROUTER_ENABLE_ESCALATION", "false", lambda config: config.escalation.enabled, False),
+        ("ROUTER_ENABLE_ESCALATION", "1", lambda config: config.escalation.enabled, True),
+        ("ROUTER_COST_OPTIMIZATION", "off", lambda config: config.optimize, "quality"),
+        ("ROUTER_COST_OPTIMIZATION", "on", lambda config: config.optimize, "cost"),
+        ("ROUTING_ANALYTICS_PATH", "seen.jsonl", lambda config: str(config.analytics.jsonl), "seen.jsonl"),
+        ("ROUTING_AB_TEST_ENABLED", "no", lambda config: config.experiments_enabled, False),
+        ("ENABLE_SMART_ROUTING", "FALSE", lambda config: config.smart_routing, False),
+        ("ENABLE_SMART_ROUTING", "", lambda config: config.smart_routing, True),
+    ],
+)
+def test_variables_of_the_environment_are_read(tmp_path, variable, value, read, expected):
+    """Each variable of requirement E11 wins over the file; an empty one says nothing."""
+    written = {"escalation": {"threshold": 0.2, "enabled": value != "1"}, "optimize": "cost" if value == "off" else "quality"}
+    file = tmp_path / "crew_router.yaml"
+    file.write_text(json.dumps(written), encoding="utf-8")
+
+    assert read(load_config(file, {variable: value})) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ROUTER_ESCALATION_THRESHOLD", "1.5"),
+        ("ROUTER_ESCALATION_THRESHOLD", "much"),
+        ("ROUTER_ENABLE_ESCALATION", "perhaps"),
+        ("ROUTER_COST_OPTIMIZATION", "2"),
+        ("ROUTING_AB_TEST_ENABLED", "often"),
+        ("ENABLE_SMART_ROUTING", "nope"),
+    ],
+)
+def test_variable_that_means_nothing_is_refused_by_its_name(variable, value):
+    """The error names the variable and the value."""
+    with pytest.raises(ConfigurationError, match=variable) as caught:
+        load_config({}, {variable: value})
+
+    assert value in str(caught.value)
+
+
+def test_escalation_follows_the_environment(monkeypatch):
+    """Without escalation the best single model answers; with it the dial may ask a cheap one first."""
+    models = {
+        "lab:weak": ScriptedModel(replies=["hm"], quality=0.7, price=(0.1, 0.1), usage=(1000, 1000)),
+        "lab:strong": ScriptedModel(replies=["yes"], quality=0.95, price=(50.0, 50.0), usage=(1000, 1000)),
+    }
+    asked = RoutingRequest(task_description="Compare A and B.", willingness_to_pay=0.3)
+    modes = {}
+    for enabled in ("true", "false"):
+        monkeypatch.setenv("ROUTER_ENABLE_ESCALATION", enabled)
+        with Router({"registry": "none"}, models=models, ledger_url="sqlite://") as router:
+            modes[enabled] = str(router.select_model(asked).mode)
+
+    assert modes == {"true": "cascade", "false": "single"}
+
+
+@pytest.mark.parametrize(("threshold", "answered"), [("0.5", "lab:weak"), ("0.9", "lab:strong")])
+def test_threshold_of_escalation_follows_the_environment(monkeypatch, threshold, answered):
+    """How sure the cheap answer has to be before nobody else is asked is what the variable says."""
+    monkeypatch.setenv("ROUTER_ESCALATION_THRESHOLD", threshold)
+    models = {
+        "lab:weak": ScriptedModel(replies=["4"], quality=0.7, price=(0.1, 0.1)),
+        "lab:strong": ScriptedModel(replies=["5"], quality=0.95, price=(9.0, 9.0)),
+    }
+    ladder = {"name": "ladder", "order": "quality", "then": {"mode": "cascade"}}
+    config = {"registry": "none", "policies": [ladder], "strategy": {"name": "cheapest_adequate", "parameters": {"margin": 1.0}}}
+    with Router(config, models=models, ledger_url="sqlite://") as router:
+        response = router.invoke("What is two and two?", request=RoutingRequest(task_type="reasoning"))
+
+    assert response.model == answered
+    assert len(response.attempts) == (1 if answered == "lab:weak" else 2)
 
 
 def test_switching_smart_routing_off_sends_everything_to_the_baseline(monkeypatch):

@@ -8,7 +8,10 @@ from decision_pools import NOW, decide, line, model, pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crew_router import deciding
 from crew_router.errors import ConfigurationError, NoCandidateError
+from crew_router.ruling import ORDINARY
+from crew_router.scoring import score
 from crew_router.types import CircuitBreakerState, ModelRef, Price, RoutingDecision, RoutingRequest, Snapshot, TaskType
 
 prices = st.one_of(st.none(), st.builds(Price, st.floats(0, 50), st.floats(0, 100)))
@@ -58,7 +61,7 @@ def test_order_of_the_registry_does_not_matter(models, request, shuffler):
 @given(pools, requests, st.floats(1.01, 100))
 @settings(max_examples=100, deadline=None)
 def test_dearer_model_never_rises(models, request, factor):
-    """Raising a price never makes a model the choice that it was not before."""
+    """Raising a price never moves a model up among all models, removed ones included, and never makes it the choice."""
     raised = models[0]
     if raised.price is None:
         return
@@ -67,6 +70,7 @@ def test_dearer_model_never_rises(models, request, factor):
     before, after = _chosen(models, request), _chosen([dearer, *models[1:]], request)
 
     assert after[:1] != (raised.ref,) or before[:1] == (raised.ref,)
+    assert _ahead([dearer, *models[1:]], request) >= _ahead(models, request)
 
 
 @given(pools, st.floats(0, 0.01), st.floats(0, 0.01))
@@ -264,6 +268,14 @@ def _chosen(models, request):
     except NoCandidateError:
         return ()
     return (decision.selected_model, *decision.fallbacks)
+
+
+def _ahead(models, request):
+    """Return the models that rank above the first one, whether a filter removed them or not."""
+    seen = deciding.Seen(pool(models), Snapshot(), NOW, executing=False, circumstances=ORDINARY)
+    situation = deciding.situation_of(line(), request, seen)
+    rank = score(situation).rank
+    return {each.ref for each, points in zip(models, rank, strict=True) if points > rank[0]}
 
 
 def _passing(models, budget):

@@ -461,6 +461,10 @@ class LedgerSettings:
         durability: batch, or full to be on disk before the call returns
         keep_text: true keeps prompts and answers
         keep_features: true keeps hashed features of prompts
+        rows_days: days after which decisions, calls, outcomes and feedback are deleted; never by default
+        texts_days: days after which kept prompts and answers are removed; never by default
+        overflow: wait or drop, for telemetry when max_rows wait; what is dropped is counted, money never is
+        max_rows: rows that may wait to be written
     """
 
     __pydantic_config__ = STRICT
@@ -468,6 +472,10 @@ class LedgerSettings:
     durability: Literal["batch", "full"] = "batch"
     keep_text: bool = False
     keep_features: bool = False
+    rows_days: Annotated[float, Gt(0)] | None = None
+    texts_days: Annotated[float, Gt(0)] | None = None
+    overflow: Literal["wait", "drop"] = "wait"
+    max_rows: Positive = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

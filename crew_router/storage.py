@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MEMORY_LEDGER: Final = "sqlite://"
 MEMORY_STATE: Final = "memory://"
+_DAY_S: Final = 86_400.0
 
 
 def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> Book:
@@ -22,11 +24,21 @@ def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> Book:
         ConfigurationError: No database is known for its url.
         MissingDependencyError: The database needs an extra that is not installed.
     """
-    from crew_router.ledger import open_ledger  # noqa: PLC0415 - only what the url asks for is loaded
+    from crew_router.ledger import WriterPolicy, open_ledger  # noqa: PLC0415 - only what the url asks for is loaded
+    from crew_router.ledger.retention import Retention  # noqa: PLC0415 - as above
 
-    kept = config.ledger
+    kept, mirror = config.ledger, config.analytics.jsonl
     _, url = storage_urls(config)
-    return open_ledger(url, project=str(config.project), clock=clock, keep_text=kept.keep_text, durability=kept.durability)
+    return open_ledger(
+        url,
+        project=str(config.project),
+        clock=clock,
+        keep_text=kept.keep_text,
+        durability=kept.durability,
+        policy=WriterPolicy(overflow=kept.overflow, max_rows=kept.max_rows),
+        mirror=None if mirror is None else Path(mirror).expanduser(),
+        retention=Retention(rows_s=_seconds(kept.rows_days), texts_s=_seconds(kept.texts_days)),
+    )
 
 
 def opened_state(config: RouterConfig, clock: Clock | None = None) -> SharedState:
@@ -49,6 +61,10 @@ def opened_state(config: RouterConfig, clock: Clock | None = None) -> SharedStat
         policy=breaker_policy(config),
         alpha=config.learning.alpha,
     )
+
+
+def _seconds(days: float | None) -> float | None:
+    return None if days is None else days * _DAY_S
 
 
 def breaker_policy(config: RouterConfig) -> BreakerPolicy:

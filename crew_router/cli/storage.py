@@ -1,4 +1,4 @@
-"""``crew-router cost``, ``export`` and ``reset``: what the ledger holds, out of it, and out of the way."""
+"""``crew-router cost``, ``export``, ``import`` and ``reset``: what the ledger holds, out of it, into it, and out of the way."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from crew_router.errors import InvalidRequestError
 from crew_router.types.model import NANO_PER_USD
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from crew_router.ledger.book import Book
     from crew_router.settings import RouterConfig
 
@@ -60,6 +62,24 @@ def export(
         if out is not None:
             document = {"rows": written, "file": str(out)}
             say_json(document) if as_json else say(f"{written} rows written to {out}")
+
+
+def take_in(
+    file: Annotated[Path | None, typer.Argument(help="File to read; standard input when left out.")] = None,
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Read JSON lines of an export, or of a mirror, into the ledger; rows that are there already are left out."""
+    with one_line_errors():
+        if file is not None and not file.is_file():
+            raise InvalidRequestError("file", str(file), expected="a file that `crew-router export` wrote")
+        book = _book(config)
+        try:
+            added = _take_in(book, file)
+        finally:
+            book.close()
+        say_json({"rows": added}) if as_json else say(f"{added} new rows")
 
 
 def reset(
@@ -123,11 +143,31 @@ def _reconcile(book: Book, *, repair: bool, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _export(book: Book, out: Path | None, before: float) -> int:
-    from rich.console import Console  # noqa: PLC0415 - only this command draws a bar
+def _take_in(book: Book, file: Path | None) -> int:
+    with _progress() as progress:
+        task = progress.add_task("import", total=None if file is None else _lines(file))
+        if file is None:
+            return book.take_in(sys.stdin, tick=lambda rows: progress.advance(task, rows))
+        with file.open(encoding="utf-8") as lines:
+            return book.take_in(lines, tick=lambda rows: progress.advance(task, rows))
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as found:
+        return sum(1 for _ in found)
+
+
+def _progress() -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - only two commands draw a bar
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
 
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _export(book: Book, out: Path | None, before: float) -> int:
+    with _progress() as progress:
         task = progress.add_task("export", total=book.count(before=before))
         if out is None:
             return book.export(sys.stdout, before=before, tick=lambda rows: progress.advance(task, rows))

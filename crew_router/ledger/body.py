@@ -62,6 +62,14 @@ def decision_of(text: str) -> RoutingDecision:
     return RoutingDecision.from_dict(data)
 
 
+def without_texts(text: str) -> str:
+    """Return a decision's text without what the request said."""
+    data: dict[str, Any] = json.loads(text)
+    said = {name: type(value)() for name in _TEXTS if (value := data["request"].get(name))}
+    data["request"] |= said
+    return json.dumps(data, separators=(",", ":")) if said else text
+
+
 def _request(request: RoutingRequest, *, keep_text: bool) -> dict[str, object]:
     said: dict[str, object] = {name: value for name, usual in _REQUEST if name not in _TEXTS and (value := getattr(request, name)) != usual}
     return said | {name: encode(getattr(request, name)) for name in _TEXTS} if keep_text else said

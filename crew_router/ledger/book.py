@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
@@ -15,8 +16,10 @@ from crew_router.ledger import rows, transfer
 from crew_router.ledger.accounts import Balance, reconcile
 from crew_router.ledger.body import decision_of
 from crew_router.ledger.database import DatabaseError
+from crew_router.ledger.mirror import Mirror
 from crew_router.ledger.purse import Purse
 from crew_router.ledger.questions import SERIES, Slot, breakdown, by_model_and_task, by_time
+from crew_router.ledger.retention import Keeper, Retention, forget_texts, prune
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
 from crew_router.types.decision import RoutingDecision
@@ -24,6 +27,8 @@ from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ModelRef
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from crew_router.clock import Clock
     from crew_router.ledger.database import Database
     from crew_router.ledger.limits import Limits
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from crew_router.types.outcome import Attempt
     from crew_router.types.request import FeedbackData
 
+FOR_EVER: Final = Retention()
 _PAGE: Final = 1000
 _ANSWERED: Final = "(SELECT o.model FROM outcomes o WHERE o.decision_id = d.id AND o.success = 1 ORDER BY o.seq DESC LIMIT 1)"
 _REWARD: Final = "(SELECT f.reward FROM feedback f WHERE f.decision_id = d.id ORDER BY f.seq DESC LIMIT 1)"
@@ -46,14 +52,29 @@ class Book:
         clock: Time.
         keep_text: Whether prompts, answers and comments are kept.
         policy: How rows are written.
+        mirror: A file that gets a copy of every row.
+        retention: How long rows and texts are kept.
     """
 
-    def __init__(self, database: Database, project: str, *, clock: Clock, keep_text: bool = False, policy: WriterPolicy = DEFAULT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        project: str,
+        *,
+        clock: Clock,
+        keep_text: bool = False,
+        policy: WriterPolicy = DEFAULT,
+        mirror: Path | None = None,
+        retention: Retention = FOR_EVER,
+    ) -> None:
         self._database, self._project, self._clock, self._policy = database, project, clock, policy
         self._keep_text = keep_text
         self._privacy: rows.Privacy | None = None
-        self._writer = Writer(database, policy)
+        self._mirror = None if mirror is None else Mirror(mirror)
+        self._writer = Writer(database, policy, mirror=self._mirror)
         self._purse: Purse | None = None
+        self._retention = retention
+        self._keeper = Keeper(_retaining(self)) if retention else None
         forking.watch(self)
 
     def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> Purse:
@@ -223,7 +244,21 @@ class Book:
         """Delete decisions, calls, outcomes and feedback older than a time; money, budgets and audit stay."""
         self.flush()
         with self._translated():
-            return transfer.prune(self._database, self._project, before=before)
+            return prune(self._database, self._project, before=before)
+
+    def retain(self) -> None:
+        """Delete rows and remove texts that are kept for too long; it is done once an hour anyway, and leaves an audit row.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        self.flush()
+        now, kept = self._clock.now(), self._retention
+        with self._translated():
+            texts = 0 if kept.texts_s is None else forget_texts(self._database, self._project, before=now - kept.texts_s)
+            deleted = 0 if kept.rows_s is None else prune(self._database, self._project, before=now - kept.rows_s)
+        if texts or deleted:
+            self.audited("retention", {"deleted_rows": deleted, "texts": texts}, at=now)
 
     def reset(self, *, before: float | None = None) -> None:
         """Start a new statistics epoch at a time, by default now; spend, audit and budgets are not touched (rule 8)."""
@@ -243,6 +278,7 @@ class Book:
             "refused": self._writer.refused,
             "durability": self._policy.durability,
             "problem": self._writer.problem,
+            **({} if self._mirror is None else {"mirror": {"lost": self._mirror.lost, "problem": self._mirror.problem}}),
         }
 
     def flush(self) -> None:
@@ -251,6 +287,8 @@ class Book:
 
     def close(self) -> None:
         """Write what waits and release everything; further calls do nothing."""
+        if self._keeper is not None:
+            self._keeper.stop()
         if self._purse is not None:
             self._purse.close()
         self._writer.close()
@@ -271,6 +309,8 @@ class Book:
             self._purse.let_go(child=child)
         if child:
             self._database.reopen()
+            if self._keeper is not None:
+                self._keeper.start()
 
     def _read(self, sql: str, values: tuple[Cell, ...]) -> list[Row]:
         self._writer.flush()
@@ -303,3 +343,13 @@ class Book:
                 ((key,),) = cursor.run("SELECT value FROM meta WHERE name = 'hash_key'")
             self._privacy = rows.Privacy(bytes.fromhex(str(key)), self._keep_text)
         return self._privacy
+
+
+def _retaining(book: Book) -> Callable[[], None]:
+    held = weakref.ref(book)
+
+    def retain() -> None:
+        if (here := held()) is not None:
+            here.retain()
+
+    return retain

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 from crew_router.clock import Clock, SystemClock
 from crew_router.errors import ConfigurationError
-from crew_router.ledger.book import Book
+from crew_router.ledger.book import FOR_EVER, Book
+from crew_router.ledger.retention import Retention
 from crew_router.ledger.writer import DEFAULT, WriterPolicy
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def open_ledger(
     keep_text: bool = False,
     durability: Durability = "batch",
     policy: WriterPolicy = DEFAULT,
+    mirror: Path | None = None,
+    retention: Retention = FOR_EVER,
 ) -> Book:
     """Open the ledger of a project; nothing is connected before the first row is written or read.
 
@@ -44,13 +47,23 @@ def open_ledger(
         keep_text: Whether prompts, answers and comments are kept; otherwise a keyed hash and lengths.
         durability: ``full`` has every row on disk before the call returns.
         policy: Everything else about writing.
+        mirror: A JSONL file that gets a copy of every row but money.
+        retention: How long rows and texts are kept.
 
     Raises:
         ConfigurationError: No database is known for the scheme.
         MissingDependencyError: The database needs an extra that is not installed.
     """
     database = _opener(url)(url, durability)
-    return Book(database, project, clock=clock or SystemClock(), keep_text=keep_text, policy=replace(policy, durability=durability))
+    return Book(
+        database,
+        project,
+        clock=clock or SystemClock(),
+        keep_text=keep_text,
+        policy=replace(policy, durability=durability),
+        mirror=mirror,
+        retention=retention,
+    )
 
 
 def _opener(url: str) -> Opener:

@@ -1,21 +1,22 @@
-"""The ledger as JSON lines, out and in, in constant memory; and the end of rows that are too old."""
+"""The ledger as JSON lines, out and in, in constant memory."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
 from crew_router.errors import StorageError
 from crew_router.ledger.database import write_rows
+from crew_router.ledger.retention import look_again
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row, Table
 
 if TYPE_CHECKING:
-    from crew_router.ledger.database import Database
+    from crew_router.ledger.database import Cursor, Database
 
 _PAGE: Final = 2000
 _TIMES: Final = {DECISIONS: "at", ATTEMPTS: "started_at", OUTCOMES: "at", FEEDBACK: "at", AUDIT: "at"}
-_TELEMETRY: Final = (DECISIONS, ATTEMPTS, OUTCOMES, FEEDBACK)
+_MARKS: Final = 500  # values of one statement
 
 
 def count_rows(database: Database, project: str, *, before: float) -> int:
@@ -40,47 +41,35 @@ def export_rows(database: Database, project: str, out: TextIO, *, before: float,
     written = 0
     for table, time in _TIMES.items():
         for page in _pages(database, table, project, where=f"{time} < ?", value=before):
-            out.writelines(_line(table, row) for row in page)
+            out.writelines(line_of(table, row) for row in page)
             written += len(page)
             tick(len(page))
     return written
 
 
 def import_rows(database: Database, project: str, lines: Iterable[str], *, tick: Callable[[int], None] = lambda _: None) -> int:
-    """Add what :func:`export_rows` wrote, under a project of one's own; return how many rows there were.
+    """Add what :func:`export_rows` or a mirror wrote, under a project of one's own; return how many rows were new.
 
-    Decisions that are there already stay as they are, and so do their calls, outcomes and feedback, so that a file that is
-    read twice counts once; only outcomes that somebody reported without a decision are added again. Audit rows stay with the
-    ledger that they speak of.
+    Rows that are here already stay as they are, so that a file that is read twice counts once; one that lies in the ledger twice
+    lies there twice. Audit rows stay with the ledger that they speak of.
 
     Raises:
         StorageError: A line is no row of a ledger.
     """
     known, taken = {table.name: table for table in _TIMES}, 0
-    old: set[str] = set()
-    batch: list[tuple[Table, Row]] = []
+    batch: dict[Table, list[Row]] = {}
+    number = size = 0
     for number, line in enumerate(lines, start=1):
         table, row = _row(known, line, project, number=number)
         if table is not AUDIT:
-            batch.append((table, row))
-        if len(batch) >= _PAGE:
-            taken += _add(database, project, batch, old)
-            tick(len(batch))
-            batch = []
-    taken += _add(database, project, batch, old)
-    tick(len(batch))
+            batch.setdefault(table, []).append(row)
+        if number % _PAGE == 0:
+            taken += _add(database, project, batch)
+            tick(number - size)
+            batch, size = {}, number
+    taken += _add(database, project, batch)
+    tick(number - size)
     return taken
-
-
-def prune(database: Database, project: str, *, before: float) -> int:
-    """Delete decisions, calls, outcomes and feedback older than a time; money, budgets and audit stay. Return how many."""
-    gone = 0
-    with database.transaction() as cursor:
-        for table in _TELEMETRY:
-            where = f"FROM {table.name} WHERE project = ? AND {_TIMES[table]} < ?"
-            gone += int(cursor.run(f"SELECT count(*) {where}", (project, before))[0][0] or 0)
-            cursor.run(f"DELETE {where}", (project, before))
-    return gone
 
 
 def _pages(database: Database, table: Table, project: str, *, where: str, value: Cell) -> Iterator[list[Row]]:
@@ -91,7 +80,8 @@ def _pages(database: Database, table: Table, project: str, *, where: str, value:
         yield [row[1:] for row in page]
 
 
-def _line(table: Table, row: Row) -> str:
+def line_of(table: Table, row: Row) -> str:
+    """Return a row as a line of JSON."""
     return json.dumps({"table": table.name, **dict(zip(table.names, row, strict=True))}, ensure_ascii=False) + "\n"
 
 
@@ -106,14 +96,35 @@ def _row(known: dict[str, Table], line: str, project: str, *, number: int) -> tu
         ) from error
 
 
-def _add(database: Database, project: str, batch: list[tuple[Table, Row]], old: set[str]) -> int:
-    ids = [str(row[1]) for table, row in batch if table is DECISIONS]
+def _add(database: Database, project: str, batch: dict[Table, list[Row]]) -> int:
+    added = 0
     with database.transaction() as cursor:
-        for number in range(0, len(ids), 500):
-            part = ids[number : number + 500]
-            marks = ", ".join("?" * len(part))
-            found = cursor.run(f"SELECT id FROM decisions WHERE project = ? AND id IN ({marks})", (project, *part))  # noqa: S608 - marks only
-            old.update(str(row[0]) for row in found)
-        fresh = [(table, row) for table, row in batch if row[1] not in old]
-        write_rows(cursor, database.dialect, {table: [row for other, row in fresh if other is table] for table in {t for t, _ in fresh}})
-    return len(fresh)
+        look_again(cursor, project)
+        for table, rows in batch.items():
+            here = _here(cursor, table, rows, project=project)
+            fresh = [row for row in rows if _key(table, row) not in here]
+            write_rows(cursor, database.dialect, {table: fresh})
+            added += len(fresh)
+    return added
+
+
+def _here(cursor: Cursor, table: Table, rows: Sequence[Row], *, project: str) -> set[Row]:
+    """Return the keys of rows that the ledger holds: of decisions their id, of others all they say."""
+    column = "id" if table is DECISIONS else "decision_id"
+    found = _found(cursor, table, column, [row[1] for row in rows if row[1] is not None], project=project)
+    lonely = [row[table.names.index("at")] for row in rows if row[1] is None]  # outcomes that were reported without a decision
+    return found | _found(cursor, table, "at", lonely, project=project) if lonely else found
+
+
+def _found(cursor: Cursor, table: Table, column: str, values: Sequence[Cell], *, project: str) -> set[Row]:
+    names = "project, id" if table is DECISIONS else ", ".join(table.names)
+    keys: set[Row] = set()
+    for start in range(0, len(values), _MARKS):
+        part = values[start : start + _MARKS]
+        sql = f"SELECT {names} FROM {table.name} WHERE project = ? AND {column} IN ({', '.join('?' * len(part))})"  # noqa: S608 - names of ours
+        keys.update(_key(table, row) for row in cursor.run(sql, (project, *part)))
+    return keys
+
+
+def _key(table: Table, row: Row) -> Row:
+    return row[:2] if table is DECISIONS else tuple(row)

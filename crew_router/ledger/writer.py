@@ -11,7 +11,7 @@ import contextlib
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ from crew_router.ledger.schema import Row, Table
 
 if TYPE_CHECKING:
     from crew_router.ledger.database import Database
+    from crew_router.ledger.mirror import Mirror
 
 _log = logging.getLogger(__name__)
 Entry: TypeAlias = tuple[Table, Callable[..., Row], tuple[object, ...]]
@@ -55,7 +56,7 @@ DEFAULT: Final = WriterPolicy()
 class Writer:
     """The one thread of a process that adds rows."""
 
-    def __init__(self, database: Database, policy: WriterPolicy, *, mirror: Callable[[Table, Sequence[Row]], None] | None = None) -> None:
+    def __init__(self, database: Database, policy: WriterPolicy, *, mirror: Mirror | None = None) -> None:
         self._database, self._policy, self._mirror = database, policy, mirror
         self._max_rows, self._full = policy.max_rows, policy.durability == "full"
         self._queue: deque[Entry] = deque()
@@ -279,7 +280,7 @@ class Writer:
             write_rows(cursor, self._database.dialect, rows)
         if self._mirror is not None:
             for table, some in rows.items():
-                self._mirror(table, some)
+                self._mirror.add(table, some)
 
     def _one_by_one(self, entries: list[Entry]) -> None:
         for entry in entries:

@@ -1,14 +1,19 @@
 """Questions, export, import and the end of old rows, on each database."""
 
+import dataclasses
 import io
 import json
+import time
+import tracemalloc
 
 import pytest
 from storage_samples import NOON, attempt, decision, outcome
 
 from crew_router.errors import StorageError
-from crew_router.ledger import open_ledger
+from crew_router.ledger import open_ledger, retention, transfer
+from crew_router.ledger.book import Book
 from crew_router.ledger.budgets import Scope
+from crew_router.ledger.retention import Retention
 from crew_router.testing import FrozenClock
 from crew_router.types import FeedbackData
 
@@ -81,6 +86,86 @@ def test_an_export_can_be_taken_in_elsewhere_once(ledger, tmp_path):
     assert other.attempts("d-1") == ledger.attempts("d-1")
     assert list(other.outcomes(since=0)) == list(ledger.outcomes(since=0))
     other.close()
+
+
+def test_what_was_reported_without_a_decision_and_what_was_said_later_is_taken_in_once(ledger, tmp_path):
+    """An outcome of nobody's decision counts once however often its file is read, and new feedback on a known decision is added."""
+    other = open_ledger(f"sqlite:///{tmp_path}/other.sqlite3", project="crew")
+    ledger.finished(dataclasses.replace(outcome(9), decision_id=None, source="caller"))
+    before = exported(ledger)
+    ledger.said(FeedbackData("d-1", outcome="failure"), reward=0.0, at=NOON + 5)
+
+    taken = [other.take_in(lines) for lines in (before, before, exported(ledger))]
+
+    assert taken == [13, 0, 1]
+    assert [said.outcome for said in other.feedback("d-1")] == ["success", "failure"]
+    other.close()
+
+
+def test_an_export_and_an_import_take_constant_memory(tmp_path, monkeypatch):
+    """Ten times the rows take less than one and a half times the memory."""
+    monkeypatch.setattr(transfer, "_PAGE", 50)
+    peaks = {}
+    for rows in (300, 3000):
+        book = open_ledger(f"sqlite:///{tmp_path}/{rows}.sqlite3", project="crew")
+        other = open_ledger(f"sqlite:///{tmp_path}/{rows}-too.sqlite3", project="crew")
+        for number in range(rows):
+            book.finished(outcome(number))
+        book.flush()
+        other.flush()
+        tracemalloc.start()
+        with (tmp_path / "out.jsonl").open("w") as out:
+            book.export(out)
+        with (tmp_path / "out.jsonl").open() as lines:
+            assert other.take_in(lines) == rows
+        peaks[rows] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        book.close()
+        other.close()
+
+    assert peaks[3000] < 1.5 * peaks[300]
+
+
+def test_texts_that_are_too_old_go_and_hashes_stay(ledger):
+    """Prompts, answers and comments of the first two days are nowhere any more; counts, hashes and the third day's texts stay."""
+    project = ledger._project
+    kept = Book(ledger._database, project, clock=FrozenClock(NOON + 2 * 86_400), keep_text=True, retention=Retention(texts_s=3600.0))
+    for day in range(3):
+        at = NOON + day * 86_400
+        kept.decided(decision(10 + day, at=at, messages=("zebra",)), text="zebra")
+        kept.finished(outcome(10 + day, at=at), answer="zebra")
+        kept.said(FeedbackData(f"d-{10 + day}", outcome="success", comment="zebra"), reward=1.0, at=at)
+
+    kept.retain()
+    kept.retain()
+
+    asked = {"decisions": "SELECT * FROM decisions", "outcomes": "SELECT * FROM outcomes", "feedback": "SELECT * FROM feedback"}
+    rows = {table: ledger.select(sql) for table, sql in asked.items()}
+    assert {table: sum("zebra" in repr(row) for row in found) for table, found in rows.items()} == dict.fromkeys(rows, 1)
+    assert len(ledger.select("SELECT 1 FROM decisions WHERE text_hash IS NOT NULL")) == 3
+    assert ledger.decision("d-10").request.messages == ()
+    assert ledger.decision("d-12").request.messages == ("zebra",)
+    assert ledger.select("SELECT detail FROM audit WHERE event = 'retention'") == [('{"deleted_rows": 0, "texts": 6}',)]
+    kept._writer.close()
+
+
+def test_rows_that_are_too_old_go_by_themselves(tmp_path, monkeypatch):
+    """With a limit on their age old rows are deleted in the background, and the audit says how many."""
+    monkeypatch.setattr(retention, "_FIRST_S", 0.01)
+    url, clock = f"sqlite:///{tmp_path}/old.sqlite3", FrozenClock(NOON + 86_400)
+    book = open_ledger(url, project="crew", clock=clock, retention=Retention(rows_s=3600.0))
+    for number in range(1200):
+        book.finished(outcome(number))
+    book.finished(outcome(5000, at=clock.now()))
+    book.flush()
+
+    book._keeper.start()
+    end = time.monotonic() + 10
+    while book.totals()["requests"] > 1 and time.monotonic() < end:
+        time.sleep(0.02)
+
+    assert book.totals()["requests"] == 1
+    book.close()
 
 
 def test_a_line_that_is_no_row_is_named(ledger):

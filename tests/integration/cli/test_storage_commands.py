@@ -68,6 +68,29 @@ def test_export_writes_lines(config, tmp_path):
     assert len(run("export", "--config", config).stdout.splitlines()) == 4
 
 
+def test_import_reads_what_export_wrote_once(config, tmp_path):
+    """Into another ledger every row is new, a second time none is."""
+    document("export", tmp_path / "out.jsonl", "--config", config)
+    other = tmp_path / "other.yaml"
+    other.write_text(config.read_text().replace("ledger.sqlite3", "other.sqlite3"))
+
+    added = [document("import", tmp_path / "out.jsonl", "--config", other)["rows"] for _ in range(2)]
+
+    assert added == [4, 0]
+    assert document("cost", "--config", other)["totals"]["requests"] == 2
+
+
+def test_import_of_something_else_is_one_line(config, tmp_path):
+    """The line of the file is named; a file that is not there is wrong use."""
+    (tmp_path / "no.jsonl").write_text("{}")
+
+    wrong, missing = run("import", tmp_path / "no.jsonl", "--config", config), run("import", tmp_path / "not.jsonl", "--config", config)
+
+    assert (wrong.exit_code, len(wrong.stderr.splitlines())) == (1, 1)
+    assert "line 1" in wrong.stderr
+    assert (missing.exit_code, len(missing.stderr.splitlines())) == (2, 1)
+
+
 def test_reset_before_a_time_deletes_when_told(config):
     """Statistics start at that time, and with --delete older rows go."""
     shown = document("reset", "--before", "2100-01-01", "--delete", "--yes", "--config", config)

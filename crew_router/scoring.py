@@ -35,6 +35,7 @@ class _Registered:
     function: Factor
     points: float | None
     steady: bool
+    history: bool
 
 
 _FACTORS: Final[dict[str, _Registered]] = {}
@@ -63,7 +64,7 @@ class Scores:
         return min(REPORTED_MAX, float(self.rank[at]) * REPORTED_MAX / self.situation.weights.total)
 
 
-def factor(name: str, *, points: float | None = None, steady: bool = False) -> Callable[[Factor], Factor]:
+def factor(name: str, *, points: float | None = None, steady: bool = False, history: bool = True) -> Callable[[Factor], Factor]:
     """Register a scoring factor (requirement A6).
 
     Args:
@@ -71,6 +72,7 @@ def factor(name: str, *, points: float | None = None, steady: bool = False) -> C
         points: The most points it gives, for factors that are not among the seven; ``scoring.factors`` in YAML wins.
         steady: It depends on nothing but the registry, the task type, preferences, history and learned weights, so that it is
             worked out once for each change of those.
+        history: Whether a steady factor depends on history; one that does not is kept when an outcome comes in.
 
     Example:
         >>> @factor("european", points=4)
@@ -80,7 +82,7 @@ def factor(name: str, *, points: float | None = None, steady: bool = False) -> C
     """
 
     def register(function: Factor) -> Factor:
-        _FACTORS[name] = _Registered(function, points, steady)
+        _FACTORS[name] = _Registered(function, points, steady, history)
         return function
 
     return register
@@ -138,20 +140,23 @@ def _weighted(situation: Situation, name: str) -> Floats:
     return weight_of(situation, name) * fraction(situation, name)
 
 
-def _steady_of(situation: Situation) -> tuple[object, ...]:
-    snapshot, task = situation.snapshot, situation.profile.task_type.value
-    return snapshot.performance, snapshot.weights, situation.preferences.get(task), situation.weights
-
-
 def _steady_points(situation: Situation) -> Mapping[str, Floats]:
     """Return the points of every steady factor, and under ``_TOTAL`` their sum."""
-    return situation.columns.memo.get_all(
-        ("steady points", situation.profile.task_type.value), lambda: _steady(situation), of=_steady_of(situation)
+    snapshot, task, memo = situation.snapshot, situation.profile.task_type.value, situation.columns.memo
+    of = snapshot.weights, situation.preferences.get(task), situation.weights
+    return memo.get_all(
+        ("steady points", task),
+        lambda: _summed(memo.get_all(("still points", task), lambda: _points_of(situation, history=False), of=of), situation),
+        of=(snapshot.performance, *of),
     )
 
 
-def _steady(situation: Situation) -> Mapping[str, Floats]:
-    points = {name: _weighted(situation, name) for name, registered in _FACTORS.items() if registered.steady}
+def _points_of(situation: Situation, *, history: bool) -> dict[str, Floats]:
+    return {name: _weighted(situation, name) for name, each in _FACTORS.items() if each.steady and each.history is history}
+
+
+def _summed(still: dict[str, Floats], situation: Situation) -> Mapping[str, Floats]:
+    points = {**still, **_points_of(situation, history=True)}
     return {**points, _TOTAL: sum(points.values(), np.zeros(len(situation.models)))}
 
 
@@ -161,7 +166,7 @@ def _load_installed() -> None:
         point.load()  # importing it runs its @factor
 
 
-@factor("quality", steady=True)
+@factor("quality", steady=True, history=False)
 def _quality(situation: Situation) -> Floats:
     return situation.forecast.quality
 
@@ -191,7 +196,7 @@ def _history(situation: Situation) -> Floats:
     return np.where(known, trust * rate + (1.0 - trust) * pool, pool)
 
 
-@factor("learning", steady=True)
+@factor("learning", steady=True, history=False)
 def _learning(situation: Situation) -> Floats:
     weights, task = situation.snapshot.weights, situation.profile.task_type.value
     return situation.columns.memo.get(("learning", task), lambda: _learned(weights, task, situation.columns.refs), of=weights)
@@ -203,7 +208,7 @@ def _learned(weights: Mapping[tuple[ModelRef, TaskType | None], float], task: Ta
     return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in refs], dtype=np.float64)
 
 
-@factor("task_preference", steady=True)
+@factor("task_preference", steady=True, history=False)
 def _preference(situation: Situation) -> Floats:
     task = situation.profile.task_type.value
     listed, columns = situation.preferences.get(task), situation.columns

@@ -93,7 +93,8 @@ class LiveTable:
 
     @cached_property
     def _removed(self) -> dict[int, tuple[Rejection, ...]]:
-        return rejections(self.situation, np.flatnonzero(~self.eligible).tolist())
+        removed = np.flatnonzero(~self.eligible).tolist()
+        return rejections(self.situation, removed) if removed else {}
 
     @property
     def _sources(self) -> list[str]:

@@ -81,6 +81,7 @@ def _outlook(task: TaskType, columns: Columns, performance: Performance) -> Outl
     seen = _taken_in(last, list(map(performance.get, keys[0])), list(map(performance.get, keys[1])), task=task, columns=columns)
     columns.memo.put(("seen", task), seen)
     rows = dict(zip(_ROWS, seen.table, strict=True))
+    no_speed, no_price, answers = np.logical_or.reduce(seen.table[-3:], axis=1).tolist()
     return Outlook(
         quality=columns.quality_for(task),
         ability=rows["ability"],
@@ -92,11 +93,11 @@ def _outlook(task: TaskType, columns: Columns, performance: Performance) -> Outl
         p95=rows["p95"],
         seen_latency=rows["seen_latency"],
         seen_cost=rows["seen_cost"],
-        answer_tokens=rows["answer_tokens"] if rows["answers"].any() else None,
+        answer_tokens=rows["answer_tokens"] if answers else None,
         asked_share=rows["asked_share"],
         answer_spread=rows["answer_spread"],
-        has_unknown_speed=bool(rows["unknown speed"].any()),
-        has_unknown_price=bool(rows["unknown price"].any()),
+        has_unknown_speed=no_speed,
+        has_unknown_price=no_price,
     )
 
 

@@ -1,8 +1,9 @@
 """Fallbacks under every fault: crew-router, LiteLLM Router, with_fallbacks, ModelFallbackMiddleware, pydantic-ai, in one run.
 
 A healthy fallback stands behind a model that fails in one way. Each cell shows what the caller got, the calls to the dead and
-to the healthy model, and the seconds. LiteLLM and pydantic-ai live in an environment of their own, made on the first run.
-``--load N`` sends N requests through one router under 30 % random faults instead, 64 at once.
+to the healthy model, and the seconds; both models have answered once before, so that clients are warm. LiteLLM and pydantic-ai
+live in an environment of their own, made on the first run. ``--load N`` sends N requests through one router under 30 % random
+faults instead, 64 at once, the router in one process and the server in another.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fallbacks.setups import PROMPT, SETUPS, cell_models
 
-from crew_router import Router
+from crew_router import Router, RoutingRequest
 from crew_router.errors import AllModelsFailedError, ModelCallError
 from crew_router.testing.fault_server import FaultKind, FaultServer, answer_to
 from crew_router.testing.fault_server.faults import MID, TRANSIENT
@@ -32,8 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path = [folder for folder in sys.path if Path(folder).resolve() != ROOT / "benchmarks"]
 OTHERS = {"litellm": "litellm", "pydantic-ai": "pydantic-ai-slim[openai]"}
 FAULTS = [kind for kind in FaultKind if kind not in {FaultKind.INVALID, FaultKind.BAD_ARGUMENTS}]
+MOST_CALLS = 50
 RATE = 0.3
 AT_ONCE = 64
+LOAD_PRICES = {"a": (1.0, 2.0), "b": (3.0, 15.0), "c": (0.1, 0.4)}
+ANYTHING = RoutingRequest()
 
 
 def main() -> None:
@@ -43,9 +48,12 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv-faults", help="environment of LiteLLM and pydantic-ai")
     parser.add_argument("--load", type=int, default=0, help="send so many requests under random faults instead")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help="requests of the load at once")
+    parser.add_argument("--client", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.load:
-        asyncio.run(load(options.load, options.at_once))
+    if options.client:
+        asyncio.run(load_client(*options.client, options.load, options.at_once))
+    elif options.load:
+        load(options.load, options.at_once)
     else:
         table(options.setups, options.venv)
 
@@ -56,7 +64,8 @@ def table(setups: Sequence[str], venv: Path) -> None:
     with FaultServer(hang_s=3.0, retry_after_s=0.2) as server:
         for setup in setups:
             for fault, stream in cells:
-                server.fail(cell_models(setup, fault, stream=stream)[0], FaultKind(fault))
+                kind = FaultKind(fault)
+                server.fail(cell_models(setup, fault, stream=stream)[0], None, *[kind] * MOST_CALLS)
         results = {setup: run(setup, server, cells, venv) for setup in setups}
         calls = {setup: [count(server, setup, cell) for cell in cells] for setup in setups}
     print("| fault | " + " | ".join(setups) + " |\n|---|" + "---|" * len(setups))
@@ -92,9 +101,9 @@ def other_python(venv: Path) -> Path:
 
 
 def count(server: FaultServer, setup: str, cell: tuple[str, bool]) -> tuple[int, int]:
-    """Return the calls to the dead and to the healthy model of a cell."""
+    """Return the calls to the dead and to the healthy model of a cell, without those that warmed the clients."""
     dead, well = cell_models(setup, cell[0], stream=cell[1])
-    return server.calls(dead), server.calls(well)
+    return server.calls(dead) - 1, server.calls(well) - 1
 
 
 def cell_text(result: dict[str, object], calls: tuple[int, int]) -> str:
@@ -111,48 +120,64 @@ def cell_text(result: dict[str, object], calls: tuple[int, int]) -> str:
     return f"{got} {calls[0]}/{calls[1]} {result['seconds']:.2f} s"
 
 
-async def load(requests: int, at_once: int) -> None:
-    """Send requests through one router and check that each ends well, that the money adds up, and that memory stays flat."""
-    prices = {"a": (1.0, 2.0), "b": (3.0, 15.0), "c": (0.1, 0.4)}
-    with FaultServer(prices=prices) as server, tempfile.TemporaryDirectory() as folder:
-        models = {f"{name}:{name}": wire_entry(name, server.url, price) for name, price in prices.items()}
-        config = {"registry": "none", "models": models, "attempts": {"timeout_s": 300, "stall_s": 300}}
-        router = Router(config, ledger_url=f"sqlite:///{folder}/ledger.db", state_url="memory://")
-        await ask(router, 0)
-        server.fail_randomly("abc", RATE, TRANSIENT)
-        outcomes, memory = await send(router, requests, at_once=at_once)
-        await asyncio.sleep(0.2)
-        left = len(asyncio.all_tasks()) - 1
-        router._parts.ledger.flush()  # noqa: SLF001 - the figures of the run, not the router's behaviour, are asked for
-        report(router, server, outcomes=outcomes, memory=memory, tasks_left=left)
-        await router.aclose()
+def load(requests: int, at_once: int) -> None:
+    """Send requests through a router in a process of its own; check that each ends well, the money adds up, and memory stays flat."""
+    with FaultServer(prices=LOAD_PRICES) as server, tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--client", server.url, folder, "--load", str(requests), "--at-once", str(at_once)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:  # noqa: S603 - ourselves
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdout.readline()  # warm
+            server.fail_randomly("abc", RATE, TRANSIENT)
+            client.stdin.write("go\n")
+            client.stdin.flush()
+            told = json.loads(client.stdout.read())
+        report(told, server, f"{folder}/ledger.db")
+
+
+async def load_client(url: str, folder: str, requests: int, at_once: int) -> None:
+    """Be the process with the router: warm up, wait for the word, send everything, and print what came of it."""
+    models = {f"{name}:{name}": wire_entry(name, url, price) for name, price in LOAD_PRICES.items()}
+    config = {"registry": "none", "models": models, "attempts": {"timeout_s": 300, "stall_s": 300}}
+    router = Router(config, ledger_url=f"sqlite:///{folder}/ledger.db", state_url="memory://")
+    for name in LOAD_PRICES:
+        for number in (0, 1):
+            await ask(router, number, RoutingRequest(force_model=f"{name}:{name}"))
+    print("warm", flush=True)
+    sys.stdin.readline()
+    outcomes, memory = await send(router, requests, at_once=at_once)
+    await asyncio.sleep(0.2)
+    left = len(asyncio.all_tasks()) - 1
+    await router.aclose()
+    counts = {kind: sum(each[0] == kind for each in outcomes) for kind in ("whole", "typed error", "wrong")}
+    switches = sorted(1000 * each[1] for each in outcomes if each[1] >= 0)
+    print(json.dumps({"counts": counts, "switches": switches, "memory": memory, "left": left}))
 
 
 async def send(router: Router, requests: int, *, at_once: int) -> tuple[list[tuple[str, float]], list[float]]:
-    """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each quarter in MiB."""
-    gate, memory = asyncio.Semaphore(at_once), [resident_mib()]
+    """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each tenth in MiB."""
+    outcomes, memory = [("", -1.0)] * requests, [resident_mib()]
+    numbers = iter(range(requests))
 
-    async def one(number: int) -> tuple[str, float]:
-        async with gate:
-            return await ask(router, number)
+    async def worker() -> None:
+        for number in numbers:
+            outcomes[number] = await ask(router, 1 + number)
+            if (number + 1) % max(requests // 10, 1) == 0:
+                memory.append(resident_mib())
 
-    outcomes: list[tuple[str, float]] = []
-    for quarter in range(4):
-        numbers = range(1 + quarter * requests // 4, 1 + (quarter + 1) * requests // 4)
-        outcomes += await asyncio.gather(*(one(number) for number in numbers))
-        memory.append(resident_mib())
+    await asyncio.gather(*(worker() for _ in range(at_once)))
     return outcomes, memory
 
 
-async def ask(router: Router, number: int) -> tuple[str, float]:
+async def ask(router: Router, number: int, request: RoutingRequest = ANYTHING) -> tuple[str, float]:
     """Ask once, every other time as a stream; return what came and our own seconds between a dead call and the next one."""
     prompt = f"Request {number}."
     try:
         if number % 2:
-            chunks = [chunk async for chunk in router.astream(prompt)]
+            chunks = [chunk async for chunk in router.astream(prompt, request=request)]
             text, response = "".join(chunk.text for chunk in chunks), chunks[-1].response
         else:
-            response = await router.ainvoke(prompt)
+            response = await router.ainvoke(prompt, request=request)
             text = response.text
     except (AllModelsFailedError, ModelCallError):
         return "typed error", -1.0
@@ -163,25 +188,20 @@ async def ask(router: Router, number: int) -> tuple[str, float]:
     return ("whole" if text == answer_to(prompt) else "wrong"), switch_s
 
 
-def report(router: Router, server: FaultServer, *, outcomes: list[tuple[str, float]], memory: list[float], tasks_left: int) -> None:
+def report(told: dict[str, Any], server: FaultServer, path: str) -> None:
     """Print the figures of a load."""
-    counts = {kind: sum(each[0] == kind for each in outcomes) for kind in ("whole", "typed error", "wrong")}
-    switches = sorted(1000 * each[1] for each in outcomes if each[1] >= 0)
-    path = router._parts.config.ledger.url  # noqa: SLF001 - as above
-    assert path is not None
-    with sqlite3.connect(path.removeprefix("sqlite:///")) as ledger:
+    counts, switches = told["counts"], told["switches"]
+    with sqlite3.connect(path) as ledger:
         tables = ("decisions", "outcomes", "attempts")
         rows = {name: ledger.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608 - fixed names
-    print(f"requests {len(outcomes)}: {counts}; ledger rows {rows}; calls served {len(server.served)}; tasks left {tasks_left}")
-    print(
-        f"time to switch, ms: median {statistics.median(switches):.2f}, 95 % {switches[int(len(switches) * 0.95)]:.2f}, of {len(switches)}"
-    )
-    print("memory, MiB: " + ", ".join(f"{each:.0f}" for each in memory))
-    told = sum(served.cost_nano for served in server.served if served.reported)
-    untold = sum(served.cost_nano for served in server.served if not served.reported)
-    booked = spend_of(path.removeprefix("sqlite:///"))
-    print(f"spend where usage arrived, nano-dollars: server {told}, ledger {booked[0]}")
-    print(f"spend where it did not: server {untold}, ledger's estimate {booked[1]}")
+    print(f"requests {sum(counts.values())}: {counts}; ledger rows {rows}; calls served {len(server.served)}; tasks left {told['left']}")
+    late = switches[int(len(switches) * 0.95)]
+    print(f"time to switch, ms: median {statistics.median(switches):.2f}, 95 % {late:.2f}, of {len(switches)}")
+    print("memory, MiB: " + ", ".join(f"{each:.0f}" for each in told["memory"]))
+    billed = [sum(each.cost_nano for each in server.served if each.reported is reported) for reported in (True, False)]
+    booked = spend_of(path)
+    print(f"spend where usage arrived, nano-dollars: server {billed[0]}, ledger {booked[0]}")
+    print(f"spend where it did not: server {billed[1]}, ledger's estimate {booked[1]} ({booked[1] / max(billed[1], 1):.3f} of it)")
 
 
 def spend_of(path: str) -> tuple[int, int]:
@@ -206,4 +226,5 @@ def resident_mib() -> float:
 if __name__ == "__main__":
     began = time.perf_counter()
     main()
-    print(f"{time.perf_counter() - began:.0f} s; after the first chunk: {', '.join(sorted(MID))}")
+    if "--client" not in sys.argv:
+        print(f"{time.perf_counter() - began:.0f} s; after the first chunk: {', '.join(sorted(MID))}")

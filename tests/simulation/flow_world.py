@@ -1,6 +1,6 @@
 """A world of requests over faulty models, every flow under every stream policy, and what must hold in it.
 
-``python tests/simulation/flow_world.py SEED`` replays one seed.
+``python tests/simulation/flow_world.py SEED FLOW`` replays one seed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from crew_router.types import Attempt, ErrorKind, Latency, ModelDefinition, Mode
 KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/flow_world.py {seed}"
+FLOWS = ("fallback", "hedged", "consensus", "cascade")
 
 
 @dataclass
@@ -72,6 +72,7 @@ class FlowWorld:
     """Some requests over some models, everything drawn from a seed."""
 
     seed: int
+    kind: str
     rng: random.Random = field(init=False)
     models: dict[ModelRef, ModelDefinition] = field(init=False)
     requests: list[tuple[Job, Desk, Outcome]] = field(default_factory=list)
@@ -82,11 +83,14 @@ class FlowWorld:
         self.world = World(self.rng, jitter_s=0.01)
         self.gate = CountingGate(self.rng)
         self.same_text = self.rng.random() < 0.5
-        self.models = {ref: self._model(ref, n) for n in range(self.rng.randint(1, 4)) for ref in [ModelRef(f"lab:m{n}")]}
+        self.models = {ref: self._model(ref, n) for n in range(self.rng.randint(self._fewest(), 4)) for ref in [ModelRef(f"lab:m{n}")]}
         self.composed: set[int] = set()
         self.killed = self.rng.random() < 0.2
         for _ in range(self.rng.randint(1, 2)):
             self._spawn()
+
+    def _fewest(self) -> int:
+        return 1 if self.kind == "fallback" else 2
 
     def run(self) -> None:
         """Let everything happen, then check."""
@@ -130,7 +134,7 @@ class FlowWorld:
         )
         deadline_s, live = rng.choice([None, None, 1.0, 6.0]), rng.random() < 0.7
         start = rng.random()
-        hedge = HedgeBudget(1.0) if rng.random() < 0.3 else None
+        hedge = HedgeBudget(1.0) if self.kind == "hedged" else None
         job = Job(
             tuple(self.models.values()),
             policy,
@@ -150,13 +154,12 @@ class FlowWorld:
         self.requests.append((job, desk, outcome))
 
     def _flow(self, job: Job) -> Flow:
-        kind = self.rng.choice(["fallback", "fallback", "consensus", "cascade"])
         models, judge = job.candidates[:3], job.candidates[-1] if len(job.candidates) > 3 else None
         accuracy = {model.ref: self.rng.uniform(0.2, 0.95) for model in job.candidates}
-        if kind == "fallback" or len(models) < 2:
+        if self.kind in {"fallback", "hedged"}:
             return fallback(job)
         self.composed.add(id(job))
-        if kind == "consensus":
+        if self.kind == "consensus":
             method, timeout_s = self.rng.choice(list(ConsensusMethod)), self.rng.choice([1.0, 60.0])
             return consensus(job, Panel(models, method, payload=PROMPT, judge=judge, accuracy=accuracy, timeout_s=timeout_s))
         value, samples = self.rng.choice([None, 0.01]), self.rng.choice([1, 1, 2])
@@ -242,10 +245,15 @@ class FlowWorld:
             assert self.text_of(job.candidates[0].ref).startswith(outcome.text), f"glued: {outcome.text!r}"
 
 
-def scenario(seed: int) -> None:
-    """Run one world."""
-    FlowWorld(seed).run()
+def scenario(seed: int, kind: str) -> None:
+    """Run one world of a flow."""
+    FlowWorld(seed, kind).run()
+
+
+def replay(kind: str) -> str:
+    """Return the command that replays a seed of a flow, with ``{seed}`` in it."""
+    return f"PYTHONPATH=.:tests python tests/simulation/flow_world.py {{seed}} {kind}"
 
 
 if __name__ == "__main__":
-    scenario(int(sys.argv[1]))
+    scenario(int(sys.argv[1]), sys.argv[2])

@@ -1,6 +1,7 @@
-"""Many requests that share breakers, places, rate windows and a budget, and what must hold between them.
+"""Many requests that share breakers, places, rate windows, latency promises and a budget, and what must hold between them.
 
-``python tests/simulation/shared_world.py SEED`` replays one seed.
+``python tests/simulation/shared_world.py SEED`` replays one seed, with ``real`` behind it over the budgets of a real ledger that two
+processes spend.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import sys
+import tempfile
 from dataclasses import dataclass, field
 
 from execute_bench import Observer, decision_for
@@ -21,7 +23,9 @@ from crew_router.execute.desk import Desk, Services
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.job import Job
 from crew_router.execute.policy import BackOff, ExecutionPolicy
+from crew_router.execute.sla_gate import SlaGate
 from crew_router.execute.transport import Payload
+from crew_router.ledger import open_ledger
 from crew_router.ledger.budgets import Reservation, Scope
 from crew_router.state import open_state
 from crew_router.testing import Outcome, ScriptedModel, World
@@ -32,8 +36,9 @@ from crew_router.types import Limits, ModelDefinition, ModelRef, Reading, Routin
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
 REPLAY = "PYTHONPATH=.:tests python tests/simulation/shared_world.py {seed}"
+REPLAY_REAL = f"{REPLAY} real"
 KINDS = ["overload", "rate_limit", "connection", "empty", "content_policy", "auth", "timeout"]
-SCOPE = Scope("day", 0)
+LIMITS = [60_000, 200_000, 10_000_000]
 
 
 @dataclass
@@ -64,18 +69,45 @@ class OneBudget:
         """Give money back."""
         del self.reserved[reservation.number]
 
+    def close(self):
+        """Check that nothing is still set aside."""
+        assert not self.reserved, "money is still reserved"
+
+
+class RealBudget:
+    """The budgets of one ledger file that two processes spend by slices."""
+
+    def __init__(self, limit_nano, *, folder, clock):
+        self.scope = Scope("day", limit_nano)
+        self.books = [open_ledger(f"sqlite:///{folder}/ledger.db", project="simulation", clock=clock) for _ in range(2)]
+        self.purses = [book.budgets() for book in self.books]
+        self.spent_nano = 0
+
+    def close(self):
+        """Read what was spent from the rows, and check that the accounts agree with them and that nothing is held."""
+        for book in self.books:
+            book.flush()
+        self.spent_nano = self.scope.limit_nano - self.purses[0].remaining_nano(self.scope)
+        for purse in self.purses:
+            purse.close()
+        for balance in self.books[0].reconcile():
+            assert balance.agrees, f"the account disagrees with its rows: {balance}"
+            assert balance.leased_nano == 0, f"money is still held: {balance}"
+        for book in self.books:
+            book.close()
+
 
 class WatchedModel(ScriptedModel):
     """A scripted model that knows how many of its calls run, and when they began."""
 
-    def __init__(self, *args, limits: Limits, world: SharedWorld, **keywords) -> None:
+    def __init__(self, *args, limits: Limits, sla_p95_s: float | None, world: SharedWorld, **keywords) -> None:
         super().__init__(*args, **keywords)
-        self.limits, self.world = limits, world
+        self.limits, self.sla_p95_s, self.world = limits, sla_p95_s, world
         self.began: list[float] = []
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
-        """Add the limits."""
-        return dataclasses.replace(super().describe(ref), limits=self.limits)
+        """Add limits and promise."""
+        return dataclasses.replace(super().describe(ref), limits=self.limits, sla_p95_s=self.sla_p95_s)
 
     def steps(self, asked: Asked):
         """Note the beginning of a call."""
@@ -88,6 +120,7 @@ class SharedWorld:
     """Requests of several users over shared limits, everything drawn from a seed."""
 
     seed: int
+    folder: str | None = None
     requests: list[tuple[Desk, Outcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -97,7 +130,11 @@ class SharedWorld:
         self.clock = self.world.clock
         self.state = open_state("memory://", project="simulation", clock=self.clock, rng=self.rng)
         self.capacity = Capacity(self.clock, self.state)
-        self.budget = OneBudget(self.rng.choice([60_000, 200_000, 10_000_000]))
+        limit_nano = self.rng.choice(LIMITS)
+        self.scope = Scope("day", limit_nano)
+        self.budget = OneBudget(limit_nano) if self.folder is None else RealBudget(limit_nano, folder=self.folder, clock=self.clock)
+        self.purses = [self.budget] if isinstance(self.budget, OneBudget) else self.budget.purses
+        self.promises = SlaGate(self.rng)
         self.scripted = {ModelRef(f"p{n}:m"): self._model() for n in range(self.rng.randint(1, 3))}
         self.registry = {ref: model.describe(ref) for ref, model in self.scripted.items()}
         self.most_running = dict.fromkeys(self.registry, 0)
@@ -108,8 +145,8 @@ class SharedWorld:
         """Let everything happen, then check."""
         self.world.run()
         self.state.close()
-        assert not self.budget.reserved, "money is still reserved"
-        assert self.budget.spent_nano <= self.budget.limit_nano, "the budget is overspent"
+        self.budget.close()
+        assert self.budget.spent_nano <= self.scope.limit_nano, "the budget is overspent"
         for ref, model in self.registry.items():
             self._check_model(ref, model)
         booked = sum(attempt.cost_nano or 0 for desk, _ in self.requests for attempt in desk.attempts)
@@ -123,7 +160,10 @@ class SharedWorld:
         dead = rng.random() < 0.3
         faults = rng.choice(KINDS) if dead else [rng.choice([None, None, *KINDS]) for _ in range(8)]
         limits = Limits(concurrency=rng.choice([None, 1, 2]), rpm=rng.choice([None, None, 3]))
-        return WatchedModel("one two three", usage=(10, 5), latency_s=rng.choice([0.1, 2.0]), faults=faults, limits=limits, world=self)
+        latency_s, sla_p95_s = rng.choice([0.1, 2.0]), rng.choice([None, 0.5, 5.0])
+        return WatchedModel(
+            "one two three", usage=(10, 5), latency_s=latency_s, faults=faults, limits=limits, sla_p95_s=sla_p95_s, world=self
+        )
 
     def _lookup(self, ref: ModelRef) -> ModelDefinition:
         self.most_running[ref] = max(self.most_running[ref], self.capacity.running(ref))
@@ -135,7 +175,11 @@ class SharedWorld:
             self._lookup,
             lambda _: TRANSPORT,
             self.clock,
-            gates=(BreakerGate(self.state, self.clock), BudgetGate(self.budget, lambda _decision, _model: (SCOPE,))),
+            gates=(
+                BreakerGate(self.state, self.clock),
+                self.promises,
+                BudgetGate(rng.choice(self.purses), lambda _decision, _model: (self.scope,)),
+            ),
             capacity=self.capacity,
             recorder=Observer(self.state, self.registry, self.clock),
         )
@@ -159,7 +203,11 @@ class SharedWorld:
         self.requests.append((desk, outcome))
 
     def _check_model(self, ref: ModelRef, model: ModelDefinition) -> None:
-        concurrency, rpm = model.limits.concurrency, model.limits.rpm
+        concurrency, rpm, share = model.limits.concurrency, model.limits.rpm, self.promises.share(ref)
+        assert 0.1 <= share <= 1.0, f"a share of {share}"
+        attempts = [attempt for desk, _ in self.requests for attempt in desk.attempts if attempt.model == ref]
+        kept = model.sla_p95_s is None or all(attempt.latency_s <= model.sla_p95_s for attempt in attempts)
+        assert share == 1.0 or not kept, "calls were held back from a model that keeps its promise"
         assert self.capacity.running(ref) == self.capacity.waiting(ref) == 0, "a place was never left"
         if concurrency is not None:
             assert self.most_running[ref] <= concurrency, "more calls at once than the limit"
@@ -176,5 +224,11 @@ def scenario(seed: int) -> None:
     SharedWorld(seed).run()
 
 
+def real_scenario(seed: int) -> None:
+    """Run one world over the budgets of a real ledger."""
+    with tempfile.TemporaryDirectory() as folder:
+        SharedWorld(seed, folder).run()
+
+
 if __name__ == "__main__":
-    scenario(int(sys.argv[1]))
+    (real_scenario if "real" in sys.argv else scenario)(int(sys.argv[1]))

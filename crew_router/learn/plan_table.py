@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _SETTINGS: Final = 40
 _SEARCHED: Final = 7  # settings that a chain is searched for together
 _ZONES: Final = ((0.0, 0.4), (0.25, 0.7), (0.55, 1.0))  # shares of the settings that have a chain of their own
-_TRUST: Final = 0.5  # share of what was foreseen of one prompt that counts: plans differ by less than single models do
+_MARGIN: Final = 0.7  # standard errors by which a cascade has to beat the best of its models
+_TRUST_ROWS: Final = 600.0  # rows of a cluster at which half of what is foreseen of one prompt counts
 _LOWEST: Final = 0.3  # times the least that a further right answer costs
 _HIGHEST: Final = 10.0  # times the most
 _FREE_USD: Final = 1e-9
@@ -41,6 +42,7 @@ class Plan:
         answered: Share of the rows that each model of the plan answered.
         usual_quality: Mean quality there that was predicted before any call of the models that answered.
         usual_cost_usd: Mean price there that was predicted of all its models together.
+        trust: Share of what is foreseen of one prompt that counts, the more the more rows there were to learn it from.
     """
 
     cluster: int
@@ -52,6 +54,7 @@ class Plan:
     answered: tuple[float, ...]
     usual_quality: float
     usual_cost_usd: float
+    trust: float
 
     def expected(self, quality: Floats, cost_usd: Floats) -> tuple[float, float]:
         """Return score and price that are expected on one prompt.
@@ -63,7 +66,7 @@ class Plan:
         places = list(self.models)
         better = float(quality[places] @ np.array(self.answered)) - self.usual_quality
         dearer = float(cost_usd[places].sum()) / max(self.usual_cost_usd, _FREE_USD)
-        return min(max(self.quality + _TRUST * better, 0.0), 1.0), self.cost_usd * dearer
+        return min(max(self.quality + self.trust * better, 0.0), 1.0), self.cost_usd * dearer
 
     def stops(self, quality: Floats, cost_usd: Floats) -> Floats:
         """Return the probability at which the best answer after each model is good enough, a row per prompt.
@@ -124,11 +127,12 @@ def make_plans(
         if own.any():
             found = dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing))
             drafts = [
-                Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=(), usual_quality=0.0, usual_cost_usd=0.0)
+                Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=(), usual_quality=0.0, usual_cost_usd=0.0, trust=0.0)
                 for chain, rules in found
             ]
             runs = [_run(fitter, cost_usd, plan, foreseen=foreseen) for plan in drafts]
             expected = expected_quality(np.array([run.score for run in runs]), own=own)
+            expected -= _MARGIN * _doubts(drafts, runs, fitter.score, own=own)
             usual = foreseen[0][own].mean(axis=0), foreseen[1][own].mean(axis=0)
             plans += [
                 _judged(plan, run, own=own, quality=float(quality), usual=usual)
@@ -206,6 +210,16 @@ def expected_quality(scores: Floats, *, own: Flags) -> Floats:
     return np.clip(expected, 0.0, 1.0)
 
 
+def _doubts(plans: list[Plan], runs: list[_Run], score: Floats, *, own: Flags) -> Floats:
+    """Return the standard error of what each plan gains over the best of its models; 0 for single models."""
+    rows = score[own]
+    mean = rows.mean(axis=0)
+    best = [max(plan.models, key=lambda model: float(mean[model])) for plan in plans]
+    gains = [run.score[own] - rows[:, model] for run, model in zip(runs, best, strict=True)]
+    found: Floats = np.array(gains).std(axis=1) / np.sqrt(len(rows))
+    return found
+
+
 def _judged(plan: Plan, run: _Run, *, own: Flags, quality: float, usual: tuple[Floats, Floats]) -> Plan:
     answered = np.bincount(run.speaker[own].astype(np.int64), minlength=len(plan.models)) / max(int(own.sum()), 1)
     places = list(plan.models)
@@ -216,4 +230,5 @@ def _judged(plan: Plan, run: _Run, *, own: Flags, quality: float, usual: tuple[F
         answered=tuple(float(share) for share in answered),
         usual_quality=float(usual[0][places] @ answered),
         usual_cost_usd=float(usual[1][places].sum()),
+        trust=float(own.sum() / (own.sum() + _TRUST_ROWS)),
     )

@@ -7,9 +7,9 @@ import inspect
 import pytest
 from execute_bench import Bench
 
-from crew_router import Router, RoutingRequest
+from crew_router import Router
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
-from crew_router.execute.executor import Executor
+from crew_router.execute.executor import Executor, Options
 from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
 from crew_router.types import ErrorKind, Mode
@@ -47,10 +47,9 @@ async def test_router_methods_give_the_same(fault):
     """The router's own methods raise the same error asynchronously and not."""
     errors = []
     with Router(models={"one:a": ScriptedModel(faults=fault)}, ledger_url="sqlite://") as router:
-        request = RoutingRequest(deadline_s=0.2)
         for ask in (router.invoke, router.ainvoke):
             try:
-                answer = ask("Say hello.", request=request)
+                answer = ask("Say hello.", options=Options(attempts=1))
                 await answer
             except CrewRouterError as error:
                 errors.append(type(error))

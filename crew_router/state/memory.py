@@ -43,10 +43,12 @@ class MemoryStore:
                 providers=tuple(self._providers),
             )
 
-    def merge(self, batch: Batch) -> tuple[Key, ...]:
-        """Take a batch in, once; one of another epoch is dropped."""
+    def merge(self, batch: Batch) -> tuple[Key, ...] | None:
+        """Take a batch in, once, unless it is of another epoch."""
         with self._lock:
-            if batch.id in self._batches or batch.epoch != self._epoch:
+            if batch.epoch != self._epoch:
+                return None
+            if batch.id in self._batches:
                 return ()
             self._batches.append(batch.id)
             self._version += 1
@@ -56,12 +58,14 @@ class MemoryStore:
             self._providers.extend(batch.providers)
         return ()
 
-    def seed(self, image: Image) -> None:
-        """Put lost rows back."""
+    def seed(self, image: Image) -> tuple[Key, ...]:
+        """Put lost rows back; return those that are there."""
         with self._lock:
+            there = tuple(key for key in image.vectors if key in self._vectors)
             self._version += 1
             for key, vector in image.vectors.items():
                 self._vectors.setdefault(key, (self._version, vector))
+            return there
 
     def document(self, name: str) -> Document:
         """Read a document."""

@@ -8,7 +8,7 @@ half a second, or what changed since it last asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ _NAMES: Final[dict[Kind, tuple[str, ...]]] = {"perf": FIELDS, "live": FIELDS, "w
 # A row that is missing though it is known to have changed was evicted: it is not begun anew but reported as lost.
 _MERGE: Final = """
 local c = cjson.decode(ARGV[4])
-if tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') ~= tonumber(ARGV[1]) then return {} end
+if tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') ~= tonumber(ARGV[1]) then return false end
 if not redis.call('SET', KEYS[4], '1', 'NX', 'EX', '3600') then return {} end
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 local lost = {}
@@ -85,8 +85,11 @@ _SEED: Final = """
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1])
 redis.call('HSETNX', KEYS[1], 'schema', ARGV[4])
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+local there = {}
 for _, e in ipairs(cjson.decode(ARGV[2])) do
-  if redis.call('EXISTS', e[1]) == 0 then
+  if redis.call('EXISTS', e[1]) == 1 then
+    there[#there + 1] = e[2]
+  else
     local flat = {}
     for i, name in ipairs(e[3]) do flat[2 * i - 1] = name; flat[2 * i] = string.format('%.17g', e[4][i]) end
     redis.call('HSET', e[1], unpack(flat))
@@ -94,7 +97,7 @@ for _, e in ipairs(cjson.decode(ARGV[2])) do
   end
   redis.call('ZADD', KEYS[2], version, e[2])
 end
-return version
+return there
 """
 
 # KEYS: meta, changed, document. ARGV: member, expected, text.
@@ -208,23 +211,23 @@ class RedisStore:
             time_s=int(seconds) + int(micros) / 1e6,
         )
 
-    def merge(self, batch: Batch) -> tuple[Key, ...]:
-        """Take a batch in, once; return what the server had evicted."""
+    def merge(self, batch: Batch) -> tuple[Key, ...] | None:
+        """Take a batch in, once; return what the server had evicted, or ``None`` when the batch is of another epoch."""
         entries = [
             [kind, self._key(kind, name), f"{kind}|{name}", _names(kind, added), added] for (kind, name), added in batch.vectors.items()
         ]
         constants = {"start": START_WEIGHT, "week": WEEK_S, "live": LIVE_S, "expiry": int(EXPIRY_S), "last": LAST_DECISIONS}
         keys = [self._meta, self._changed, self._providers, f"{self._prefix}batch:{batch.id}"]
         lost = self._script(_MERGE, keys, [batch.epoch, json.dumps(entries), json.dumps(batch.providers), json.dumps(constants)])
-        members: dict[str, Key] = {f"{kind}|{name}": (kind, name) for kind, name in batch.vectors}
-        return tuple(members[member] for member in lost)
+        return None if lost is None else _keys(lost, batch.vectors)
 
-    def seed(self, image: Image) -> None:
-        """Put lost rows back, without touching those that are there."""
+    def seed(self, image: Image) -> tuple[Key, ...]:
+        """Put lost rows back; return those that are there."""
         entries = [
             [self._key(kind, name), f"{kind}|{name}", _names(kind, vector), vector] for (kind, name), vector in image.vectors.items()
         ]
-        self._script(_SEED, [self._meta, self._changed], [max(image.epoch, 1), json.dumps(entries), int(EXPIRY_S), SCHEMA])
+        arguments: list[str | int] = [max(image.epoch, 1), json.dumps(entries), int(EXPIRY_S), SCHEMA]
+        return _keys(self._script(_SEED, [self._meta, self._changed], arguments), image.vectors)
 
     def document(self, name: str) -> Document:
         """Read a document."""
@@ -276,7 +279,15 @@ class RedisStore:
         try:
             return ask(self._client)
         except (self._library.RedisError, OSError) as error:
+            # After a failover the old primary may still answer here, as a replica that takes no writes; the next call looks it up anew.
+            if isinstance(error, (self._library.exceptions.ReadOnlyError, self._library.exceptions.MasterDownError)):
+                self._client.connection_pool.disconnect()
             raise StoreError(str(error) or type(error).__name__) from error
+
+
+def _keys(members: Iterable[str], known: Iterable[Key]) -> tuple[Key, ...]:
+    by_member: dict[str, Key] = {f"{kind}|{name}": (kind, name) for kind, name in known}
+    return tuple(by_member[member] for member in members)
 
 
 def _names(kind: Kind, vector: Vector) -> tuple[str, ...]:

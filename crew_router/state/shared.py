@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,8 +13,9 @@ from crew_router import forking
 from crew_router.execute.breaker import CLOSED, HARMLESS, BreakerPolicy, probing
 from crew_router.state import breakers
 from crew_router.state.breakers import Change
-from crew_router.state.store import Batch, Document, Image, StoreError
-from crew_router.state.view import Pending, View
+from crew_router.state.exchange import SKEW_S, Exchange
+from crew_router.state.store import Document, StoreError
+from crew_router.state.view import View
 
 if TYPE_CHECKING:
     from crew_router.clock import Clock
@@ -31,7 +29,6 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 ALPHA: Final = 0.1  # of the learned weight, requirement A12
 _IDLE_CYCLES: Final = 10
-_SKEW_S: Final = 0.5  # clocks of two machines that differ by less are left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +71,13 @@ class SharedState:
         self._alpha = alpha
         self._store, self._clock, self._url = store, clock, url
         self._refresh, self._policy, self._rng = refresh, policy, rng or random.Random()  # noqa: S311 - jitter is no secret
-        self._lock, self._turn, self._telling = threading.Lock(), threading.Lock(), threading.Lock()
+        self._lock, self._turn = threading.Lock(), threading.Lock()
         self._wake, self._renewed = threading.Event(), threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._batches, self._process = itertools.count(1), _process_name()
-        self._view, self._pending = View(), Pending()
-        self._sending: Batch | None = None
-        self._transitions: deque[Change] = deque()
-        self._epoch: int = 1
-        self._version, self._offset_s = 0, 0.0
-        self._read_at = self._asked_at = clock.monotonic()
+        self._view = View()
+        self._exchange = Exchange(store, self._view, self._lock, clock)
+        self._asked_at = clock.monotonic()
         self._problem: str | None = None
         self._alone: Store | None = None
         if not store.exclusive:
@@ -95,7 +88,7 @@ class SharedState:
 
     def snapshot(self) -> Snapshot:
         """Return the numbers to decide with, without I/O; a stale one starts a renewal in the background."""
-        if not self._store.exclusive and self._clock.monotonic() - self._read_at > self._refresh.max_age_s / 2:
+        if not self._store.exclusive and self._clock.monotonic() - self._exchange.read_at > self._refresh.max_age_s / 2:
             self._ask_for_renewal()
         return self._view.snapshot
 
@@ -114,8 +107,8 @@ class SharedState:
 
     def observe(self, observation: Observation) -> None:
         """Take an outcome into the performance figures and breakers; a caller's own mistake changes no figure."""
-        if abs(self._offset_s) > _SKEW_S:
-            observation = replace(observation, at=observation.at + self._offset_s)
+        if abs(self._exchange.offset_s) > SKEW_S:
+            observation = replace(observation, at=observation.at + self._exchange.offset_s)
         with self._lock:
             if observation.error not in HARMLESS:
                 self._owe(self._view.observe(observation))
@@ -124,15 +117,15 @@ class SharedState:
                 before = self._view.breakers.get(key, CLOSED)
                 self._view.set_breaker(key, after)
                 if after.phase != before.phase or after.openings != before.openings:
-                    self._transitions.append(Change(key, before, after))
-        self._hand_over(urgent=bool(self._transitions))
+                    self._exchange.transitions.append(Change(key, before, after))
+        self._hand_over(urgent=bool(self._exchange.transitions))
 
     def decided(self, model: ModelRef) -> None:
         """Count a decision for the provider shares (A5, diversity)."""
         with self._lock:
             self._view.decided(model.provider)
             if not self._store.exclusive:
-                self._pending.providers.append(model.provider)
+                self._exchange.owe_decision(model.provider)
         self._hand_over()
 
     def learn(self, model: ModelRef, task_type: TaskType | None, *, reward: float) -> None:
@@ -166,8 +159,8 @@ class SharedState:
         if self._store.exclusive or self._problem is not None:
             return self._probe_alone(key, lease_s=lease_s)
         try:
-            if any(change.key == key for change in tuple(self._transitions)):
-                self._tell()
+            if any(change.key == key for change in tuple(self._exchange.transitions)):
+                self._exchange.tell()
             own = self._view.breakers.get(key, CLOSED)
             got, record = breakers.claim(self._store, key, own, at=self._now(), lease_s=lease_s)
         except StoreError as error:
@@ -217,21 +210,16 @@ class SharedState:
     def reset(self) -> None:
         """Start a new statistics epoch; breakers and shared texts stay (``CONTRACT.md`` rule 8)."""
         with self._turn:
-            epoch = self._store.begin_epoch()
-            with self._lock:
-                self._pending, self._sending = Pending(), None
-                self._view.take_over(Image(epoch, 0), self._pending, fresh=True, now=self._now())
-                self._epoch, self._version = epoch, 0
+            self._exchange.restart()
 
     def health(self) -> Mapping[str, object]:
         """Return url without credentials, reachability, snapshot age in seconds, unsent updates and the last trouble."""
-        age_s = 0.0 if self._store.exclusive else self._clock.monotonic() - self._read_at
-        unsent = len(self._pending) + len(self._transitions) + (len(self._sending.vectors) if self._sending else 0)
+        age_s = 0.0 if self._store.exclusive else self._clock.monotonic() - self._exchange.read_at
         return {
             "url": self._url,
             "reachable": self._problem is None,
             "snapshot_age_s": age_s,
-            "unsent": 0 if self._store.exclusive else unsent,
+            "unsent": 0 if self._store.exclusive else self._exchange.owes,
             "problem": self._problem,
         }
 
@@ -239,8 +227,8 @@ class SharedState:
         """Send what is pending and renew the snapshot; return whether the store took part."""
         with self._turn:
             try:
-                self._send()
-                self._load()
+                self._exchange.send()
+                self._exchange.load()
             except StoreError as error:
                 self._lost(error)
                 return False
@@ -267,34 +255,31 @@ class SharedState:
     def before_fork(self) -> None:
         """Hold still."""
         self._turn.acquire()
-        self._telling.acquire()
+        self._exchange.telling.acquire()
         self._lock.acquire()
 
     def after_fork(self, *, child: bool) -> None:
         """Go on; the child forgets what is the parent's to send, and opens its own connection."""
         self._lock.release()
-        self._telling.release()
+        self._exchange.telling.release()
         self._turn.release()
         if child:
             self._wake, self._renewed, self._thread = threading.Event(), threading.Condition(), None
-            self._pending, self._sending, self._transitions = Pending(), None, deque()
-            self._batches = itertools.count(1)
-            self._process = _process_name()
+            self._exchange.begin()
             self._store.reopen()
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
     def _now(self) -> float:
-        return self._clock.now() + self._offset_s
+        return self._clock.now() + self._exchange.offset_s
 
     def _owe(self, additions: list[tuple[Key, Vector]]) -> None:
         if not self._store.exclusive:
-            for key, added in additions:
-                self._pending.add(key, added)
+            self._exchange.owe(additions)
 
     def _hand_over(self, *, urgent: bool = False) -> None:
         if self._store.exclusive:
-            self._transitions.clear()
+            self._exchange.transitions.clear()
             return
         self._ensure_thread()
         if urgent:
@@ -303,7 +288,7 @@ class SharedState:
     def _ask_for_renewal(self) -> None:
         self._asked_at = self._clock.monotonic()
         self._ensure_thread()
-        if self._asked_at - self._read_at <= self._refresh.max_age_s or self._problem is not None:
+        if self._asked_at - self._exchange.read_at <= self._refresh.max_age_s or self._problem is not None:
             return
         with self._renewed:
             self._wake.set()
@@ -319,7 +304,7 @@ class SharedState:
 
     def _run(self) -> None:
         while not self._closed:
-            busy = bool(self._pending or self._transitions or self._sending or self._problem) or (
+            busy = bool(self._exchange.owes or self._problem) or (
                 self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
             )
             self._wake.wait(self._refresh.max_age_s / 2 if busy else None)
@@ -333,73 +318,6 @@ class SharedState:
             if probe is not None:
                 self._view.set_breaker(key, probe)
             return probe is not None
-
-    def _tell(self) -> None:
-        """Make the transitions of this process in the store, in order."""
-        with self._telling:
-            while self._transitions:
-                change = self._transitions[0]
-                record = breakers.share(self._store, change)
-                with self._lock:
-                    self._transitions.popleft()
-                    if not any(later.key == change.key for later in self._transitions):
-                        self._view.set_breaker(change.key, replace(record, failures=self._view.breakers[change.key].failures))
-
-    def _send(self) -> None:
-        self._tell()
-        if self._sending is None and self._pending:
-            with self._lock:
-                self._sending = Batch(
-                    f"{self._process}-{next(self._batches)}",
-                    epoch=self._epoch,
-                    vectors=self._pending.vectors,
-                    providers=tuple(self._pending.providers),
-                )
-                self._pending = Pending()
-        if self._sending is not None:
-            lost = self._store.merge(self._sending)
-            if lost:
-                with self._lock:
-                    known = {key: self._view.vectors[key] for key in lost}
-                self._store.seed(Image(self._epoch, self._version, vectors=known))
-            self._sending = None
-
-    def _load(self) -> None:
-        asked_at = self._clock.now()
-        image = self._store.load(since=self._version)
-        took_s = self._clock.now() - asked_at
-        if image.epoch < self._epoch or image.version < self._version:
-            image = self._give_again(image)
-        now = self._clock.now()
-        with self._lock:
-            if image.time_s is not None and took_s < _SKEW_S:  # a slow answer says little about the time
-                self._offset_s = image.time_s - asked_at
-            fresh = image.epoch != self._epoch
-            if fresh:
-                self._pending = Pending()
-            self._view.take_over(image, self._pending, fresh=fresh or self._version == 0, now=now)
-            self._take_breakers(image)
-            self._epoch, self._version = image.epoch, image.version
-            self._read_at = self._clock.monotonic()
-
-    def _give_again(self, image: Image) -> Image:
-        """Put back what a store has lost that was restarted empty or evicted its keys; return it whole."""
-        with self._lock:
-            known = Image(max(self._epoch, image.epoch), image.version, vectors=dict(self._view.vectors))
-        self._store.seed(known)
-        with self._lock:
-            self._version, self._epoch, self._pending = 0, known.epoch, Pending()
-        return self._store.load(since=0)
-
-    def _take_breakers(self, image: Image) -> None:
-        waiting = {change.key for change in self._transitions}
-        for name, document in image.documents.items():
-            key = name.removeprefix(breakers.PREFIX)
-            if key != name and key not in waiting:
-                own = self._view.breakers.get(key, CLOSED)
-                shared = breakers.read(document)
-                kept = replace(shared, failures=own.failures, window=own.window) if shared.phase == own.phase else shared
-                self._view.set_breaker(key, kept)
 
     def _or_alone(self, ask: Callable[[Store], _T]) -> _T:
         if self._problem is None:
@@ -420,7 +338,3 @@ class SharedState:
         if self._problem is None:
             _log.warning("state %s does not answer, going on from what is known here: %s", self._url, error)
         self._problem = str(error)
-
-
-def _process_name() -> str:
-    return f"{os.getpid():x}-{os.urandom(4).hex()}"

@@ -67,12 +67,12 @@ class SqliteStore:
                 providers=self._shares(db),
             )
 
-    def merge(self, batch: Batch) -> tuple[Key, ...]:
+    def merge(self, batch: Batch) -> tuple[Key, ...] | None:
         """Take a batch in; a transaction that failed has changed nothing, so batches need no memory here."""
         with self._transaction() as db:
             epoch, version = self._meta(db)
             if epoch != batch.epoch:
-                return ()
+                return None
             rows = [(*key, taken_in(key[0], self._vector(db, key), added)) for key, added in batch.vectors.items()]
             self._put(db, rows, version=version + 1)
             db.executemany("INSERT INTO providers (project, provider) VALUES (?, ?)", [(self._project, name) for name in batch.providers])
@@ -84,13 +84,15 @@ class SqliteStore:
             self._set_version(db, version + 1)
         return ()
 
-    def seed(self, image: Image) -> None:
-        """Put lost rows back, without touching those that are there."""
+    def seed(self, image: Image) -> tuple[Key, ...]:
+        """Put lost rows back; return those that are there."""
         with self._transaction() as db:
             _, version = self._meta(db)
             missing = [(*key, vector) for key, vector in image.vectors.items() if self._vector(db, key) is None]
             self._put(db, missing, version=version + 1)
             self._set_version(db, version + 1)
+        fresh = {(kind, name) for kind, name, _ in missing}
+        return tuple(key for key in image.vectors if key not in fresh)
 
     def document(self, name: str) -> Document:
         """Read a document."""

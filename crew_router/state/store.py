@@ -22,7 +22,7 @@ class Batch:
 
     Args:
         id: Unique, so that a batch sent again after a lost answer is not counted again.
-        epoch: The statistics epoch it was seen in; a store in a later epoch drops it.
+        epoch: The statistics epoch it was seen in; a store in another epoch does not take it.
         vectors: What to merge, by kind and name.
         providers: Providers decided for, oldest first, at most the last hundred.
     """
@@ -67,12 +67,12 @@ class Store(Protocol):
         """Return what changed after version ``since``; everything for 0."""
         ...
 
-    def merge(self, batch: Batch) -> tuple[Key, ...]:
-        """Take a batch in, once; one of another epoch is dropped. Return rows it could not add to because they were evicted."""
+    def merge(self, batch: Batch) -> tuple[Key, ...] | None:
+        """Take a batch in, once. Return rows it could not add to because they were evicted, or ``None`` for one of another epoch."""
         ...
 
-    def seed(self, image: Image) -> None:
-        """Put rows back that a restarted store has lost, without touching those it has."""
+    def seed(self, image: Image) -> tuple[Key, ...]:
+        """Put rows back that a restarted store has lost; return those it has, which stay as they are."""
         ...
 
     def document(self, name: str) -> Document:

@@ -47,6 +47,13 @@ class Pending:
         was = self.vectors.get(key)
         self.vectors[key] = added if was is None else combined(key[0], was, added)
 
+    def after(self, vectors: Mapping[Key, Vector], providers: Iterable[str]) -> Pending:
+        """Return this with what came before it."""
+        whole = Pending(dict(vectors), deque((*providers, *self.providers), maxlen=LAST_DECISIONS))
+        for key, added in self.vectors.items():
+            whole.add(key, added)
+        return whole
+
     def __bool__(self) -> bool:
         """Tell whether anything waits."""
         return bool(self.vectors or self.providers)

@@ -1,14 +1,15 @@
 """Redis stopped, frozen, full, evicting and wiped: requests go on, health says so, everything catches up."""
 
+import ssl
 import threading
 import time
 
 import pytest
 import redis
-from servers import RedisServer
+from servers import Front, RedisServer, certificate
 from storage_samples import A
 
-from crew_router import Router
+from crew_router import Router, RoutingRequest
 from crew_router.clock import SystemClock
 from crew_router.state import Observation, Refresh, open_state
 from crew_router.testing import ScriptedModel
@@ -50,38 +51,171 @@ def until(condition, within_s=10.0):
     return condition()
 
 
-def test_no_request_fails_while_redis_is_stopped_and_started(server):
-    """Under load from four threads a router answers every request, and says in health that the store was away."""
-    router = Router(
-        models={"lab:a": ScriptedModel(replies=["yes"], usage=(10, 5), price=(1.0, 2.0))}, state_url=server.url, ledger_url="sqlite://"
-    )
-    failures, answers, stop, seen = [], [], threading.Event(), set()
+@pytest.fixture
+def replica(server):
+    """A server that has what the other one has."""
+    running = RedisServer("--replicaof", "127.0.0.1", str(server.port))
+    yield running
+    running.close()
 
-    def load():
-        while not stop.is_set():
+
+@pytest.fixture
+def front(server):
+    """An address before the server that can be slow, or move to another."""
+    standing = Front(server.port)
+    yield standing
+    standing.close()
+
+
+class Load:
+    """Four threads that ask a router over a state again and again."""
+
+    def __init__(self, url):
+        model = ScriptedModel(replies=["yes"], usage=(10, 5), price=(1.0, 2.0))
+        self.router = Router(models={"lab:a": model}, state_url=url, ledger_url="sqlite://", project="crew")
+        self.failures, self.answers, self._stop = [], [], threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(4)]
+
+    def __enter__(self):
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        """End, and wait for what runs."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self):
+        while not self._stop.is_set():
             try:
-                answers.append(router.invoke("Say yes").text)
+                self.answers.append(self.router.invoke("Say yes").text)
             except Exception as error:  # noqa: BLE001 - every failure counts
-                failures.append(error)
+                self.failures.append(error)
             time.sleep(0.002)
 
-    threads = [threading.Thread(target=load) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for act in (server.stop, server.start):
-        time.sleep(0.5)
-        act()
-        time.sleep(1.0)
-        seen.add(bool(router._parts.state.health()["reachable"]))
-    stop.set()
-    for thread in threads:
-        thread.join()
+    def reachable(self):
+        """Tell what health says of the state."""
+        return self.router.health()["state"]["reachable"]
 
-    assert failures == []
-    assert len(answers) > 100
-    assert False in seen
-    assert until(lambda: router._parts.state.health()["reachable"])
-    router.close()
+
+def server_calls(router):
+    """Return how often a hundred decisions made this thread ask the store."""
+    asked, ask = [], router._parts.state._store._ask
+    here = threading.get_ident()
+    router._parts.state._store._ask = lambda call: (asked.append(threading.get_ident()), ask(call))[1]
+    for _ in range(100):
+        router.select_model(RoutingRequest(task_description="Hi"))
+    return asked.count(here)
+
+
+def stopped_and_started(server, _):
+    """Kill the server, and begin an empty one."""
+    server.stop()
+    yield
+    server.start()
+
+
+def frozen_and_thawed(server, _):
+    """Let the server accept and answer nobody for a while."""
+    server.freeze()
+    yield
+    server.thaw()
+
+
+def full_and_not(_, client):
+    """Let the server refuse what needs memory, with the policy that evicts nothing."""
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+    yield
+    client.config_set("maxmemory", "0")
+
+
+@pytest.mark.parametrize("trouble", [stopped_and_started, frozen_and_thawed, full_and_not])
+def test_no_request_fails_while_redis_is_in_trouble(server, front, trouble):
+    """Under load every request is answered, health says that the store is away, and afterwards every outcome is in it."""
+    client = redis.Redis.from_url(server.url)
+    with Load(f"redis://127.0.0.1:{front.port}/0") as load:
+        time.sleep(0.3)
+        acts = trouble(server, client)
+        next(acts)
+        noticed = until(lambda: not load.reachable())
+        next(acts, None)
+        back = until(load.reachable)
+    state, answers = load.router._parts.state, len(load.answers)
+
+    assert load.failures == []
+    assert (noticed, back, answers > 100) == (True, True, True)
+    assert until(lambda: state.sync() and state.health()["unsent"] == 0)
+    assert float(client.hget("moe:perf:crew:lab%3Aa:all", "samples")) == pytest.approx(answers, rel=1e-3)
+    load.router.close()
+    client.close()
+
+
+def test_a_slow_store_costs_no_request_its_time(front):
+    """With 50 ms to every answer of the store decisions still come from the snapshot, which stays as young as it may be."""
+    front.delay_s = 0.05
+    with Load(f"redis://127.0.0.1:{front.port}/0") as load:
+        time.sleep(1.5)
+        age_s = load.router.health()["state"]["snapshot_age_s"]
+        sent = server_calls(load.router)
+
+    assert load.failures == []
+    assert load.reachable()
+    assert age_s < 1.5
+    assert sent == 0
+    assert len(load.answers) > 50
+    load.router.close()
+
+
+@pytest.mark.parametrize("old_primary", ["gone", "demoted"])
+def test_after_a_failover_the_promoted_replica_is_used(server, replica, front, old_primary):
+    """The address moves to a replica that has every figure; a connection to a demoted primary is given up, and nothing is lost."""
+    client, promoted = redis.Redis.from_url(server.url), redis.Redis.from_url(replica.url, decode_responses=True)
+    with Load(f"redis://127.0.0.1:{front.port}/0") as load:
+        assert until(lambda: client.info("replication").get("connected_slaves") == 1)
+        time.sleep(0.7)
+        client.wait(1, 1000)
+        front.target = replica.port
+        promoted.replicaof("NO", "ONE")
+        server.stop() if old_primary == "gone" else client.replicaof("127.0.0.1", replica.port)
+        time.sleep(1.5)
+        back = until(load.reachable)
+    state, answers = load.router._parts.state, len(load.answers)
+
+    assert load.failures == []
+    assert back
+    assert until(lambda: state.sync() and state.health()["unsent"] == 0)
+    assert float(promoted.hget("moe:perf:crew:lab%3Aa:all", "samples")) == pytest.approx(answers, rel=0.02)
+    load.router.close()
+    client.close()
+    promoted.close()
+
+
+def test_tls_and_credentials_come_from_the_url(server, tmp_path):
+    """Over TLS the server's certificate is checked, user and password are sent, and health shows neither."""
+    file = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    standing, client = Front(server.port, context), redis.Redis.from_url(server.url)
+    client.acl_setuser("crew", enabled=True, passwords=["+hush"], keys=["*"], commands=["+@all"])
+    client.config_set("requirepass", "other")
+    url = f"rediss://crew:hush@127.0.0.1:{standing.port}/0?ssl_ca_certs={file}"
+    trusting, doubting = open_state(url, project="crew"), open_state(url.partition("?")[0], project="crew")
+    wrong = open_state(url.replace("hush", "hash"), project="crew")
+    observe(trusting)
+    trusting.sync()
+
+    health = [state.health() for state in (trusting, doubting, wrong)]
+
+    assert [each["reachable"] for each in health] == [True, False, False]
+    assert client.hget("moe:perf:crew:lab%3Aa:all", "samples") == b"1"
+    assert "CERTIFICATE_VERIFY_FAILED" in health[1]["problem"]
+    assert all("hush" not in str(each) and "hash" not in str(each) for each in health)
+    for each in (trusting, doubting, wrong, client, standing):
+        each.close()
 
 
 def test_what_was_seen_while_redis_was_away_is_sent_when_it_is_back(server, opened):
@@ -105,6 +239,24 @@ def test_what_was_seen_while_redis_was_away_is_sent_when_it_is_back(server, open
     assert decided_on == pytest.approx(20, rel=1e-3)
     assert one.performance(A, None).samples == pytest.approx(30, rel=1e-3)
     assert two.performance(A, None).samples == pytest.approx(30, rel=1e-3)
+
+
+def test_an_empty_server_gets_what_every_process_saw_meanwhile(server, opened):
+    """What the first one puts back does not take the place of what another saw during the outage."""
+    one, two = opened(), opened()
+    observe(one, 10)
+    observe(two, 10)
+    for state in (one, two, one):
+        state.sync()
+    server.stop()
+    observe(one, 5)
+    observe(two, 7)
+    server.start()
+
+    for state in (one, two, one, two):
+        state.sync()
+
+    assert [state.performance(A, None).samples for state in (one, two)] == pytest.approx([32, 32], rel=1e-3)
 
 
 def test_a_frozen_server_does_not_hold_decisions_up(server, opened):

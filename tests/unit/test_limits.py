@@ -57,15 +57,19 @@ def test_days_begin_in_the_configured_time_zone(zone, day):
     assert scopes(Limits((("day", 1, "day"),), zone))[0].period == day
 
 
-def test_a_day_of_25_hours_is_one_day():
-    """When clocks go back the day goes on."""
-    limits = Limits((("day", 1, "day"),), "Europe/Berlin")
-    midnight = datetime(2026, 10, 25, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"), [("Europe/Berlin", (10, 25), 25), ("Europe/Berlin", (3, 29), 23), ("Australia/Lord_Howe", (10, 4), 23.5)]
+)
+def test_a_day_is_a_day_when_clocks_change(zone, day, hours):
+    """In autumn a day has 25 hours, in spring 23, on one island 23 and a half; its budget begins once, at midnight."""
+    midnight = datetime(2026, *day, tzinfo=ZoneInfo(zone)).timestamp()
+    limits = Limits((("day", 1, "day"),), zone)
 
-    days = {scopes(limits, at=midnight + hour * 3600)[0].period for hour in range(25)}
+    days = {scopes(limits, at=midnight + part * 1800)[0].period for part in range(int(hours * 2))}
 
-    assert days == {"2026-10-25"}
-    assert scopes(limits, at=midnight + 25 * 3600)[0].period == "2026-10-26"
+    assert len(days) == 1
+    assert scopes(limits, at=midnight - 1)[0].period not in days
+    assert scopes(limits, at=midnight + hours * 3600)[0].period not in days
 
 
 @pytest.mark.parametrize(("per", "name"), [("hour", "2026-03-01T23+0000"), ("week", "2026-W09"), ("month", "2026-03"), ("total", "")])

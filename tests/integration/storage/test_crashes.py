@@ -2,15 +2,18 @@
 
 import os
 import random
+import threading
 
 import pytest
 import storage_crowd
 from storage_samples import NOON, A, outcome
 
+from crew_router import Router
 from crew_router.clock import SystemClock
 from crew_router.ledger import WriterPolicy, open_ledger
 from crew_router.ledger.budgets import Scope
 from crew_router.state import Observation, open_state
+from crew_router.testing import ScriptedModel
 from crew_router.types import ErrorKind
 
 
@@ -115,3 +118,53 @@ def test_forked_workers_open_their_own_connections(url, tmp_path):
     assert state.performance(A, None).samples == pytest.approx(401, rel=1e-6)
     ledger.close()
     state.close()
+
+
+def serve(router, requests, failures):
+    """Answer requests on two threads, as a worker of gunicorn or celery does."""
+
+    def answer():
+        try:
+            for _ in range(requests // 2):
+                assert router.invoke("Hi").text == "yes"
+        except BaseException as error:  # noqa: BLE001 - told to the parent by the exit code
+            failures.append(error)
+
+    threads = [threading.Thread(target=answer) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("durability", ["batch", "full"])
+def test_a_router_made_before_the_fork_serves_in_every_worker(url, tmp_path, durability):
+    """Four workers and their parent answer with all threads of the router running; rows, ids, budget and figures add up."""
+    config = tmp_path / "crew_router.yaml"
+    config.write_text(f"budgets: {{project: 1}}\nledger: {{durability: {durability}}}\n")
+    models = {"lab:a": ScriptedModel("yes", price=(1.0, 2.0), usage=(10, 5))}
+    router = Router(config, models=models, project="crew", ledger_url=url, state_url=f"sqlite:///{tmp_path}/state.sqlite3")
+    router.invoke("Hi")
+    children = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            failures = []
+            try:
+                serve(router, 40, failures)
+                router.close()
+            except BaseException as error:  # noqa: BLE001 - a child of the test must not go on into pytest
+                failures.append(error)
+            os._exit(len(failures))
+        children.append(pid)
+    serve(router, 40, failures := [])
+    codes = [os.waitpid(pid, 0)[1] for pid in children]
+
+    ledger = router.history
+    assert (codes, failures) == ([0, 0, 0, 0], [])
+    assert ledger.select("SELECT count(*), count(DISTINCT id) FROM decisions") == [(201, 201)]
+    assert ledger.select("SELECT count(*) FROM outcomes WHERE success = 1") == [(201,)]
+    assert router.budget_remaining("project") == pytest.approx(1 - 201 * 20e-6)
+    router._parts.state.sync()
+    assert router.performance("lab:a").samples == pytest.approx(201, rel=1e-3)
+    router.close()

@@ -6,9 +6,9 @@ import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from crew_router.execute.budget_gate import BudgetGate
     from crew_router.execute.executor import Executor
     from crew_router.execute.flows.cascade import Weigh
-    from crew_router.execute.gates import Gate
     from crew_router.execute.policy import ExecutionPolicy
     from crew_router.learn.learned import Learned
     from crew_router.parts import Parts
@@ -29,11 +29,13 @@ def executor_of(parts: Parts) -> Executor:
     parts.transports = transports = parts.transports or Transports()
     parts.capacity = capacity = parts.capacity or Capacity(parts.clock, parts.state)
     capacity.factor = parts.config.capacity.factor
+    budgets = _budget_gate(parts)
     services = Services(
         lambda ref: parts.registry[ref],
         transports,
         parts.clock,
-        gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng), _budget_gate(parts)),
+        gates=(BreakerGate(parts.state, parts.clock), SlaGate(rng), budgets),
+        slow=budgets if parts.config.budgets.limits() else None,
         capacity=capacity,
         recorder=parts.recorder,
     )
@@ -47,7 +49,7 @@ def executor_of(parts: Parts) -> Executor:
     )
 
 
-def _budget_gate(parts: Parts) -> Gate:
+def _budget_gate(parts: Parts) -> BudgetGate:
     from crew_router.execute.budget_gate import BudgetGate, scopes_of  # noqa: PLC0415 - as below
     from crew_router.ledger.limits import Limits  # noqa: PLC0415
 

@@ -66,6 +66,12 @@ class BudgetGate:
         except (BudgetExceededError, StorageError) as error:
             return Refusal(ask.model.ref, "budget", str(error), error=error)
 
+    def waits(self, ask: Ask) -> bool:
+        """Tell whether the ledger's database has to be asked for a slice of some budget."""
+        scopes = self._scopes(ask.decision, ask.model)
+        upper = cost_of(ask.model, bound_of(ask))
+        return bool(scopes) and not self._budgets.at_hand(scopes, upper, lasts_s=ask.lease_s + _LEASE_SLACK_S)
+
     def _reserve(self, ask: Ask, bound: Usage, scopes: tuple[Scope, ...]) -> BudgetPass:
         upper = cost_of(ask.model, bound)
         lasts_s = ask.lease_s + _LEASE_SLACK_S

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from crew_router.clock import Clock
 from crew_router.errors import CrewRouterError, ModelCallError
@@ -14,7 +15,7 @@ from crew_router.execute.capacity import Capacity, Place, Queued
 from crew_router.execute.checks import fault_of
 from crew_router.execute.commands import Chunk, Done, Refusal, RefusalReason, Start
 from crew_router.execute.counting import Counting
-from crew_router.execute.gates import Ask, Gate, Pass
+from crew_router.execute.gates import Ask, Gate, Pass, SlowGate
 from crew_router.execute.transport import Call, Fault, Payload, Piece, Reply, Transport
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
@@ -32,6 +33,7 @@ _REFUSED = 400
 # Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
 WATCHERS: list[Callable[[ModelDefinition], None]] = []
 Validator = Callable[[Reply], str | None]
+Entered: TypeAlias = tuple[Pass, ...] | Queued | Refusal
 
 
 class Recorder(Protocol):
@@ -44,13 +46,14 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What every request needs: the registry, transports, time, gates and who is told."""
+    """What every request needs: the registry, transports, time, gates, the one of them that may wait, and who is told."""
 
     registry: Callable[[ModelRef], ModelDefinition]
     transports: Callable[[ModelDefinition], Transport]
     clock: Clock
     _: KW_ONLY
     gates: Sequence[Gate] = ()
+    slow: SlowGate | None = None
     capacity: Capacity | None = None
     recorder: Recorder | None = None
     counting: Counting = field(default_factory=Counting)
@@ -111,12 +114,37 @@ class Desk:
         opened = self._open.get(call)
         return self._by_call[call].model if opened is None else opened.model.ref
 
-    def open(self, start: Start, place: Place | None = None) -> Opened | Queued | Done:
+    def entering(self, start: Start) -> Callable[[], Entered] | None:
+        """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
+
+        Whatever it returns is handed to :meth:`open`, or to :meth:`leave` when the call was given up meanwhile.
+        """
+        slow, model, payload = self._services.slow, self._services.registry(start.model), start.payload or self._payload
+        if slow is None:
+            return None
+        try:
+            transport = self._services.transports(model)
+        except CrewRouterError:  # said when the call is opened
+            return None
+        if self._unfit(model, payload, transport):
+            return None
+        ask = self._ask(start, model, transport=transport, payload=payload)
+        return None if ask is None or not slow.waits(ask) else functools.partial(self._enter, start, ask, None)
+
+    def leave(self, entered: Entered) -> None:
+        """Give back what was entered for a call that is not made."""
+        if isinstance(entered, Queued):
+            entered.give_up()
+        elif not isinstance(entered, Refusal):
+            self._give_back(entered)
+
+    def open(self, start: Start, place: Place | None = None, *, entered: Entered | None = None) -> Opened | Queued | Done:
         """Check a candidate again, fit the request to it, and return a call that has not begun.
 
         Args:
             start: The call.
             place: The place that it waited for, when it was queued before.
+            entered: What came of :meth:`entering`, where it was needed.
         """
         model, payload = self._services.registry(start.model), start.payload or self._payload
         for watch in WATCHERS:
@@ -127,7 +155,9 @@ class Desk:
             return self._refused(start, "transport", str(error))
         if place is None and (unfit := self._unfit(model, payload, transport)):
             return self._refused(start, *unfit)
-        passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), place)
+        passes = entered
+        if passes is None:
+            passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), place)
         if isinstance(passes, Refusal):
             return Done(start.call, self.clock.monotonic(), refusal=passes)
         if isinstance(passes, Queued):
@@ -236,7 +266,7 @@ class Desk:
             lease_s=start.timeout_s or 600.0, force=start.force,
         )  # fmt: skip
 
-    def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> tuple[Pass, ...] | Queued | Refusal:
+    def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> Entered:
         """Go through capacity, then the gates; a place is taken first, because money is not reserved for a call that waits."""
         if ask is None:
             return ()

@@ -18,7 +18,7 @@ from typing import Protocol, TypeGuard, TypeVar
 from crew_router.clock import Clock
 from crew_router.execute.capacity import Queued
 from crew_router.execute.commands import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
-from crew_router.execute.desk import Desk, Opened
+from crew_router.execute.desk import Desk, Entered, Opened
 from crew_router.types.vocabulary import ErrorKind
 
 T = TypeVar("T")
@@ -189,13 +189,25 @@ class _Tasks:
             await self._events.put(self._desk.failed(opened, error))
 
     async def _opened(self, start: Start) -> Opened | Done:
-        opened = self._desk.open(start)
+        opened = self._desk.open(start, entered=await self._entered(start))
         while isinstance(opened, Queued):
             granted = asyncio.Event()
             opened.subscribe(_waker(granted))
             await granted.wait()
             opened = self._desk.resume(start.call)
         return opened
+
+    async def _entered(self, start: Start) -> Entered | None:
+        """Go through the gates on a thread where one of them waits for a database, so that the loop goes on."""
+        enter = self._desk.entering(start)
+        if enter is None:
+            return None
+        entering = asyncio.get_running_loop().run_in_executor(None, enter)
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            entering.add_done_callback(lambda done: self._desk.leave(done.result()))
+            raise
 
     async def _carry(self, opened: Opened) -> None:
         if not opened.start.live:

@@ -53,8 +53,16 @@ class Pass(Protocol):
 
 
 class Gate(Protocol):
-    """Lets calls through or refuses them. Called from any thread, never waits for the network."""
+    """Lets calls through or refuses them. Called from any thread; only a :class:`SlowGate` may wait for I/O."""
 
     def enter(self, ask: Ask) -> Pass | Refusal | None:
         """Return leave, a refusal, or ``None`` when the gate has no say about this call."""
+        ...
+
+
+class SlowGate(Gate, Protocol):
+    """A gate that sometimes has to ask a database first, which an event loop does on a thread."""
+
+    def waits(self, ask: Ask) -> bool:
+        """Tell whether :meth:`enter` would wait."""
         ...

@@ -60,6 +60,10 @@ class Budgets(Protocol):
         """
         ...
 
+    def at_hand(self, scopes: tuple[Scope, ...], upper_nano: int | None, *, lasts_s: float = 600.0) -> bool:
+        """Tell whether :meth:`reserve` will answer at once, without I/O."""
+        ...
+
     def settle(self, reservation: Reservation, spent_nano: int, *, decision_id: str = "", estimated: bool = False) -> None:
         """Book what the call cost, and give the rest of the reservation back."""
         ...
@@ -90,6 +94,10 @@ class NoBudgets:
     ) -> Reservation:
         """Allow everything."""
         return Reservation(scopes, upper_nano or 0)
+
+    def at_hand(self, scopes: tuple[Scope, ...], upper_nano: int | None, *, lasts_s: float = 600.0) -> bool:  # noqa: ARG002 - the protocol's
+        """Say yes: nothing is asked for."""
+        return True
 
     def settle(self, reservation: Reservation, spent_nano: int, *, decision_id: str = "", estimated: bool = False) -> None:
         """Forget it; the attempt itself stands in the ledger."""

@@ -84,6 +84,13 @@ class Purse:
                     reservation = self._from_slices(scopes, upper, lasts_s=lasts_s)
         return reservation
 
+    def at_hand(self, scopes: tuple[Scope, ...], upper_nano: int | None, *, lasts_s: float = 600.0) -> bool:
+        """Tell whether :meth:`reserve` will answer without asking the database."""
+        if upper_nano is None:
+            return True
+        with self._lock:
+            return self._slices.covers(scopes, upper_nano, now=self._now(), lasts_s=lasts_s)
+
     def settle(self, reservation: Reservation, spent_nano: int, *, decision_id: str = "", estimated: bool = False) -> None:
         """Book what the call cost; with ``durability: full`` it is on disk before more is in flight. A second time does nothing."""
         held = self._slices.taken(reservation)

@@ -69,6 +69,11 @@ class Slices:
         self._known: dict[str, tuple[Scope, float]] = {}
         self.left_nano: Mapping[str, int] = MappingProxyType(self._left)
 
+    def covers(self, scopes: tuple[Scope, ...], upper: int, *, now: float, lasts_s: float) -> bool:
+        """Tell whether nothing need be asked for to set an amount aside, or to refuse it."""
+        shared = ((scope, self._slices.get((scope.name, scope.period))) for scope in scopes if not scope.local)
+        return all(part is not None and self._has(part, scope, upper, until=now + lasts_s) for scope, part in shared)
+
     def reserve(self, scopes: tuple[Scope, ...], upper: int, *, now: float, lasts_s: float) -> Reservation | None:
         """Set an amount aside in every scope, or return ``None`` where more has to be asked for first.
 
@@ -80,11 +85,9 @@ class Slices:
             part = self._slices.get((scope.name, scope.period))
             if part is None and scope.local:
                 part = self._open_local(scope)
-            if part is None or part.free_nano < upper or part.until < now + lasts_s:
+            if part is None or not self._has(part, scope, upper, until=now + lasts_s):
                 if part is not None and scope.local:
                     raise exceeded(scope, part.free_nano, upper)
-                return None
-            if not scope.local and self._must_ask(part, scope, upper):
                 return None
             parts.append(part)
         for part in parts:
@@ -157,9 +160,12 @@ class Slices:
         self._left.pop(name, None)
         self._known.pop(name, None)
 
-    def _must_ask(self, part: Slice, scope: Scope, upper: int) -> bool:
-        """Tell whether more would be in flight than the database knows of, or the limit was changed."""
-        return (self._safe and part.reserved_nano + upper > part.exposed_nano) or part.scope.limit_nano != scope.limit_nano
+    def _has(self, part: Slice, scope: Scope, upper: int, *, until: float) -> bool:
+        """Tell whether a slice has enough for long enough, by the limit of today, and the database knows of so much in flight."""
+        if part.free_nano < upper or part.until < until:
+            return False
+        risky = self._safe and part.reserved_nano + upper > part.exposed_nano
+        return scope.local or not (risky or part.scope.limit_nano != scope.limit_nano)
 
     def _open_local(self, scope: Scope) -> Slice:
         if len(self._slices) > _LOCAL_SCOPES:

@@ -1,4 +1,4 @@
-"""With ``durability: full`` an asynchronous request ends when its rows are on disk, and holds nobody up until then."""
+"""Asynchronous requests wait for the disk, and for money, without holding up the event loop."""
 
 import asyncio
 import sqlite3
@@ -9,6 +9,7 @@ import pytest
 from crew_router import Router, RoutingRequest
 from crew_router.errors import StorageError
 from crew_router.ledger import WriterPolicy, open_ledger
+from crew_router.ledger.budgets import Scope
 from crew_router.testing import ScriptedModel
 
 
@@ -24,7 +25,7 @@ def router(path, tmp_path):
     config = {
         "ledger": {"url": f"sqlite:///{path}", "durability": "full"},
         "state": {"url": f"sqlite:///{tmp_path}/state.sqlite3"},
-        "budgets": {"project": 1},
+        "budgets": {"project": 1, "run": 0.5},
     }
     models = {"lab:a": ScriptedModel("yes", price=(1.0, 2.0), usage=(10, 5))}
     with Router(config, models=models, project="crew") as made:
@@ -92,3 +93,39 @@ async def test_a_commit_that_does_not_come_is_an_error(path):
 
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT count(*) FROM audit").fetchone() == (2,)
+
+
+async def test_the_loop_goes_on_while_a_reservation_waits(router, path):
+    """The first call of a run asks the database for a part of its budget; others may hold that up, but not the loop."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.create_task(router.ainvoke("Hi", request=RoutingRequest(run_id="r1")))
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        waited = not task.done()
+        other.execute("ROLLBACK")
+        answer = await task
+
+    assert (waited, answer.text) == (True, "yes")
+    assert router.budget_remaining("run:r1") == pytest.approx(0.5 - 20e-6)
+
+
+async def test_a_request_that_is_given_up_while_its_reservation_waits_leaves_nothing_reserved(router, path):
+    """What comes for nobody goes back, and the whole budget can be spent."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.create_task(router.ainvoke("Hi", request=RoutingRequest(run_id="r2")))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    budgets, scope = router._parts.ledger.budgets(), Scope("run:r2", 500_000_000)
+    for _ in range(100):
+        if budgets.left_nano().get("run:r2") == scope.limit_nano:
+            break
+        await asyncio.sleep(0.02)
+
+    budgets.release(budgets.reserve((scope,), scope.limit_nano))
+    assert budgets.left_nano()["run:r2"] == scope.limit_nano

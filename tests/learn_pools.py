@@ -33,3 +33,22 @@ def invented(rows=240, *, seed=0, answers=True):
         latency_s=unknown,
         output_tokens=np.ones(cost.shape),
     )
+
+
+def alike(rows, *, models=6, seed=0):
+    """Return a table in which nothing but a model's mean tells anything: prompts are noise and no two answers are the same."""
+    rng = np.random.default_rng(seed)
+    ability = np.linspace(0.5, 0.9, models)
+    score = (rng.random((rows, models)) < ability).astype(np.float64)
+    cost = np.tile(np.geomspace(1e-4, 1e-2, models), (rows, 1))
+    return OutcomeTable(
+        tuple(f"m{at}" for at in range(models)),
+        tuple(" ".join(rng.choice(_WORDS, 8)) + f" {row}" for row in range(rows)),
+        ids=tuple(str(row) for row in range(rows)),
+        domains=("",) * rows,
+        answers=tuple(tuple(str(number) for number in row) for row in rng.integers(100, 10_000_000, (rows, models))),
+        score=score,
+        cost_usd=cost,
+        latency_s=np.full(cost.shape, np.nan),
+        output_tokens=np.ones(cost.shape),
+    )

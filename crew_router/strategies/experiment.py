@@ -54,20 +54,25 @@ class Experiment:
         object.__setattr__(self, "_arms", arms)
 
     def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
-        """Find the arm and let it choose; its share is part of the propensity."""
+        """Find the arm and let it choose; the propensity of its model is the sum over all arms that may choose it."""
         arm, share = self.arm_of(situation.request, rng)
-        choice = arm.strategy.choose(situation, scores, eligible=eligible, rng=rng)
+        choices = {each.name: each.strategy.choose(situation, scores, eligible=eligible, rng=rng) for each in self._arms if each.weight > 0}
+        choice = choices[arm.name]
+        propensity = sum(weight * choices[name].chance_of(choice.order[0]) for name, weight in self._shares().items() if name in choices)
         draw = Draw(self.name, arm.name, choice.draw.detail)
         note = Evidence("experiment", f"{self.name}: arm {arm.name} ({share:.0%} of the traffic)", share, situation.now)
-        return dataclasses.replace(choice, draw=draw, propensity=choice.propensity * share, notes=(note, *choice.notes))
+        return dataclasses.replace(choice, draw=draw, propensity=min(propensity, 1.0), chances=None, notes=(note, *choice.notes))
 
     def arm_of(self, request: RoutingRequest, rng: random.Random) -> tuple[_Arm, float]:
         """Return the arm of a request and its share of the traffic."""
         unit = request.user_id or request.session_id or request.run_id
-        total = sum(arm.weight for arm in self._arms)
-        shares = {arm.name: arm.weight / total for arm in self._arms}
+        shares = self._shares()
         name = arm_by_chance(shares, rng) if unit is None else arm_of(self.name, unit, shares)
         return next(arm for arm in self._arms if arm.name == name), shares[name]
+
+    def _shares(self) -> dict[str, float]:
+        total = sum(arm.weight for arm in self._arms)
+        return {arm.name: arm.weight / total for arm in self._arms}
 
 
 def _arm(written: Mapping[str, object]) -> _Arm:

@@ -55,7 +55,8 @@ class Noise:
         order = (chosen, *(place for place in ranked if place != chosen))
         detail = {str(situation.columns.refs[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
         note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), situation.now)
-        return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,))
+        known = dict(zip(few, chances.tolist(), strict=True))
+        return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,), chances=known)
 
     def _chances(self, ranks: Floats) -> Floats:
         if self.kind == "gumbel":

@@ -47,6 +47,12 @@ class Choice:
     steady: bool = False
     chances: Mapping[int, float] | None = None
 
+    def chance_of(self, place: int) -> float:
+        """Return how likely a place was to come first; 0 for what the strategy does not know to be possible."""
+        if self.chances is not None:
+            return self.chances.get(place, 0.0)
+        return self.propensity if self.order[0] == place else 0.0
+
 
 class Strategy(Protocol):
     """Orders the models that passed the filters; its fields are its validated parameters.

@@ -45,4 +45,5 @@ class RoundRobin:
         turn = next(self._turns)
         start = turn % len(places)
         order = places[start:] + places[:start] + by_rank(scores.rank, situation, eligible & ~taking)
-        return Choice(order, propensity=1.0 / len(places), draw=Draw(detail={"turn": float(turn)}))
+        chance = 1.0 / len(places)
+        return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(places, chance))

@@ -63,12 +63,6 @@ def _assigned(running: Running, mine: str, *, choices: dict[str, Choice], shares
         Evidence("experiment", f"{experiment.name}: arm {mine}, which gets {shares[mine]:.0%}", 1.0, now),
         *(Evidence(f"shadow:{name}", f"{refs[place]} would be called", 0.0, now) for name, place in shadows.items()),
     )
-    propensity = sum(share * _chance(choices[name], at) for name, share in shares.items() if name in choices)
+    propensity = sum(share * choices[name].chance_of(at) for name, share in shares.items() if name in choices)
     draw = Draw(experiment.name, mine, detail)
     return replace(choice, propensity=min(propensity, 1.0), draw=draw, notes=(*choice.notes, *notes))
-
-
-def _chance(choice: Choice, at: int) -> float:
-    if choice.chances is not None:
-        return choice.chances.get(at, 0.0)
-    return choice.propensity if choice.order[0] == at else 0.0

@@ -5,7 +5,7 @@ import json
 from importlib.resources import files
 
 import pytest
-from learn_pools import invented
+from learn_pools import alike, invented
 from typer.testing import CliRunner
 
 from crew_router.cli.app import app
@@ -56,6 +56,17 @@ def test_without_training_it_is_never_below_the_cheapest_adequate_single_model()
     adequate = next(stick.points[0] for stick, _ in found.yardsticks if stick.name.startswith("cheapest adequate"))
 
     assert max(each.quality for each in found.settings if each.cost_usd <= adequate.cost_usd * 1.001) >= adequate.quality
+
+
+def test_two_hundred_rows_are_enough_to_keep_to_the_hull_of_single_models(tmp_path):
+    """Where prompts tell nothing and single models are all there is, the curve stays within two standard errors of their hull."""
+    save(train(alike(200, seed=1)), tmp_path)
+
+    found = judged(alike(60, seed=2), tmp_path)
+
+    hull = next(figures for stick, figures in found.yardsticks if stick.name == "hull of singles")
+    noise = max(each.standard_error for each in found.settings)
+    assert found.router.aiq >= hull.aiq - 2 * noise
 
 
 def test_train_and_evaluate_run_from_the_shell(tmp_path):

@@ -5,12 +5,17 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from learn_pools import invented
+from typer.testing import CliRunner
 
+from crew_router import ModelRef, Router, RoutingRequest
+from crew_router.cli.app import app
 from crew_router.errors import ConfigurationError
 from crew_router.learn.artifact import ARRAYS, MANIFEST, load, save
 from crew_router.learn.learned import Spoken
 from crew_router.learn.training import calibration_error, train
+from crew_router.testing import ScriptedModel
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +120,29 @@ def test_calibration_error_of_a_sure_liar_is_one():
     """What is certain and always wrong is as wrong as can be; what comes true as often as it says has no error."""
     assert calibration_error(np.ones(10), np.zeros(10)) == pytest.approx(1.0)
     assert calibration_error(np.full(10, 0.5), np.array([0.0, 1.0] * 5)) == pytest.approx(0.0)
+
+
+def test_a_router_learns_from_its_own_history_and_uses_it(tmp_path):
+    """Judged answers of real requests in the ledger are trained on from the shell, and the next router plans with what was learnt."""
+    config = {
+        "registry": "none",
+        "models": {f"lab:{name}": {"provider": "lab", "model": name, "price": {"input": 1.0, "output": 1.0}} for name in ("good", "poor")},
+        "ledger": {"url": f"sqlite:///{tmp_path / 'ledger.db'}", "keep_text": True},
+        "state": {"url": "memory://"},
+    }
+    written = tmp_path / "crew_router.yaml"
+    written.write_text(yaml.safe_dump(config), encoding="utf-8")
+    models = {name: ScriptedModel("7", price=(1.0, 1.0)) for name in ("lab:good", "lab:poor")}
+    with Router(written, models=models) as router:
+        for number in range(60):
+            name = ("lab:good", "lab:poor")[number % 2]
+            decision = router.invoke(f"How many apples are in case {number}?", request=RoutingRequest(force_model=ModelRef(name))).decision
+            router.record_request_outcome(decision_id=decision.id, success=True, quality=0.9 if name == "lab:good" else 0.3)
+
+    told = CliRunner().invoke(app, ["train", "--from-ledger", "--out", str(tmp_path / "model"), "--config", str(written), "--json"])
+
+    assert json.loads(told.stdout)["rows"] == 60, told.stderr
+    with Router({"registry": "none", "learning": {"model": str(tmp_path / "model")}}, models=models, ledger_url="sqlite://") as router:
+        response = router.invoke("How many apples are in case 99?", request=RoutingRequest(willingness_to_pay=1.0))
+    assert response.model == "lab:good"
+    assert any(note.source == "planned" for note in response.decision.table.notes())

@@ -122,6 +122,21 @@ def test_experiment_keeps_a_user_in_one_arm_and_names_it():
     assert drawn.count("cheap") / len(drawn) == pytest.approx(0.25, abs=0.06)
 
 
+@pytest.mark.parametrize(("second", "expected"), [({"model": "b:x"}, 1.0), ({"model": "a:x"}, 0.25), ({"strategy": "round_robin"}, 0.625)])
+def test_the_propensity_of_an_experiment_adds_up_all_arms_that_may_choose_the_model(second, expected):
+    """A model that two arms call is as likely as both shares together, not as one of them."""
+    arms = [{"name": "one", "weight": 1, "model": "b:x"}, {"name": "two", "weight": 3, **second}]
+    tried, shown = line("experiment", name="e", arms=arms), pool([model("a:x"), model("b:x")])
+    decisions = [
+        tried.decide(replace(REQUEST, user_id=f"user {number}"), pool=shown, snapshot=Snapshot(), now=NOW, executing=False)
+        for number in range(40)
+    ]
+
+    chances = {each.propensity for each in decisions if each.selected_model == "b:x"}
+
+    assert chances == {expected}
+
+
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [

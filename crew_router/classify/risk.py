@@ -111,17 +111,16 @@ def _personal_data_in(where: Haystack) -> bool:
 
 def _numbers(text: str) -> str:
     """Return every number of at least six digits with what stands around it, a line each."""
-    pieces: list[str] = []
-    end = 0
+    spans: list[tuple[int, int]] = []
     for match in (_LONG_ASCII_NUMBER if text.isascii() else _LONG_NUMBER).finditer(text):
-        if match.start() < end:
-            continue
-        begin = max(end, match.start() - _BEFORE_NUMBER)
-        end = match.end() + _AFTER_NUMBER
-        pieces.append(text[begin:end])
-        if len(pieces) >= _MOST_PIECES:
+        begin, end = match.start() - _BEFORE_NUMBER, match.end() + _AFTER_NUMBER
+        if spans and begin <= spans[-1][1]:
+            spans[-1] = spans[-1][0], end  # a number that begins near another one is not cut in two
+        elif len(spans) < _MOST_PIECES:
+            spans.append((max(begin, 0), end))
+        else:
             break
-    return "\n".join(pieces)
+    return "\n".join([text[begin:end] for begin, end in spans])
 
 
 def _has_number(text: str) -> bool:

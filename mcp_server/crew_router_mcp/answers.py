@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field
 
+from crew_router.pareto import frontier
+
 if TYPE_CHECKING:
-    from crew_router.types import ModelDefinition, ModelRef, RoutingDecision
+    from crew_router.types import CandidateRow, ModelDefinition, ModelRef, RoutingDecision
 
 
 class RemovedModel(BaseModel):
@@ -16,6 +18,20 @@ class RemovedModel(BaseModel):
 
     model: str
     reasons: list[str] = Field(description="Every constraint that it fails, with the figure")
+
+
+class Candidate(BaseModel):
+    """A model that no other beats in expected cost, latency and success at once."""
+
+    model: str
+    cost_usd: float | None = Field(description="Expected price of the request; null when the price is unknown")
+    latency_s: float | None = Field(description="Expected seconds to the whole answer; null when unknown")
+    p_success: float | None = Field(description="0 to 1")
+
+    @classmethod
+    def of(cls, row: CandidateRow) -> Self:
+        """Return a row of the table behind a decision as an answer."""
+        return cls(model=row.model, cost_usd=row.cost_usd, latency_s=row.latency_s, p_success=row.p_success)
 
 
 class Suggestion(BaseModel):
@@ -34,6 +50,7 @@ class Suggestion(BaseModel):
     callable_here: bool = Field(description="Whether the server could call the model itself: key set, package installed, server up")
     rationale: str
     notes: list[str] = Field(description="Waivers, warnings, policies and overrides that had a part in it")
+    pareto: list[Candidate] = Field(description="The choices that make sense at some worth of money and time, cheapest first")
     removed: list[RemovedModel]
 
     @classmethod
@@ -53,6 +70,7 @@ class Suggestion(BaseModel):
             callable_here=decision.selected_model in reachable,
             rationale=decision.rationale,
             notes=[note.detail for note in decision.table.notes()],
+            pareto=[Candidate.of(row) for row in frontier(decision)],
             removed=[RemovedModel(model=model, reasons=[str(why) for why in reasons]) for model, reasons in decision.rejected.items()],
         )
 

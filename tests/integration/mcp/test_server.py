@@ -42,6 +42,15 @@ async def test_suggestion_is_the_decision_of_the_router(client, router):
     assert [removed["model"] for removed in answer["removed"]] == ["lab:cheap"]
 
 
+async def test_suggestion_shows_the_frontier(client, router):
+    """The models that no other beats are those of the router and of the command line, with their figures."""
+    answer = (await client.call_tool("suggest_model", {"task": "Prove that 17 is prime."})).structured_content
+
+    rows = router.pareto(RoutingRequest(task_description="Prove that 17 is prime."))
+    assert [each["model"] for each in answer["pareto"]] == [row.model for row in rows] == ["lab:cheap", "lab:strong"]
+    assert answer["pareto"][0]["cost_usd"] == pytest.approx(rows[0].cost_usd)
+
+
 async def test_suggestion_can_be_explained_later(client, router):
     """The decision of a suggestion stands in the ledger under the id that the client got."""
     answer = (await client.call_tool("suggest_model", {"task": "Say hello."})).structured_content

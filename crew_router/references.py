@@ -32,7 +32,7 @@ def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, c
         ConfigurationError: A model, strategy or time zone is not known, or a name is used twice.
     """
     check = _Check(config.registry, layers, check_strategy=check_strategy)
-    check.strategy(config.strategy, ("strategy",))
+    strategy = check.strategy(config.strategy, ("strategy",))
     check.time_zone(config.budgets.timezone)
     check.policies(config.policies)
     if config.scoring.cost_low_usd >= config.scoring.cost_high_usd:
@@ -40,6 +40,7 @@ def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, c
         raise check.error(("scoring", "cost_low_usd"), problem, cure="write a smaller one")
     return replace(
         config,
+        strategy=strategy,
         baseline=None if config.baseline is None else check.model(config.baseline, ("baseline",)),
         task_types={task: check.task_type(each, ("task_types", task), lenient=lenient) for task, each in config.task_types.items()},
         experiments=check.experiments(config.experiments),
@@ -65,10 +66,9 @@ class _Check:
             raise self.error(path, f"no single model is called {shown(name)}", cure=cure) from None
 
     def task_type(self, settings: TaskTypeSettings, path: tuple[str, ...], *, lenient: bool) -> TaskTypeSettings:
-        if settings.strategy is not None:
-            self.strategy(settings.strategy, (*path, "strategy"))
         return replace(
             settings,
+            strategy=None if settings.strategy is None else self.strategy(settings.strategy, (*path, "strategy")),
             preferred=self._models(settings.preferred, (*path, "preferred"), lenient=lenient),
             budget=self._models(settings.budget, (*path, "budget"), lenient=lenient),
         )
@@ -128,15 +128,19 @@ class _Check:
             raise self.error((*path, "arms"), "all weights are 0", cure="give at least one arm a weight")
         arms: list[ArmSettings] = []
         for at, arm in enumerate(experiment.arms):
-            if arm.strategy is not None:
-                self.strategy(arm.strategy, (*path, "arms", str(at), "strategy"))
+            strategy = None if arm.strategy is None else self.strategy(arm.strategy, (*path, "arms", str(at), "strategy"))
             model = None if arm.model is None else self.model(arm.model, (*path, "arms", str(at), "model"))
-            arms.append(replace(arm, model=model))
+            arms.append(replace(arm, strategy=strategy, model=model))
         return replace(experiment, arms=tuple(arms))
 
-    def strategy(self, settings: StrategySettings, path: tuple[str, ...]) -> None:
+    def strategy(self, settings: StrategySettings, path: tuple[str, ...]) -> StrategySettings:
+        """Return the settings with the model that a strategy is fixed to as a whole reference."""
+        named = settings.parameters.get("model")
+        if isinstance(named, str) and named:
+            model = self.model(named, (*path, "parameters", "model"))
+            settings = replace(settings, parameters={**settings.parameters, "model": str(model)})
         if self.check_strategy is None:
-            return
+            return settings
         try:
             self.check_strategy(settings)
         except ConfigurationError as refused:
@@ -144,6 +148,7 @@ class _Check:
             raise self.error((*path, key), refused.problem, cure=refused.cure) from None
         except ValueError as unknown:
             raise self.error((*path, "name"), str(unknown), cure="see docs for the strategies and their parameters") from None
+        return settings
 
     def time_zone(self, name: str) -> None:
         try:

@@ -181,7 +181,7 @@ def matcher(key: str, value: object, *, zone: tzinfo = UTC) -> Matcher:
         read, kind, single = _SETS[key]
         return Among(read, frozenset(_member(kind, text) for text in _texts(value)), single)
     if key in _FIGURES:
-        return _within(_FIGURES[key], value)
+        return _possible(key, _within(_FIGURES[key], value))
     if key in _FLAGS:
         if not isinstance(value, bool):
             msg = f"{value!r} is neither true nor false"
@@ -231,6 +231,7 @@ _FIGURES: Final[Mapping[str, Number]] = {
     "cost_budget": lambda facts: facts.request.cost_budget,
     "quality_requirement": lambda facts: facts.request.quality_requirement,
 }
+_SPANS: Final[Mapping[str, tuple[float, float]]] = {"complexity": (1, 10), "task_confidence": (0, 1), "quality_requirement": (0, 1)}
 _FLAGS: Final[Mapping[str, Flag]] = {
     "needs_retrieval": lambda facts: facts.profile.needs_retrieval.value,
     "critical": lambda facts: facts.request.critical,
@@ -279,6 +280,15 @@ def _within(read: Number, value: object) -> Within:
         msg = f"min {low:g} is above max {high:g}"
         raise ValueError(msg)
     return Within(read, low, high)
+
+
+def _possible(key: str, span: Within) -> Within:
+    """Refuse a span that no request can lie in."""
+    least, most = _SPANS.get(key, (0.0, float("inf")))
+    if span.low > most or span.high < least:
+        msg = f"it never holds: {key} is {f'from {least:g} to {most:g}' if most < float('inf') else f'at least {least:g}'}"
+        raise ValueError(msg)
+    return span
 
 
 def _carries(value: object) -> Carries:

@@ -158,6 +158,7 @@ _WRONG = {"name": "noise", "parameters": {"epsilon": 7}}
     [
         ({"strategy": _MAGIC}, "strategy.name"),
         ({"strategy": _WRONG}, "strategy.parameters"),
+        ({"strategy": {"name": "fixed", "parameters": {"model": "nope:x"}}}, "strategy.parameters.model"),
         ({"preset": "moe", "strategy": _WRONG}, "strategy.parameters"),
         ({"task_types": {"testing": {"strategy": _MAGIC}}}, "task_types.testing.strategy.name"),
         ({"policies": [{"name": "p", "order": "cost", "then": {"strategy": "magic"}}]}, "policies.0.order"),

@@ -354,3 +354,13 @@ def test_process_environment_is_the_default(monkeypatch):
     monkeypatch.setitem(os.environ, "ROUTER_ESCALATION_THRESHOLD", "0.25")
 
     assert load_config().escalation.threshold == 0.25
+
+
+def test_model_of_a_fixed_strategy_may_be_a_short_name():
+    """A strategy is fixed to the whole reference of what the configuration names."""
+    entry = {"price": {"input": 1, "output": 1}, "source": "unmeasured"}
+    fixed = {"name": "fixed", "parameters": {"model": "only"}}
+
+    config = load_config({"registry": "none", "models": {"lab:only": entry}, "strategy": fixed}, {})
+
+    assert dict(config.strategy.parameters) == {"model": "lab:only"}

@@ -185,10 +185,11 @@ def test_a_folder_is_followed_from_any_working_directory(tmp_path, monkeypatch):
 
 def test_without_a_file_nothing_is_followed():
     """A router made from arguments starts no thread, and reloading it changes nothing."""
+    before = set(threading.enumerate())  # a router of another test may still be ending its thread
     with Router(models={"lab:a": ScriptedModel("a")}, ledger_url="sqlite://", project="test") as router:
         version = router.policy_version
 
         router.reload()
 
         assert router.policy_version == version
-        assert not any(thread.name == "crew-router-configuration" for thread in threading.enumerate())
+        assert not any(thread.name == "crew-router-configuration" for thread in set(threading.enumerate()) - before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping
@@ -37,7 +36,7 @@ from crew_router.types import (
     Tier,
 )
 from crew_router.types.model import NANO_PER_USD
-from crew_router.watch import Watch, watching
+from crew_router.watch import Watch
 
 if TYPE_CHECKING:
     from crew_router.columns import Flags
@@ -213,9 +212,9 @@ class Parts:
         costs = [predicted.cost_of(at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
-    def watch(self, decision: RoutingDecision) -> contextlib.AbstractContextManager[Watch]:
+    def watch(self, decision: RoutingDecision) -> Watch:
         """Watch one request to its end."""
-        return watching(decision, recorder=self.recorder, learning=self.learning, clock=self.clock)
+        return Watch(decision, recorder=self.recorder, learning=self.learning, clock=self.clock)
 
     def report(
         self,

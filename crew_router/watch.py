@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from crew_router.types import RoutedChunk, RoutedResponse, RoutingDecision
 
@@ -15,12 +14,21 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Times one request and tells the recorder how it ended."""
+    """Times one request and tells the recorder how it ended, whatever that is; a context manager around its execution."""
 
     def __init__(self, decision: RoutingDecision, *, recorder: Recorder, learning: Learning, clock: Clock) -> None:
         self._decision, self._recorder, self._learning, self._clock = decision, recorder, learning, clock
         self._began = clock.monotonic()
         self._answered = False
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Take what ended the request early, if anything did."""
+        if error is not None:
+            self.failed(error)
 
     def answered(self, response: RoutedResponse) -> RoutedResponse:
         """Take the answer and return it."""
@@ -43,13 +51,3 @@ class Watch:
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
 
-
-@contextlib.contextmanager
-def watching(decision: RoutingDecision, *, recorder: Recorder, learning: Learning, clock: Clock) -> Generator[Watch, None, None]:
-    """Watch one request to its end, whatever that is."""
-    watch = Watch(decision, recorder=recorder, learning=learning, clock=clock)
-    try:
-        yield watch
-    except BaseException as error:
-        watch.failed(error)
-        raise

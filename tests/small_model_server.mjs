@@ -14,13 +14,13 @@ const model = await llama.loadModel({ modelPath: path.resolve(file) });
 const context = await model.createContext({ contextSize: 2048, threads: 1 });
 let turn = Promise.resolve();
 
-async function answer(body, onText) {
+async function answer(body, onPiece) {
   const sequence = context.getSequence();
   try {
     const session = new LlamaChatSession({ contextSequence: sequence });
     const prompt = body.messages.map((message) => (typeof message.content === "string" ? message.content : message.content.map((part) => part.text).join(""))).join("\n");
     const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? 64;
-    const result = await session.promptWithMeta(prompt, { maxTokens, temperature: 0, onTextChunk: onText });
+    const result = await session.promptWithMeta(prompt, { maxTokens, temperature: 0, onTextChunk: onPiece });
     const output = model.tokenize(result.responseText).length;
     const input = model.tokenize(prompt).length;
     const usage = { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };

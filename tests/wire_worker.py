@@ -22,8 +22,14 @@ def router_of(server_url, state_url):
     return Router(config, ledger_url="sqlite://", state_url=state_url)
 
 
+def say(text):
+    """Tell the test."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
     with router_of(*sys.argv[1:]) as router:
-        print("ready", flush=True)
+        say("ready")
         sys.stdin.readline()
-        print(router.invoke(HELLO, request=FIRST).model, flush=True)
+        say(router.invoke(HELLO, request=FIRST).model)

@@ -22,7 +22,7 @@ _WORKER = Path(__file__).parents[2] / "wire_worker.py"
 def worker(server_url: str, state_url: str) -> Iterator[subprocess.Popen[str]]:
     """Run a worker until it is not needed any more."""
     command = [sys.executable, str(_WORKER), server_url, state_url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own script
         yield process
 
 

@@ -33,7 +33,7 @@ def router() -> Iterator[Router]:
     node = shutil.which("node")
     assert node is not None
     command = [node, str(_SERVER), str(_FOLDER / "node_modules"), str(_FILES[0])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own script
         assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
         entry = {"provider": "openai", "model": "smollm2", "api_key": "k", "price": {"input": 0.1, "output": 0.2}}

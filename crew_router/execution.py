@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from crew_router.types import ModelRef
+
 if TYPE_CHECKING:
     from crew_router.execute.budget_gate import BudgetGate
     from crew_router.execute.executor import Executor
     from crew_router.execute.flows.cascade import Weigh
-    from crew_router.execute.policy import ExecutionPolicy
+    from crew_router.execute.policy import CascadePolicy, ExecutionPolicy
     from crew_router.learn.learned import Learned
     from crew_router.parts import Parts
-    from crew_router.settings import RouterConfig
+    from crew_router.settings import EscalationSettings, RouterConfig
 
 
 def executor_of(parts: Parts) -> Executor:
@@ -67,7 +69,6 @@ def _weigh(learned: Learned) -> Weigh:
 def _execution(config: RouterConfig) -> ExecutionPolicy:
     from crew_router.execute.policy import (  # noqa: PLC0415 - as above
         BackOff,
-        CascadePolicy,
         ConsensusMethod,
         ConsensusPolicy,
         ExecutionPolicy,
@@ -85,5 +86,12 @@ def _execution(config: RouterConfig) -> ExecutionPolicy:
         hold_chars=config.stream.hold_chars,
         hedge=config.hedge.budget,
         hedge_sync=config.hedge.sync,
-        cascade=CascadePolicy(config.escalation.threshold if config.escalation.enabled else 0.0, config.escalation.samples),
+        cascade=_cascade(config.escalation),
     )
+
+
+def _cascade(said: EscalationSettings) -> CascadePolicy:
+    from crew_router.execute.policy import CascadePolicy  # noqa: PLC0415 - as above
+
+    judge = None if said.judge is None else ModelRef(said.judge)
+    return CascadePolicy(said.threshold if said.enabled else 0.0, said.samples, judge)

@@ -87,7 +87,7 @@ class Parts:
         """Make the parts that only need others."""
         self.orders = Orders(self.ledger, self.state, self.clock)
         self.misfires = Misfires(lambda ref: _is_local(self.registry.get(ref)))
-        self.sessions = Sessions(self.config.sessions)
+        self.sessions = Sessions(lambda: self.config.sessions)
         self._checks: Checks | None = None
 
     def under(self, config: RouterConfig, registry: Registry, *, line: Line, declared: frozenset[ModelRef]) -> Parts:

@@ -10,7 +10,15 @@ from typing import Final, cast
 from crew_router.errors import ConfigurationError, UnknownModelError, printable, shown
 from crew_router.registry import Registry
 from crew_router.schema.layers import Layers
-from crew_router.settings import ArmSettings, ExperimentSettings, PolicySettings, RouterConfig, StrategySettings, TaskTypeSettings
+from crew_router.settings import (
+    ArmSettings,
+    EscalationSettings,
+    ExperimentSettings,
+    PolicySettings,
+    RouterConfig,
+    StrategySettings,
+    TaskTypeSettings,
+)
 from crew_router.types.vocabulary import ModelRef
 
 StrategyCheck = Callable[[StrategySettings], None]
@@ -44,6 +52,7 @@ def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, c
         baseline=None if config.baseline is None else check.model(config.baseline, ("baseline",)),
         task_types={task: check.task_type(each, ("task_types", task), lenient=lenient) for task, each in config.task_types.items()},
         experiments=check.experiments(config.experiments),
+        escalation=check.escalation(config.escalation),
     )
 
 
@@ -84,6 +93,9 @@ class _Check:
         except UnknownModelError:
             return False
         return True
+
+    def escalation(self, settings: EscalationSettings) -> EscalationSettings:
+        return settings if settings.judge is None else replace(settings, judge=self.model(settings.judge, ("escalation", "judge")))
 
     def policies(self, policies: Sequence[PolicySettings]) -> None:
         self._once([policy.name for policy in policies], ("policies",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -39,10 +39,10 @@ class Sessions:
     """What the newest sessions of this process left in prompt caches. Safe to call from any thread.
 
     Args:
-        settings: How long a cache lasts, and from how many tokens on there is one.
+        settings: Returns how long a cache lasts, and from how many tokens on there is one.
     """
 
-    def __init__(self, settings: SessionSettings) -> None:
+    def __init__(self, settings: Callable[[], SessionSettings]) -> None:
         self._settings = settings
         self._left: OrderedDict[str, dict[ModelRef, _Left]] = OrderedDict()
         self._hits: dict[ModelRef, float] = {}
@@ -51,7 +51,7 @@ class Sessions:
     def seen(self, decision: RoutingDecision, attempt: Attempt) -> None:
         """Take the end of a call: a good one leaves its prompt in the cache, a failing model is left."""
         key = decision.request.session_id
-        if key is None or not self._settings.affinity:
+        if key is None or not self._settings().affinity:
             return
         with self._lock:
             left = self._left.setdefault(key, {})
@@ -69,7 +69,7 @@ class Sessions:
 
     def warm(self, request: RoutingRequest, *, now: float) -> tuple[Warm, ...]:
         """Return the caches that hold the beginning of a request's conversation, with the tokens that are expected in each."""
-        if not self._settings.affinity or (request.session_id is None and len(request.messages) < 2):  # noqa: PLR2004 - one message has no history
+        if not self._settings().affinity or (request.session_id is None and len(request.messages) < 2):  # noqa: PLR2004 - one message has no history
             return ()
         left = _told(request.messages)
         if request.session_id is not None:
@@ -78,7 +78,7 @@ class Sessions:
         return tuple(
             Warm(ref, tokens=each.tokens, share=self._hits.get(ref, 1.0))
             for ref, each in left.items()
-            if each.tokens >= self._settings.min_tokens and now - each.at <= self._settings.cache_s
+            if each.tokens >= self._settings().min_tokens and now - each.at <= self._settings().cache_s
         )
 
     def _learn(self, before: _Left | None, attempt: Attempt) -> None:
@@ -86,7 +86,7 @@ class Sessions:
         usage = attempt.usage
         if before is None or usage is None or usage.estimated or usage.input_tokens < before.tokens or not before.tokens:
             return
-        if before.tokens < self._settings.min_tokens or attempt.started_at - before.at > self._settings.cache_s:
+        if before.tokens < self._settings().min_tokens or attempt.started_at - before.at > self._settings().cache_s:
             return
         share = min(usage.cached_tokens / before.tokens, 1.0)
         known = self._hits.get(attempt.model, share)

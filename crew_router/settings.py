@@ -123,12 +123,14 @@ class EscalationSettings:
         enabled: false accepts every answer
         threshold: an answer with less confidence than this, from 0 to 1, is escalated
         samples: how often each model of a cascade is asked; more than one looks whether it agrees with itself
+        judge: a model that grades an answer which is close to acceptance; none by default
     """
 
     __pydantic_config__ = STRICT
     enabled: bool = True
     threshold: Share = 0.7
     samples: Positive = 1
+    judge: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import random
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
+from crew_router.execute.answers import CodeRunner
 from crew_router.execute.commands import Answer, Emit, Failure, Flow, Result
 from crew_router.execute.desk import Desk, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
@@ -36,6 +38,8 @@ class Options:
         attempts: Most calls of the request, fallbacks included; it never widens the configured limit.
         approved_by: Who agreed to what a policy asks a person about; empty when nobody was asked.
         resets: Whether the surface can tell its consumer to forget what it saw; where it cannot, ``restart`` is ``buffer``.
+        code_runner: Runs code in answers on given tests, so that several models agree when its output is the same. Only what it does
+            keeps the caller's machine safe from that code.
     """
 
     stream: StreamPolicy | None = None
@@ -43,6 +47,7 @@ class Options:
     attempts: int | None = None
     resets: bool = True
     approved_by: str = ""
+    code_runner: CodeRunner | None = None
 
 
 _PLAIN = Options()
@@ -168,8 +173,9 @@ class Executor:
             clock=services.clock, rng=self._rng,
             deadline=None if deadline_s is None else services.clock.monotonic() + deadline_s,
             live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
+            seen_p95_s=_seen_p95_s(decision),
         )  # fmt: skip
-        flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh), self._flows)
+        flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh, _once(options.code_runner)), self._flows)
         return _Running(decision, payload, desk, flow, deadline_s, concurrent, services.registry)
 
 
@@ -189,6 +195,17 @@ class _Running:
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     first = decision.selected_model
     return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
+
+
+def _once(runner: CodeRunner | None) -> CodeRunner | None:
+    """Return a runner that runs each piece of code once a request, however often its answer is compared."""
+    return None if runner is None else functools.cache(runner)
+
+
+def _seen_p95_s(decision: RoutingDecision) -> Mapping[ModelRef, float]:
+    """Return the 95th percentile that was observed of the chosen model, where it was."""
+    seen = decision.latency.p95_s if decision.latency.source == "history" else None
+    return {} if seen is None else {decision.selected_model: seen}
 
 
 def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
@@ -16,7 +16,7 @@ from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.treatment import TREATMENTS
 from crew_router.types.model import ModelDefinition
-from crew_router.types.vocabulary import ErrorKind
+from crew_router.types.vocabulary import ErrorKind, ModelRef
 
 _TIMER_SLACK_S: Final = 0.001
 _FORCED: Final = frozenset({"breaker", "sla"})
@@ -35,6 +35,7 @@ class Job:
         live: Whether somebody reads the answer as a stream.
         whole: Whether a stream shows nothing before the answer is whole (structured output).
         hedge: How many slow calls may be joined by a second one; none when it is not given.
+        seen_p95_s: 95th percentiles that were observed; the registry's holds for the other models.
     """
 
     candidates: tuple[ModelDefinition, ...]
@@ -46,6 +47,7 @@ class Job:
     live: bool = False
     whole: bool = False
     hedge: HedgeBudget | None = None
+    seen_p95_s: Mapping[ModelRef, float] = field(default_factory=dict[ModelRef, float])
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def limit(self, *, others: bool) -> float:
@@ -59,7 +61,9 @@ class Job:
 
     def slow_after_s(self, model: ModelDefinition) -> float | None:
         """Return the seconds after which a call of a model is slow; ``None`` when it is never hedged."""
-        return model.latency.p95_s if self.hedge is not None and self.hedge.share > 0 else None
+        if self.hedge is None or self.hedge.share <= 0:
+            return None
+        return self.seen_p95_s.get(model.ref, model.latency.p95_s)
 
     @property
     def late(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from crew_router.execute.answers import CodeRunner
 from crew_router.execute.commands import Flow
 from crew_router.execute.flows.cascade import Ladder, Weigh, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
@@ -25,13 +26,14 @@ SIGNALS = (reading, token_logprobs, tool_arguments)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a flow is made from: the decision, what is sent, the request as a job, the models by name, and how to weigh answers."""
+    """What a flow is made from: decision, what is sent, the request as a job, models by name, how to weigh answers, how to run code."""
 
     decision: RoutingDecision
     payload: Payload
     job: Job
     models: Callable[[ModelRef], ModelDefinition]
     weigh: Weigh | None = None
+    runner: CodeRunner | None = None
 
 
 FlowFactory: TypeAlias = Callable[[Work], Flow]
@@ -60,6 +62,7 @@ def panel_of(work: Work) -> Panel:
     return Panel(
         models, policy.method,
         payload=work.payload, judge=judge, accuracy=accuracies(decision, known), timeout_s=policy.timeout_s,
+        runner=work.runner,
     )  # fmt: skip
 
 
@@ -67,12 +70,13 @@ def ladder_of(work: Work) -> Ladder:
     """Return the ladder of a cascade decision."""
     decision, policy = work.decision, work.job.policy.cascade
     models = tuple(work.models(ref) for ref in decision.models)
+    judge = decision.judge or policy.judge
     return Ladder(
         models,
         payload=work.payload, threshold=policy.threshold, value_usd=decision.request.willingness_to_pay,
         cost_usd={model.ref: _expected_cost(decision, model) for model in models},
         accuracy=accuracies(decision, models), signals=SIGNALS, samples=policy.samples,
-        judge=None if decision.judge is None else work.models(decision.judge),
+        judge=None if judge is None or judge in decision.models else work.models(judge), runner=work.runner,
         weigh=work.weigh if decision.stops else None, stops=decision.stops,
     )  # fmt: skip
 

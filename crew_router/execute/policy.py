@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from crew_router.types.vocabulary import ModelRef
+
 
 class StreamPolicy(StrEnum):
     """What happens when a stream breaks after its first piece (``docs/streaming.md``)."""
@@ -39,10 +41,12 @@ class CascadePolicy:
     Args:
         threshold: Probability of being right at which an answer is accepted (E2).
         samples: Calls of one step; more than one asks for self-consistency.
+        judge: A model outside the cascade that grades an answer which is close to acceptance, if any.
     """
 
     threshold: float = 0.7
     samples: int = 1
+    judge: ModelRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

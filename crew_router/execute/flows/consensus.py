@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
-from crew_router.execute.answers import answer_key
+from crew_router.execute.answers import CodeRunner, answer_key
 from crew_router.execute.commands import Answer, Command, Event, Failure, Flow, Start
 from crew_router.execute.flows.call import one_call
 from crew_router.execute.flows.fallback import fallback
@@ -32,6 +32,7 @@ class Panel:
         judge: A model outside the members that chooses, for the method ``judge``.
         accuracy: Chance 0..1 of each model of being right.
         timeout_s: Most seconds that members are waited for.
+        runner: Runs code answers on given tests, if any.
     """
 
     models: tuple[ModelDefinition, ...]
@@ -41,6 +42,7 @@ class Panel:
     judge: ModelDefinition | None
     accuracy: Mapping[ModelRef, float]
     timeout_s: float
+    runner: CodeRunner | None = None
 
 
 def consensus(job: Job, panel: Panel) -> Flow:
@@ -56,13 +58,13 @@ def consensus(job: Job, panel: Panel) -> Flow:
         return (yield from _others(job, panel, gathered))
     best, confidence = yield from _verdict(job, panel, gathered.said)
     yield from show(best)
-    said = tuple(zip((each.call for each in gathered.said), keyed(gathered.said), strict=True))
+    said = tuple(zip((each.call for each in gathered.said), keyed(gathered.said, panel.runner), strict=True))
     return Answer(best.call, best.model.ref, best.reply, confidence, said=said)
 
 
-def keyed(said: list[Said]) -> list[str]:
+def keyed(said: list[Said], runner: CodeRunner | None = None) -> list[str]:
     """Return what each member answers, equal for equal answers."""
-    return [answer_key(each.reply) for each in said]
+    return [answer_key(each.reply, runner=runner) for each in said]
 
 
 def _enough(said: list[Said], running: int, panel: Panel) -> bool:
@@ -70,14 +72,14 @@ def _enough(said: list[Said], running: int, panel: Panel) -> bool:
         return True
     if panel.method is not ConsensusMethod.VOTING:
         return False
-    votes = [count for _, count in Counter(keyed(said)).most_common(2)]
+    votes = [count for _, count in Counter(keyed(said, panel.runner)).most_common(2)]
     return votes[0] - (votes[1] if len(votes) > 1 else 0) > running
 
 
 def _verdict(job: Job, panel: Panel, said: list[Said]) -> Generator[Command, Event | None, tuple[Said, float | None]]:
     if panel.method is ConsensusMethod.FIRST_SUCCESS:
         return said[0], None
-    keys = keyed(said)
+    keys = keyed(said, panel.runner)
     beliefs = posterior([Vote(each.model.ref, key, panel.accuracy[each.model.ref]) for each, key in zip(said, keys, strict=True)])
     if panel.method is ConsensusMethod.JUDGE and len(set(keys)) > 1 and panel.judge is not None:
         judged = yield from _judged(job, panel, said)

@@ -9,11 +9,13 @@ import threading
 import pytest
 from execute_bench import Bench
 
-from crew_router.errors import AllModelsFailedError
+from crew_router import Router
+from crew_router.errors import AllModelsFailedError, ConfigurationError
+from crew_router.execute.executor import Options
 from crew_router.execute.policy import CascadePolicy, ConsensusMethod, ConsensusPolicy, ExecutionPolicy
 from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
-from crew_router.types import ErrorKind, Latency, Mode, RoutingRequest
+from crew_router.types import ErrorKind, Latency, Mode, ModelRef, RoutingRequest
 
 ASKED = Payload(("What is 6 * 7?",))
 HEDGES = ExecutionPolicy(hedge=1.0, hedge_sync=True)
@@ -251,3 +253,57 @@ def _choose_42(prompt, seen):
     seen.append(prompt)
     letter = prompt.split("It is 42.")[0].rsplit("<answer ", 1)[1][0]
     return f"Best: {letter}"
+
+
+@pytest.mark.parametrize("mode", [Mode.PARALLEL, Mode.CASCADE])
+def test_code_agrees_when_it_does_the_same(mode):
+    """With a runner two different programs of one output agree against a third, and each is run once."""
+    ran = []
+
+    def runner(code):
+        ran.append(code)
+        return "even" if "%" in code or "&" in code else "odd"
+
+    texts = ("```python\nn % 2 == 0\n```", "```python\nnot n & 1\n```", "```python\nn == 1\n```")
+    models = {name: ScriptedModel(text, quality=0.6) for name, text in zip("abc", texts, strict=True)}
+    bench = Bench(models, policy=dataclasses.replace(voting(), cascade=CascadePolicy(0.99)))
+
+    response = bench.executor.run(bench.decision(mode=mode), ASKED, options=Options(code_runner=runner))
+
+    assert response.text in texts[:2]
+    assert sorted(member.agrees for member in response.decision.trade_off.members) == [False, True, True]
+    assert len(ran) == len(set(ran)) == 3
+
+
+def test_a_judge_grades_answers_that_are_close_to_acceptance():
+    """A cascade asks the configured judge, whose good grade spares the next model, as a call of its own role."""
+    models = {
+        "cheap": ScriptedModel("It is 42.", quality=0.6),
+        "dear": ScriptedModel("It is 42.", quality=0.95),
+        "judge": ScriptedModel("Right.\n95"),
+    }
+    bench = Bench(models, policy=ExecutionPolicy(cascade=CascadePolicy(judge=ModelRef("lab:judge"))))
+    decision = dataclasses.replace(bench.decision(mode=Mode.CASCADE), models=(ModelRef("lab:cheap"), ModelRef("lab:dear")))
+
+    response = bench.executor.run(decision, ASKED)
+
+    assert [attempt.role for attempt in response.attempts] == ["draft", "judge"]
+    assert models["dear"].calls == 0
+
+
+def test_a_judge_that_the_registry_does_not_know_is_refused():
+    """The configured judge is a model of the registry."""
+    with pytest.raises(ConfigurationError, match=r"escalation\.judge"):
+        Router({"registry": "none", "escalation": {"judge": "lab:none"}}, ledger_url="sqlite://")
+
+
+async def test_a_call_is_hedged_by_the_percentile_that_was_observed():
+    """What history says of the chosen model goes before the registry's figure."""
+    models = {"a": ScriptedModel("slow", latency_s=5.0), "b": ScriptedModel("quick")}
+    bench = Bench(models, policy=ExecutionPolicy(hedge=1.0))
+    decision = bench.decision()
+    seen = dataclasses.replace(decision.latency, p95_s=0.02, source="history")
+
+    response = await bench.executor.arun(dataclasses.replace(decision, latency=seen), ASKED)
+
+    assert response.text == "quick"

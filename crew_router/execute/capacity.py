@@ -2,7 +2,8 @@
 
 A model with ``limits.concurrency`` c runs c calls at once. Up to ``factor`` · c may be there, running or waiting; what comes
 then overflows to the next best model, and waits here only when no other is left. Waiting calls are served by urgency, then by
-deadline, then in the order in which they came. Requests and tokens a minute are counted in windows of the shared state.
+deadline, then in the order in which they came. Requests and tokens a minute are counted in windows of the shared state, which also
+keeps the places over all processes: a call whose process has room while others hold every place tries again a little later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from crew_router.clock import Clock
 from crew_router.execute.commands import Refusal
 from crew_router.execute.gates import Ask
+from crew_router.identity import IdSource
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ModelRef, Urgency
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 FACTOR: Final = 1.25
 _WINDOW_S: Final = 60.0
-_SHARED_RETRY_S: Final = 0.25
+_SHARED_RETRY_S: Final = 0.25  # guess, not measured
 _RANK: Final = {Urgency.INTERACTIVE: 0, Urgency.NORMAL: 1, Urgency.BATCH: 2}
 
 
@@ -45,7 +47,8 @@ class Capacity:
         self._rooms: dict[ModelRef, _Room] = {}
         self._full: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
+        self._numbers, self._tokens = itertools.count(), IdSource("place")
+        self._claimed: set[str] = set()
 
     def enter(self, ask: Ask, *, last: bool) -> Place | Queued | Refusal | None:
         """Return a place, a wait for one, a refusal, or ``None`` for a model without limits.
@@ -62,7 +65,20 @@ class Capacity:
             return refusal
         if limits.concurrency is None:
             return None
-        return self._seat(ask, limits.concurrency, last=last)
+        seat = self._seat(ask, limits.concurrency, last=last)
+        return self.claimed(ask, seat) if isinstance(seat, Place) else seat
+
+    def claimed(self, ask: Ask, place: Place) -> Place | Refusal:
+        """Take a place of this process over all processes too; when they hold all there are, it is left and the call refused."""
+        limit = ask.model.limits.concurrency
+        if self._state is None or limit is None:
+            return place
+        if self._state.acquire(_shared(ask.model), place.token, limit=limit, lease_s=ask.lease_s):
+            self._claimed.add(place.token)
+            return place
+        self._pass_on(ask.model)
+        retry_at = self._clock.monotonic() + _SHARED_RETRY_S
+        return Refusal(ask.model.ref, "capacity", f"all {limit} places are taken by other processes", retry_at=retry_at)
 
     def running(self, ref: ModelRef) -> int:
         """Return how many calls of a model run in this process."""
@@ -91,17 +107,23 @@ class Capacity:
             room = self._rooms.setdefault(ask.model.ref, _Room())
             if room.running < limit:
                 room.running += 1
-                return Place(self, ask.model, str(next(self._numbers)))
+                return Place(self, ask.model, self._tokens.next())
             waiting = len(list(room.waiting()))
             if not last and room.running + waiting >= math.ceil(limit * self.factor):
                 detail = f"{room.running} calls run and {waiting} wait"
                 return Refusal(ask.model.ref, "capacity", detail)
-            queued = Queued(Place(self, ask.model, str(next(self._numbers))))
+            queued = Queued(Place(self, ask.model, self._tokens.next()))
             heapq.heappush(room.queue, (*self._order(ask), next(self._numbers), queued))
             return queued
 
-    def leave(self, model: ModelDefinition) -> None:
+    def leave(self, place: Place) -> None:
         """Free a place, or hand it to the first who waits."""
+        if place.token in self._claimed and self._state is not None:
+            self._claimed.discard(place.token)
+            self._state.give_back(_shared(place.model), place.token)
+        self._pass_on(place.model)
+
+    def _pass_on(self, model: ModelDefinition) -> None:
         with self._lock:
             room = self._rooms[model.ref]
             following = next(room.served(), None)
@@ -130,6 +152,10 @@ class Capacity:
         deadline_s = ask.decision.request.deadline_s
         at = math.inf if deadline_s is None else self._clock.monotonic() + deadline_s
         return _RANK[ask.decision.profile.urgency.value], at
+
+
+def _shared(model: ModelDefinition) -> str:
+    return f"places:{model.ref}"
 
 
 @dataclass(slots=True)
@@ -166,7 +192,7 @@ class Place:
 
     def settle(self, attempt: Attempt | None, *, spent: Usage | None) -> None:  # noqa: ARG002 - the protocol's
         """Leave the place."""
-        self.capacity.leave(self.model)
+        self.capacity.leave(self)
 
 
 class Queued:

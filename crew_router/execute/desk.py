@@ -270,9 +270,10 @@ class Desk:
         """Go through capacity, then the gates; a place is taken first, because money is not reserved for a call that waits."""
         if ask is None:
             return ()
-        passes: list[Pass] = [] if place is None else [place]
-        if place is None and self._services.capacity is not None:
-            seat = self._services.capacity.enter(ask, last=start.queue)
+        passes: list[Pass] = []
+        capacity = self._services.capacity
+        if capacity is not None:
+            seat = capacity.enter(ask, last=start.queue) if place is None else capacity.claimed(ask, place)
             if isinstance(seat, (Queued, Refusal)):
                 return seat
             passes += [] if seat is None else [seat]

@@ -12,6 +12,7 @@ import pytest
 from execute_bench import Bench, decision_for
 
 from crew_router import Router, RoutingRequest
+from crew_router.clock import SystemClock
 from crew_router.errors import AllModelsFailedError, NoCandidateError
 from crew_router.execute.capacity import Capacity
 from crew_router.execute.commands import Refusal
@@ -145,6 +146,29 @@ async def test_with_nobody_else_calls_wait_for_a_place():
     responses = await asyncio.gather(*(bench.executor.arun(bench.decision(), HELLO) for _ in range(6)))
 
     assert ([response.model for response in responses], bench.most_at_once) == (["lab:a"] * 6, 2)
+
+
+async def test_places_are_counted_over_all_processes(tmp_path):
+    """Two processes that share their state never have more calls at a model together than its limit, and both get their turn."""
+    clock, running, most = SystemClock(), [], []
+
+    def reply(_prompt):
+        running.append(1)
+        most.append(len(running))
+        threading.Event().wait(0.02)
+        running.pop()
+        return "Hello."
+
+    model = _LimitedModel(reply, limits=Limits(concurrency=1))
+    with contextlib.ExitStack() as opened:
+        made = [open_state(f"sqlite:///{tmp_path}/s.db", project="t", clock=clock) for _ in "ab"]
+        states = [opened.enter_context(contextlib.closing(state)) for state in made]
+        benches = [Bench({"a": model}, clock=clock, capacity=Capacity(clock, state)) for state in states]
+        calls = [asyncio.to_thread(bench.executor.run, bench.decision(), HELLO) for bench in benches for _ in range(3)]
+        responses = await asyncio.gather(*calls)
+
+    assert [response.text for response in responses] == ["Hello."] * 6
+    assert max(most) == 1
 
 
 async def test_a_request_that_gives_up_waiting_leaves_its_place_to_others():

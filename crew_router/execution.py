@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def executor_of(parts: Parts) -> Executor:
-    """Return the executor over a router's parts; connections and places that are there already stay in use."""
+    """Return the executor over a router's parts; connections, places and ratios of counting that are there already stay in use."""
     from crew_router.execute.breaker_gate import BreakerGate  # noqa: PLC0415 - only routers that execute need it
     from crew_router.execute.capacity import Capacity  # noqa: PLC0415
+    from crew_router.execute.counting import Counting  # noqa: PLC0415
     from crew_router.execute.desk import Services  # noqa: PLC0415
     from crew_router.execute.executor import Executor  # noqa: PLC0415
     from crew_router.execute.response_cache import ResponseCache  # noqa: PLC0415
@@ -32,6 +33,7 @@ def executor_of(parts: Parts) -> Executor:
     parts.capacity = capacity = parts.capacity or Capacity(parts.clock, parts.state)
     capacity.factor = parts.config.capacity.factor
     budgets = _budget_gate(parts)
+    parts.counting = counting = parts.counting or Counting()
     services = Services(
         lambda ref: parts.registry[ref],
         transports,
@@ -40,6 +42,7 @@ def executor_of(parts: Parts) -> Executor:
         slow=budgets if parts.config.budgets.limits() else None,
         capacity=capacity,
         recorder=parts.recorder,
+        counting=counting,
     )
     learned, said = parts.line.rules.learned, parts.config.cache
     return Executor(

@@ -41,6 +41,7 @@ from crew_router.watch import Watch
 if TYPE_CHECKING:
     from crew_router.columns import Flags
     from crew_router.execute.capacity import Capacity
+    from crew_router.execute.counting import Counting
     from crew_router.execute.executor import Executor
     from crew_router.execute.transports import Transports
     from crew_router.health import Checked, Checks
@@ -77,6 +78,7 @@ class Parts:
     servers: Servers
     transports: Transports | None = None
     capacity: Capacity | None = None
+    counting: Counting | None = None
     budgets: Budgets | None = None
     found: tuple[ModelDefinition, ...] = ()
     later: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from simulation import flow_world
 from crew_router.testing import check_seeds
 
 SEEDS = 100_000  # of each flow; 30 to 50 s of CPU time a flow
-BATCH = 10_000
+BATCH = 5_000
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BATCH))

@@ -6,6 +6,7 @@ there is a new one, so that none has to be restarted.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from crew_router.errors import InvalidRequestError
+from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.ruling import Override
 from crew_router.types import ModelRef
 
@@ -28,6 +29,8 @@ TAKEN_BACK: Final = "override cleared"
 _COUNTER: Final = "override"
 _NEVER: Final = (-1.0,)
 NOTHING: Final = Override()
+_ASK_AGAIN_S: Final = 5.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -39,15 +42,28 @@ class Orders:
     clock: Clock
     _known: Override = NOTHING
     _version: tuple[float, ...] = _NEVER
+    _ask_at: float = -math.inf
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def current(self, snapshot: Snapshot) -> Override:
-        """Return the order that holds; the ledger is read only when the shared counter has moved, and once at the start."""
+        """Return the order that holds; the ledger is read only when the shared counter has moved, and once at the start.
+
+        While the ledger cannot be read, what is known here holds, and it is asked again some seconds later.
+        """
         version = snapshot.sums.get(_COUNTER, {}).get("", ())
-        if version != self._version:
+        if version != self._version and self.clock.monotonic() >= self._ask_at:
             with self._lock:
-                self._known, self._version = self._read(), version
+                self._renew(version)
         return self._known
+
+    def _renew(self, version: tuple[float, ...]) -> None:
+        if version == self._version or self.clock.monotonic() < self._ask_at:  # another thread was faster
+            return
+        try:
+            self._known, self._version = self._read(), version
+        except StorageError as error:
+            self._ask_at = self.clock.monotonic() + _ASK_AGAIN_S
+            _log.warning("orders of operators cannot be read, the last known one holds: %s", error)
 
     def give(self, override: Override, *, by: str) -> None:
         """Put an order in force, for every process of the project."""

@@ -67,7 +67,7 @@ end
 return lost
 """
 
-# KEYS: meta, changed, providers. ARGV: version, prefix. Returns epoch, version, seconds, micros, providers, rows.
+# KEYS: meta, changed, providers. ARGV: version, prefix. Returns epoch, version, schema, seconds, micros, providers, rows.
 _LOAD: Final = """
 local time = redis.call('TIME')
 local rows = {}
@@ -76,8 +76,8 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+i
   local key = ARGV[2] .. (kind == 'perf' and '' or kind .. ':') .. name
   rows[#rows + 1] = {member, redis.call('HGETALL', key)}
 end
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'version')
-return {meta[1] or '0', meta[2] or '0', time[1], time[2], redis.call('LRANGE', KEYS[3], 0, -1), rows}
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'schema')
+return {meta[1] or '0', meta[2] or '0', meta[3] or '0', time[1], time[2], redis.call('LRANGE', KEYS[3], 0, -1), rows}
 """
 
 # KEYS: meta, changed. ARGV: epoch, entries (JSON), expiry, schema.
@@ -191,7 +191,9 @@ class RedisStore:
     def load(self, *, since: int) -> Image:
         """Return what changed after a version."""
         keys = [self._meta, self._changed, self._providers]
-        epoch, version, seconds, micros, providers, found = self._script(_LOAD, keys, [since, self._prefix])
+        epoch, version, schema, seconds, micros, providers, found = self._script(_LOAD, keys, [since, self._prefix])
+        if int(schema) > SCHEMA:
+            raise StoreError(f"schema {schema} is newer than this version of crew-router knows ({SCHEMA}); update crew-router")
         vectors: dict[Key, Vector] = {}
         documents: dict[str, Document] = {}
         for member, flat in found:

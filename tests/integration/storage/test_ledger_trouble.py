@@ -9,10 +9,12 @@ import pytest
 from servers import PostgresServer
 from storage_samples import NOON, decision, outcome
 
+from crew_router import Router
 from crew_router.errors import BudgetExceededError, StorageError
 from crew_router.ledger import WriterPolicy, open_ledger
 from crew_router.ledger.budgets import Scope
 from crew_router.ledger.schema import MIGRATIONS, OUTCOMES, statements
+from crew_router.testing import ScriptedModel
 
 DAY = Scope("day", 3_200_000)
 
@@ -51,6 +53,24 @@ def test_without_a_budget_requests_go_on_and_the_rows_follow(server, away):
 
     assert waiting == 100
     assert away.totals(since=0)["requests"] == 101
+
+
+def test_a_router_that_starts_while_the_database_is_away_answers(server):
+    """Requests are answered and counted as unwritten; with the database back their rows are there, without a restart."""
+    server.stop()
+    router = Router(models={"lab:a": ScriptedModel("yes")}, ledger_url=server.url, state_url="memory://", project="crew")
+    texts = [router.invoke("Hi").text for _ in range(3)]
+    while router.history.health()["reachable"]:
+        time.sleep(0.01)
+    unwritten = router.health()["ledger"]["unwritten"]
+
+    server.start()
+    router.history.flush()
+
+    assert texts == ["yes"] * 3
+    assert unwritten == 9
+    assert router.stats()["requests"] == 3
+    router.close()
 
 
 def test_a_full_queue_drops_telemetry_and_counts_it_but_never_money(server, away):

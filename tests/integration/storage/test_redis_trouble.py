@@ -320,6 +320,19 @@ def test_keys_are_named_as_the_document_names_them(server, opened):
     client.close()
 
 
+def test_a_newer_schema_is_refused_with_what_to_do(server, opened):
+    """An older program goes on from what it knows instead of misreading figures of a newer one, and health says why."""
+    client = redis.Redis.from_url(server.url)
+    opened()
+    client.hset("moe:perf:crew:meta", "schema", 99)
+
+    health = opened().health()
+
+    assert not health["reachable"]
+    assert "update crew-router" in health["problem"]
+    client.close()
+
+
 def test_a_password_in_the_url_is_used_and_not_shown(server):
     """Credentials come from the url, and health names the server without them."""
     client = redis.Redis.from_url(server.url)

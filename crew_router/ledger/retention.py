@@ -71,13 +71,17 @@ def look_again(cursor: Cursor, project: str) -> None:
     cursor.run("DELETE FROM meta WHERE name = ?", (f"{_FORGOTTEN}{project}",))
 
 
-def _forget_texts(database: Database, kind: _Text, which: tuple[Cell, ...]) -> int:
-    last, gone = 0, 0
-    page = f"SELECT seq, {kind.column} FROM {kind.table} WHERE project = ? AND at >= ? AND at < ? AND seq > ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - constants
+def _forget_texts(database: Database, kind: _Text, which: tuple[str, float, float]) -> int:
+    project, since, before = which
+    at, seq, gone = since, -1, 0
+    page = (
+        f"SELECT at, seq, {kind.column} FROM {kind.table} "  # noqa: S608 - constants
+        f"WHERE project = ? AND at >= ? AND at < ? AND (at > ? OR seq > ?) ORDER BY at, seq LIMIT {_PAGE}"
+    )
     put = f"UPDATE {kind.table} SET {kind.column} = ?{kind.also} WHERE seq = ?"  # noqa: S608 - constants
-    while rows := database.query(page, (*which, last)):
-        last = int(rows[-1][0] or 0)
-        changed = [(kind.emptied(str(text)), seq) for seq, text in rows if text and kind.emptied(str(text)) != text]
+    while rows := database.query(page, (project, at, before, at, seq)):
+        at, seq = float(rows[-1][0] or 0), int(rows[-1][1] or 0)
+        changed = [(kind.emptied(str(text)), number) for _, number, text in rows if text and kind.emptied(str(text)) != text]
         if changed:
             with database.transaction() as cursor:
                 for values in changed:

@@ -40,7 +40,7 @@ def export_rows(database: Database, project: str, out: TextIO, *, before: float,
     """
     written = 0
     for table, time in _TIMES.items():
-        for page in _pages(database, table, project, where=f"{time} < ?", value=before):
+        for page in _pages(database, table, project, time=time, before=before):
             out.writelines(line_of(table, row) for row in page)
             written += len(page)
             tick(len(page))
@@ -72,12 +72,16 @@ def import_rows(database: Database, project: str, lines: Iterable[str], *, tick:
     return taken
 
 
-def _pages(database: Database, table: Table, project: str, *, where: str, value: Cell) -> Iterator[list[Row]]:
-    columns, last = ", ".join(table.names), 0
-    sql = f"SELECT seq, {columns} FROM {table.name} WHERE project = ? AND {where} AND seq > ? ORDER BY seq LIMIT {_PAGE}"  # noqa: S608 - names of ours
-    while page := database.query(sql, (project, value, last)):
-        last = int(page[-1][0] or 0)
-        yield [row[1:] for row in page]
+def _pages(database: Database, table: Table, project: str, *, time: str, before: float) -> Iterator[list[Row]]:
+    """Yield rows in order of time, which is that of an index, so that a page costs the same wherever it lies."""
+    at, seq = -1e300, -1
+    sql = (
+        f"SELECT {time}, seq, {', '.join(table.names)} FROM {table.name} "  # noqa: S608 - names of ours
+        f"WHERE project = ? AND {time} >= ? AND {time} < ? AND ({time} > ? OR seq > ?) ORDER BY {time}, seq LIMIT {_PAGE}"
+    )
+    while page := database.query(sql, (project, at, before, at, seq)):
+        at, seq = float(page[-1][0] or 0), int(page[-1][1] or 0)
+        yield [row[2:] for row in page]
 
 
 def line_of(table: Table, row: Row) -> str:

@@ -51,6 +51,18 @@ def test_ask_streams_and_says_how_to_ask_why():
     assert "answered in" in run("explain", decision_id).stdout
 
 
+def test_health_checks_the_models_themselves_when_asked(server):
+    """With --check each reachable model is checked, here by what its server lists, and nobody is called."""
+    document = json.loads(run("health", "--check", "--json").stdout)
+
+    assert {ref: (check["ok"], check["how"]) for ref, check in document["checks"].items()} == {
+        "lmstudio:fast": (True, "listing"),
+        "lmstudio:smart": (True, "listing"),
+    }
+    assert "lmstudio:fast" in run("health", "--check").stdout
+    assert not [seen for seen in server.seen if "chat" in seen.path]
+
+
 @pytest.mark.usefixtures("server")
 def test_health_names_the_models_of_the_server():
     """A health check finds the server and reports its models ready."""

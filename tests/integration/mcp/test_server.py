@@ -130,6 +130,14 @@ async def test_health_of_one_model(client):
         await client.call_tool("check_health", {"model": "lab:none"})
 
 
+async def test_an_active_check_asks_the_models(client, router):
+    """check_health with active calls each model, and says what failed."""
+    health = (await client.call_tool("check_health", {"active": True})).structured_content
+
+    assert health["models"] == {"lab:strong": "ready", "lab:cheap": "ready"}
+    assert router.history.totals()["requests"] == 2
+
+
 async def test_tools_describe_themselves(client):
     """Every tool has a title, hints, a described argument list and a schema of its answer."""
     tools = await client.list_tools()

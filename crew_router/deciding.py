@@ -103,8 +103,6 @@ def situation_of(line: Line, request: RoutingRequest, seen: Seen) -> Situation:
 
 def _saved(seen: Seen, tokens_in: int) -> Floats | None:
     warm = seen.circumstances.warm
-    if not warm:
-        return None
     return saved_usd(warm, seen.pool.columns, models=seen.pool.models, snapshot=seen.snapshot, tokens_in=tokens_in, now=seen.now)
 
 

@@ -208,9 +208,13 @@ class Parts:
     def predicted_costs(self, request: RoutingRequest) -> tuple[CostPrediction, ...]:
         """Return the expected cost on every model, cheapest first, unknown prices last."""
         from crew_router.predict.forecast import forecast  # noqa: PLC0415 - comes when first needed
+        from crew_router.predict.warmth import saved_usd  # noqa: PLC0415
 
         pool, profile = self.pool(), self.line.classifier.classify(request)
-        predicted = forecast(profile, pool.columns, models=pool.models, snapshot=self.snapshot(), now=self.clock.now())
+        snapshot, now, tokens_in = self.snapshot(), self.clock.now(), profile.input_tokens.value
+        warm = self.sessions.warm(request, now=now)
+        saved = saved_usd(warm, pool.columns, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+        predicted = forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, now=now, saved=saved)
         costs = [predicted.cost_of(at) for at in range(len(pool.models))]
         return tuple(sorted(costs, key=lambda cost: (_INF if cost.expected_usd is None else cost.expected_usd, cost.model)))
 

@@ -30,6 +30,8 @@ def saved_usd(
         tokens_in: Tokens of the input.
         now: Seconds since the epoch, for prices by the hour.
     """
+    if not warm:
+        return None
     saved: Floats = np.zeros(len(models))
     for each in warm:
         at = columns.place.get(each.model)

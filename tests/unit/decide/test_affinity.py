@@ -114,13 +114,15 @@ def routed(clock):
 
 def test_a_chat_of_several_turns_stays_and_pays_the_cached_price(routed, clock):
     """Turns of a session go to the model that has their history, at the price of cached input as far as its cache holds it."""
-    answers = session(routed(scripted()), clock, turns=2)
+    router = routed(scripted())
+    answers = session(router, clock, turns=2)
 
     assert [answer.model for answer in answers] == [OLD, OLD]
     share = 18_000 / 20_000  # what the second call reported of the twenty thousand tokens of the first
     expected = [20_000, 20_000 * share]
     costs = [(cached * 0.1 + (21_000 - cached) * 1.0 + 100 * 4.0) / 1e6 for cached in expected]
     assert [answer.decision.estimated_cost for answer in answers] == pytest.approx(costs)
+    assert router.predict_cost(replace(ASKED, context_tokens=21_000))[0].model == OLD
     assert answers[-1].cost_usd == pytest.approx((18_000 * 0.1 + 2_000 * 1.0 + 100 * 4.0) / 1e6)
 
 

@@ -139,11 +139,11 @@ def _counts(lowered: str) -> bool:
 
 
 def _is_short(sample: str, lowered: str) -> bool:
-    return any(mark in lowered for mark in _SHORT_MARKS) and any(thing in lowered for thing in _THINGS) and bool(_SHORT.search(sample))
+    return any(map(lowered.__contains__, _SHORT_MARKS)) and any(map(lowered.__contains__, _THINGS)) and bool(_SHORT.search(sample))
 
 
 def _is_brief(sample: str, lowered: str) -> bool:
-    marks = any(mark in lowered for mark in _BRIEF_MARKS)
+    marks = any(map(lowered.__contains__, _BRIEF_MARKS))
     return (marks or any(_VERB.search(lowered, max(0, at - _VERB_CHARS), at) for at in _places(lowered, _ONLY))) and bool(
         _BRIEF.search(sample)
     )

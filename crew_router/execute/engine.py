@@ -149,9 +149,11 @@ class _Tasks:
             await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
-        for task in self._tasks.values():
+        running = [task for task in self._tasks.values() if not task.done()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if running:
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _next(self, until: float | None) -> Event | _Crash:
         if not self._events.empty():

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +22,9 @@ from crew_router.identity import IdSource
 from crew_router.line import Line, Pool, Rules
 from crew_router.predict.forecast import forecast
 from crew_router.ruling import ORDINARY
-from crew_router.scoring import score
+from crew_router.scoring import Scores, score
 from crew_router.selection import Wish, select
-from crew_router.situation import TaskPreference, Weights
+from crew_router.situation import Situation, TaskPreference, Weights
 from crew_router.strategies import make_strategy
 from crew_router.types import (
     Latency,
@@ -38,6 +39,9 @@ from crew_router.types import (
     TaskType,
 )
 
+if TYPE_CHECKING:
+    from crew_router.columns import Flags
+
 NOW = 1_790_000_000.0
 TASK = TaskType.CODE_GENERATION
 REQUEST = RoutingRequest(
@@ -49,6 +53,7 @@ REQUEST = RoutingRequest(
     max_latency_s=60.0,
 )
 ROUNDS = 7
+BANDITS = ("thompson_beta", "thompson_gaussian", "ucb1", "lin_ucb", "epsilon_greedy")
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,12 @@ def history(models: tuple[ModelDefinition, ...]) -> Snapshot:
     return Snapshot(performance=seen, provider_share=shares, multipliers=dict.fromkeys(shares, 1.1))
 
 
+def chosen_by(policy: str, situation: Situation, scores: Scores, *, eligible: Flags) -> Callable[[], object]:
+    """Return the choice of a bandit as work to measure."""
+    bandit, rng = make_strategy("bandit", {"policy": policy}), random.Random(3)
+    return lambda: bandit.choose(situation, scores, eligible=eligible, rng=rng)
+
+
 def cpu_us(work: Callable[[], object], repeats: int) -> float:
     """Return CPU microseconds of one call, the best of several rounds."""
     best = float("inf")
@@ -136,6 +147,7 @@ def _table(count: int, repeats: int) -> None:
         "filter": lambda: surviving(situation),
         "score": lambda: score(situation),
         "choose": lambda: rules.strategy.choose(situation, scores, eligible=eligible, rng=line.rng),
+        **{f"choose, bandit {policy}": chosen_by(policy, situation, scores, eligible=eligible) for policy in BANDITS},
         "select": lambda: select(situation, Wish(order), implicit=False, judges=lambda: eligible),
         "decision, all of it": lambda: line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False),
         "explain": lambda: line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False).explain(),

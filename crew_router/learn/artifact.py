@@ -24,7 +24,7 @@ from crew_router.learn.text import TextFeatures
 if TYPE_CHECKING:
     from crew_router.columns import Floats
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
 _UNKNOWN: Final = ("cost_band", "tokens_band")  # NaN where nothing was recorded

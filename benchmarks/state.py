@@ -1,31 +1,42 @@
-"""Measures what state and ledger promise: ``python benchmarks/state.py [hot|writer|crowd|analytics|stores|all]``.
+"""Measures what state and ledger promise: ``python benchmarks/state.py [hot|rows|writer|stores|exchange|analytics|export|crowd|all]``.
 
 Every figure is measured in this run on this machine; a bar stands beside it.
 """
 
 from __future__ import annotations
 
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests")]
 
-import storage_crowd  # noqa: E402 - found by the line above
+import redis  # noqa: E402 - below the line above, as all of these
+import storage_crowd  # noqa: E402
 from servers import PostgresServer, RedisServer  # noqa: E402
-from storage_samples import A, outcome  # noqa: E402
+from storage_samples import A, attempt, outcome  # noqa: E402
 
+from crew_router import ModelRef, Router, RoutingRequest, TaskType  # noqa: E402
 from crew_router.clock import SystemClock  # noqa: E402
 from crew_router.ledger import open_ledger  # noqa: E402
 from crew_router.ledger.budgets import Scope  # noqa: E402
 from crew_router.state import Observation, open_state  # noqa: E402
+from crew_router.testing import ScriptedModel  # noqa: E402
+
+if TYPE_CHECKING:
+    from crew_router.ledger.book import Book
 
 _MILLION = 1_000_000
+_SQLITE_SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+_POSTGRES_SIZE = "SELECT pg_database_size(current_database())"
 
 
 def micros(times: list[float]) -> str:
@@ -149,21 +160,27 @@ def crowd(folder: Path) -> None:
         server.close()
 
 
-def analytics(folder: Path) -> None:
-    """Questions over a million requests on SQLite."""
-    path = folder / "million.sqlite3"
+def fill(path: Path, count: int) -> None:
+    """Put outcomes into a ledger; by the front door a million would take a minute."""
     ledger = open_ledger(f"sqlite:///{path}", project="bench")
     ledger.reset(before=0.0)
-    with ledger._database.transaction() as cursor:  # noqa: SLF001 - a million rows by the front door would take a minute
+    with ledger._database.transaction() as cursor:  # noqa: SLF001 - as said
         cursor.run(
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
             "INSERT INTO outcomes (project, decision_id, at, model, provider, task_type, success, latency_s, cost_nano, input_tokens, "
             "output_tokens, cached_tokens, estimated, quality, confidence, escalated, source, answer_chars) "
             "SELECT 'bench', 'd-' || i, 1800000000 + i * 2.6, 'lab:m' || (i * 7919 % 12), 'lab', 'task' || (i * 104729 % 14), "
-            "i % 20 <> 0, 1.5, "
-            "1000000 + i % 7, 100, 200, 0, 0, 0.8, 0.7, i % 9 = 0, 'engine', 0 FROM n",
-            (_MILLION - 1,),
+            "i % 20 <> 0, 1.5, 1000000 + i % 7, 100, 200, 0, 0, 0.8, 0.7, i % 9 = 0, 'engine', 0 FROM n",
+            (count - 1,),
         )
+    ledger.close()
+
+
+def analytics(folder: Path) -> None:
+    """Questions over a million requests on SQLite."""
+    path = folder / "million.sqlite3"
+    fill(path, _MILLION)
+    ledger = open_ledger(f"sqlite:///{path}", project="bench")
     for name, ask in (
         ("summary", ledger.totals),
         ("by model and task", ledger.breakdown),
@@ -194,9 +211,116 @@ def stores(folder: Path) -> None:
         server.close()
 
 
+def rows(folder: Path) -> None:
+    """Bytes and processor time that each kind of row takes: of this process on SQLite, of the server with PostgreSQL."""
+    models = {f"lab:m{number}": ScriptedModel("yes", price=(1.0, 2.0), usage=(10, 5)) for number in range(18)}
+    with Router(models=models, ledger_url=f"sqlite:///{folder}/made.sqlite3", state_url="memory://", project="bench") as router:
+        made = router.select_model(RoutingRequest(task_description="Write a parser"))
+    kinds: dict[str, Callable[[Book, int], object]] = {
+        "decision, 18 models": lambda book, number: book.decided(replace(made, id=f"d-{number}")),
+        "call": lambda book, number: book.attempted(f"d-{number}", attempt()),
+        "outcome": lambda book, number: book.finished(outcome(number)),
+        "settlement": lambda book, _: book.budgets().settle(book.budgets().reserve((Scope("day", 10**15),), 1000), 900),
+    }
+    server = PostgresServer()
+    try:
+        for number, (name, hand) in enumerate(kinds.items()):
+            path = folder / f"{name}.sqlite3"
+            size, caller, whole, _ = written(f"sqlite:///{path}", hand, size=_SQLITE_SIZE)
+            print(f"{name:20} {size:6.0f} bytes   {whole:6.1f} µs, {caller:4.1f} of them the caller's")
+            size, _, _, backend = written(server.database(f"rows{number}"), hand, size=_POSTGRES_SIZE)
+            print(f"{'':20} {size:6.0f} bytes   {backend:6.1f} µs of the server, in PostgreSQL")
+    finally:
+        server.close()
+
+
+def written(url: str, hand: Callable[[Book, int], object], *, size: str) -> tuple[float, float, float, float]:
+    """Return bytes, and microseconds of the caller, of this process and of the database's, for each of 4,000 rows."""
+    book = open_ledger(url, project="bench")
+    hand(book, -1)
+    book.flush()
+    server = int(book.select("SELECT pg_backend_pid()")[0][0] or 0) if url.startswith("postgresql") else 0
+    before = int(book.select(size)[0][0] or 0), time.process_time(), _cpu_s(server)
+    caller = time.thread_time()
+    for number in range(4000):
+        hand(book, number)
+    caller = time.thread_time() - caller
+    book.flush()
+    after = int(book.select(size)[0][0] or 0), time.process_time(), _cpu_s(server)
+    book.close()
+    grown, own, theirs = ((new - old) / 4000 for new, old in zip(after, before, strict=True))
+    return grown, caller / 4000 * 1e6, own * 1e6, theirs * 1e6
+
+
+def _cpu_s(process: int) -> float:
+    """Return the seconds that a process has run, on Linux."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) / 1e9 if process else 0.0
+
+
+def export(folder: Path) -> None:
+    """A million rows out of a ledger, and into another, each in a process of its own whose memory is watched."""
+    for count in (10_000, _MILLION):
+        path = folder / f"{count}.sqlite3"
+        fill(path, count)
+        for act in ("export", "import"):
+            command = [sys.executable, __file__, "carry", act, str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - this script
+            print(f"{act} of {count:>9,} rows   {done.stdout.strip()}")
+
+
+def carry(act: str, path: Path) -> None:
+    """Export or import, and tell the seconds and the most memory it took."""
+    begun, file = time.perf_counter(), path.with_suffix(".jsonl")
+    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    book = open_ledger(f"sqlite:///{path if act == 'export' else path.with_suffix('.copy')}", project="bench")
+    with file.open("w" if act == "export" else "r") as lines:
+        count = book.export(lines) if act == "export" else book.take_in(lines)
+    took, peak = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    book.close()
+    print(f"{count / took:8,.0f} rows a second, memory grew by {(peak - base) / 1024:.0f} MiB")
+
+
+def exchange(_: Path) -> None:
+    """What one process costs a Redis that tells it 140 changed figures: bytes, and processor time of the server."""
+    server = RedisServer()
+    try:
+        states = [open_state(server.url, project="bench") for _ in range(2)]
+        client, times = redis.Redis.from_url(server.url), 50
+        before = client.info()
+        for _ in range(times):
+            for model in [ModelRef(f"lab:m{number}") for number in range(20)]:
+                for task in list(TaskType)[:6]:
+                    states[0].observe(Observation(model, task, success=True, at=time.time(), latency_s=1.0, cost_usd=0.01))
+            states[0].sync()
+        after, keys = client.info(), client.dbsize()
+        bytes_in, bytes_out = (after[name] - before[name] for name in ("total_net_input_bytes", "total_net_output_bytes"))
+        cpu_s = sum(after[name] - before[name] for name in ("used_cpu_user", "used_cpu_sys"))
+        print(
+            f"send and renew, 140 figures: {bytes_in / times / 1024:.0f} kB in, {bytes_out / times / 1024:.0f} kB out, "
+            f"{cpu_s / times * 1e3:.1f} ms of the server's CPU; {keys} keys"
+        )
+        for state in states:
+            state.close()
+        client.close()
+    finally:
+        server.close()
+
+
 def main() -> None:
     """Run the parts that are asked for."""
-    parts = {"hot": hot, "writer": writer, "stores": stores, "analytics": analytics, "crowd": crowd}
+    if sys.argv[1:2] == ["carry"]:  # a part of `export`, in a process of its own
+        carry(sys.argv[2], Path(sys.argv[3]))
+        return
+    parts = {
+        "hot": hot,
+        "rows": rows,
+        "writer": writer,
+        "stores": stores,
+        "exchange": exchange,
+        "analytics": analytics,
+        "export": export,
+        "crowd": crowd,
+    }
     asked = sys.argv[1:] or ["all"]
     for name, part in parts.items():
         if name in asked or "all" in asked:

@@ -121,12 +121,15 @@ def _here(cursor: Cursor, table: Table, rows: Sequence[Row], *, project: str) ->
 
 
 def _found(cursor: Cursor, table: Table, column: str, values: Sequence[Cell], *, project: str) -> set[Row]:
+    # Ids are found by their own index; with the project asked for too, SQLite would read all of its rows by another.
+    where = "project = ? AND " if column == "at" else ""
     names = "project, id" if table is DECISIONS else ", ".join(table.names)
     keys: set[Row] = set()
     for start in range(0, len(values), _MARKS):
-        part = values[start : start + _MARKS]
-        sql = f"SELECT {names} FROM {table.name} WHERE project = ? AND {column} IN ({', '.join('?' * len(part))})"  # noqa: S608 - names of ours
-        keys.update(_key(table, row) for row in cursor.run(sql, (project, *part)))
+        part = (*((project,) if where else ()), *values[start : start + _MARKS])
+        marks = ", ".join("?" * len(values[start : start + _MARKS]))
+        sql = f"SELECT {names} FROM {table.name} WHERE {where}{column} IN ({marks})"  # noqa: S608 - names of ours
+        keys.update(_key(table, row) for row in cursor.run(sql, part))
     return keys
 
 

@@ -10,18 +10,12 @@ from typing import Final, Protocol, TypeAlias
 
 from pydantic_core import to_json
 
-from crew_router.ledger.schema import DECISIONS, DIALECTS, MIGRATIONS, TABLES, Cell, Dialect, Row, Table, statements
+from crew_router.ledger.schema import MIGRATIONS, Cell, Dialect, Row, Table, statements
 
 Rows: TypeAlias = Mapping[Table, Sequence[Row]]
 
 
 _MOST_CELLS: Final = 8_000 if sqlite3.sqlite_version_info >= (3, 32) else 999  # of one statement
-
-
-_RUSH: Final = 500  # rows of a table in one batch, at ten batches a second; guess, not measured
-_INSERTS: Final[Mapping[tuple[Table, Dialect], str]] = {
-    (table, dialect): table.insert_json(dialect) for table in TABLES for dialect in DIALECTS
-}
 
 
 class Cursor(Protocol):
@@ -92,14 +86,10 @@ class DatabaseError(Exception):
 
 
 def write_rows(cursor: Cursor, dialect: Dialect, rows: Rows) -> None:
-    """Add rows, many with each statement: after one the writer waits for its turn in the interpreter, 5 ms beside a busy thread.
-
-    SQLite takes bound values with the least processor time in all; the small rows of a rush go as one JSON array, which takes
-    the least time of the interpreter.
-    """
+    """Add rows, many with each statement: after one the writer waits for its turn in the interpreter, 5 ms beside a busy thread."""
     for table, some in rows.items():
-        if dialect == "postgresql" or (len(some) > _RUSH and table is not DECISIONS):
-            cursor.run(_INSERTS[table, dialect], (to_json(some, inf_nan_mode="null").decode(),))
+        if dialect == "postgresql":
+            cursor.run(table.insert_json, (to_json(some, inf_nan_mode="null").decode(),))
         else:
             _write_cells(cursor, table, some)
 

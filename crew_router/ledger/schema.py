@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
-DIALECTS: Final[tuple[Dialect, ...]] = ("sqlite", "postgresql")
 Cell: TypeAlias = str | int | float | None
 Row: TypeAlias = tuple[Cell, ...]
 
@@ -37,15 +36,12 @@ class Table:
         """Names of the columns, in the order of a row."""
         return tuple(column.partition(":")[0] for column in self.columns.split())
 
-    def insert_json(self, dialect: Dialect) -> str:
-        """Return the statement that adds all rows of one JSON array of arrays."""
+    @cached_property
+    def insert_json(self) -> str:
+        """The statement by which PostgreSQL adds all rows of one JSON array of arrays."""
         kinds = [column.partition(":")[2] for column in self.columns.split()]
-        if dialect == "sqlite":
-            cells, source = [f"json_extract(value, '$[{number}]')" for number in range(len(kinds))], "json_each(?) WHERE true"
-        else:
-            cells = [f"(value->>{number})::{_POSTGRES_TYPES[kind]}" for number, kind in enumerate(kinds)]
-            source = "json_array_elements(?::json)"
-        return f"{self._into} SELECT {', '.join(cells)} FROM {source} ON CONFLICT DO NOTHING"  # noqa: S608 - names of ours
+        cells = (f"(value->>{number})::{_POSTGRES_TYPES[kind]}" for number, kind in enumerate(kinds))
+        return f"{self._into} SELECT {', '.join(cells)} FROM json_array_elements(?::json) ON CONFLICT DO NOTHING"  # noqa: S608 - names of ours
 
     def insert_rows(self, count: int) -> str:
         """Return the statement that adds so many rows, with one mark for each of their cells."""

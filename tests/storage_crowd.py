@@ -59,6 +59,9 @@ def spend(url, durability, folder, *, seed=1, processes=8, requests=2000, kills=
         start("spend", url, durability, limit, requests, seed * 100 + number, doomed.get(number, -1), log)
         for number, log in enumerate(logs)
     ]
+    while not all(log.with_suffix(".ready").exists() for log in logs) and all(worker.poll() is None for worker in workers):
+        time.sleep(0.01)
+    (folder / "go").touch()  # a process that starts late would find the budget spent before it is killed
     printed = [worker.communicate(timeout=400)[0] for worker in workers]
     killed = sum(worker.returncode == -9 for worker in workers)
     bills = [int(line) for log in logs for line in (log.read_text().split() if log.exists() else [])]

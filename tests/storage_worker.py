@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from pathlib import Path
 
 from crew_router.clock import SystemClock
 from crew_router.errors import BudgetExceededError
@@ -32,6 +33,13 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def await_start(log):
+    """Say that this process is ready, and wait until all are."""
+    log.with_suffix(".ready").touch()
+    while not log.with_name("go").exists():
+        time.sleep(0.01)
+
+
 def spend(url, durability, limit, requests, seed, kill_at, log):  # noqa: PLR0917 - the command line's
     """Make calls under one budget; every cost is in the log, as a provider's own bill, before it is settled."""
     rng, scope = random.Random(int(seed)), Scope("project", int(limit))
@@ -39,6 +47,7 @@ def spend(url, durability, limit, requests, seed, kill_at, log):  # noqa: PLR091
     ledger = open_ledger(url, project="crew", clock=SystemClock(), durability=durability)
     budgets, waits, refused = ledger.budgets(), [], 0
     bill = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    await_start(Path(log))
     for number in range(int(requests)):
         reservation = None
         give_up = time.perf_counter() + PATIENCE_S

@@ -36,7 +36,7 @@ check: environment ## Lint, types and unit tests, sockets off; under a minute
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint mypy pyright unit
 
 test: environment environment-mcp environment-langchain ## The whole suite, the MCP server once more with the newest fastmcp, the chat model with the lowest LangChain
-	$(PY) -m pytest tests -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest tests -q -n 2 --dist loadfile
 	$(if $(wildcard $(MCP_TESTS)),$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q)
 	$(VENV_LANGCHAIN)/bin/python -m pytest $(LANGCHAIN_TESTS) -q -n 2 --dist loadfile
 

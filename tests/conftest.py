@@ -20,13 +20,11 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="crew-router-tests-")
 
 _HERE = Path(__file__).parent
-_SLOWEST = ("simulation", "integration")
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep unit tests off the network and everything else on this machine; what takes longest goes first."""
-    items.sort(key=lambda item: next((at for at, name in enumerate(_SLOWEST) if (_HERE / name) in item.path.parents), len(_SLOWEST)))
+    """Keep unit tests off the network and everything else on this machine."""
     for item in items:
         unit = (_HERE / "unit") in item.path.parents
         item.add_marker(pytest.mark.disable_socket if unit else pytest.mark.allow_hosts(_LOOPBACK))

@@ -95,7 +95,7 @@ def write(url, durability, folder, *, rows, kill_at):
     return [int(line) for line in log.read_text().split()]
 
 
-def probe(url, folder, *, processes=8, seconds=4.0):
+def probe(url, folder, *, processes=8, seconds=8.0):
     """Let processes claim the probes of one breaker; return the opening that each claim was for."""
     logs = [folder / f"claims-{number}" for number in range(processes)]
     workers = [start("probe", url, seconds, log) for log in logs]

@@ -283,7 +283,7 @@ class RedisStore:
         except (self._library.RedisError, OSError) as error:
             # After a failover the old primary may still answer here, as a replica that takes no writes; the next call looks it up anew.
             if isinstance(error, (self._library.exceptions.ReadOnlyError, self._library.exceptions.MasterDownError)):
-                self._client.connection_pool.disconnect()
+                self._client.connection_pool.disconnect(inuse_connections=False)  # those of other threads find out by themselves
             raise StoreError(str(error) or type(error).__name__) from error
 
 

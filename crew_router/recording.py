@@ -24,6 +24,7 @@ from crew_router.types import (
     RoutingDecision,
     TaskType,
 )
+from crew_router.types.outcome import total_nano
 
 HEALTH_CHECK: Final = "health-check"
 """The tag of requests whose latency and length say nothing of real ones; only whether they succeed counts."""
@@ -82,7 +83,7 @@ class Recorder:
                 at=self.clock.now(),
                 latency_s=attempt.latency_s if attempt.ok else None,
                 ttft_s=attempt.ttft_s,
-                cost_usd=None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD,
+                cost_usd=attempt.cost_usd,
                 output_tokens=None if attempt.usage is None else attempt.usage.output_tokens,
                 error=attempt.error,
                 credential=self._credential_of(attempt),
@@ -103,7 +104,7 @@ class Recorder:
                 success=True,
                 at=self.clock.now(),
                 latency_s=latency_s,
-                cost_nano=_sum_nano(response.attempts),
+                cost_nano=total_nano(response.attempts),
                 usage=response.usage,
                 confidence=response.confidence,
                 escalated=_escalated(response),
@@ -122,7 +123,7 @@ class Recorder:
                 success=False,
                 at=self.clock.now(),
                 latency_s=latency_s,
-                cost_nano=_sum_nano(attempts),
+                cost_nano=total_nano(attempts),
                 error=_kind_of(error),
             ),
         )
@@ -177,11 +178,6 @@ def outcome_reported(
 def _escalated(response: RoutedResponse) -> bool:
     """Tell whether a weak answer was passed over; a fallback after a fault is no escalation (E2)."""
     return response.decision.mode is Mode.CASCADE and response.model != response.decision.selected_model
-
-
-def _sum_nano(attempts: tuple[Attempt, ...]) -> int | None:
-    costs = [attempt.cost_nano for attempt in attempts]
-    return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
 
 
 def _kind_of(error: BaseException) -> ErrorKind:

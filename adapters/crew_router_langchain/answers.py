@@ -14,7 +14,6 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from crew_router.codec import encode
 from crew_router.explain import money
 from crew_router.types.decision import RoutingDecision
-from crew_router.types.model import NANO_PER_USD
 from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse, ToolCall, Usage
 
 KEY: Final = "crew_router"
@@ -83,7 +82,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "latency_s": attempt.latency_s,
         "input_tokens": None if usage is None else usage.input_tokens,
         "output_tokens": None if usage is None else usage.output_tokens,
-        "cost_usd": None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD,
+        "cost_usd": attempt.cost_usd,
     }
 
 

@@ -23,8 +23,8 @@ from crew_router.execute.response_cache import ResponseCache
 from crew_router.execute.trade_off import trade_off
 from crew_router.execute.transport import Payload
 from crew_router.types.decision import Rejection, RoutingDecision
-from crew_router.types.model import NANO_PER_USD, ModelDefinition
-from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse
+from crew_router.types.model import ModelDefinition
+from crew_router.types.outcome import RoutedChunk, RoutedResponse, total_usd
 from crew_router.types.vocabulary import Mode, ModelRef
 
 
@@ -232,7 +232,7 @@ def _response(result: Result, work: _Running) -> RoutedResponse:
     return RoutedResponse(
         reply.text, reply.raw,
         model=result.model, attempts=attempts,
-        decision=_with_trade_off(result, work) if result.said else work.decision, cost_usd=cost_usd(attempts),
+        decision=_with_trade_off(result, work) if result.said else work.decision, cost_usd=total_usd(attempts),
         usage=work.desk.attempt(result.call).usage, tool_calls=reply.tool_calls,
         finish_reason=reply.finish_reason, confidence=result.confidence,
     )  # fmt: skip
@@ -247,16 +247,6 @@ def _with_trade_off(answer: Answer, work: _Running) -> RoutingDecision:
         chosen=desk.attempt(answer.call).number, quality=answer.confidence,
     )  # fmt: skip
     return dataclasses.replace(decision, trade_off=report)
-
-
-def cost_usd(attempts: tuple[Attempt, ...]) -> float | None:
-    """Return the price of all attempts together in USD, ``None`` when one of them is unknown."""
-    nano = 0
-    for attempt in attempts:
-        if attempt.cost_nano is None:
-            return None
-        nano += attempt.cost_nano
-    return nano / NANO_PER_USD
 
 
 def _error(failure: Failure, work: _Running) -> CrewRouterError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from crew_router.types.decision import RoutingDecision
-from crew_router.types.model import NANO_PER_USD
-from crew_router.types.outcome import Attempt, Member, TradeOff
+from crew_router.types.outcome import Attempt, Member, TradeOff, total_usd
 from crew_router.types.vocabulary import ModelRef
 
 _SHOWN_CHARS = 200
@@ -45,27 +44,18 @@ def trade_off(
     return TradeOff(
         decision.mode, members,
         agreement=sum(agreed) / len(agreed) if agreed else None,
-        cost_usd=_sum_usd(attempts), latency_s=_elapsed_s(attempts), quality=quality,
-        single=best.model, single_cost_usd=_usd(best), single_latency_s=best.latency_s, single_quality=accuracy.get(best.model),
+        cost_usd=total_usd(attempts), latency_s=_elapsed_s(attempts), quality=quality,
+        single=best.model, single_cost_usd=best.cost_usd, single_latency_s=best.latency_s, single_quality=accuracy.get(best.model),
     )  # fmt: skip
 
 
 def _member(attempt: Attempt, answer: str | None, key: str | None) -> Member:
     return Member(
         attempt.model,
-        role=attempt.role, cost_usd=_usd(attempt), latency_s=attempt.latency_s, error=attempt.error,
+        role=attempt.role, cost_usd=attempt.cost_usd, latency_s=attempt.latency_s, error=attempt.error,
         agrees=None if answer is None or key is None else answer == key,
         answer=(answer or "")[:_SHOWN_CHARS],
     )  # fmt: skip
-
-
-def _usd(attempt: Attempt) -> float | None:
-    return None if attempt.cost_nano is None else attempt.cost_nano / NANO_PER_USD
-
-
-def _sum_usd(attempts: Sequence[Attempt]) -> float | None:
-    costs = [attempt.cost_nano for attempt in attempts if attempt.cost_nano is not None]
-    return sum(costs) / NANO_PER_USD if len(costs) == len(attempts) else None
 
 
 def _elapsed_s(attempts: Sequence[Attempt]) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ErrorKind, Mode, ModelRef, TaskType
 
 if TYPE_CHECKING:
@@ -84,6 +85,27 @@ class Attempt:
     def ok(self) -> bool:
         """Tell whether the call gave an answer."""
         return self.error is None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Return its price in USD, ``None`` when it is unknown."""
+        return None if self.cost_nano is None else self.cost_nano / NANO_PER_USD
+
+
+def total_nano(attempts: Iterable[Attempt]) -> int | None:
+    """Return the price of all attempts together in nano-dollars, ``None`` when one of them is unknown."""
+    total = 0
+    for attempt in attempts:
+        if attempt.cost_nano is None:
+            return None
+        total += attempt.cost_nano
+    return total
+
+
+def total_usd(attempts: Iterable[Attempt]) -> float | None:
+    """Return the price of all attempts together in USD, ``None`` when one of them is unknown."""
+    nano = total_nano(attempts)
+    return None if nano is None else nano / NANO_PER_USD
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _turn(job: Job, turn: Turn, *, line: Line, stage: Stage) -> Generator[Comman
     limit = job.limit(others=line.others)
     start = Start(
         next(job.numbers), turn.model.ref,
-        live=job.live, prefix=stage.text, role="continue" if stage.open else "answer",
+        live=job.live, prefix=stage.text.rstrip(), role="continue" if stage.open else "answer",
         timeout_s=limit - job.clock.monotonic(), force=turn.force, queue=turn.queue,
     )  # fmt: skip
     after_s = None if stage.open or not line.others else job.slow_after_s(turn.model)

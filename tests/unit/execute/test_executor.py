@@ -193,6 +193,17 @@ def test_continue_goes_on_with_another_model_and_says_nothing_twice():
     assert (chunks[-1].response.text, chunks[-1].response.attempts[1].role) == (whole, "continue")
 
 
+def test_a_continuation_is_asked_for_without_the_blank_behind_the_text():
+    """Providers refuse a prefix that ends with a blank, so it is left out, and stands once in the joined text."""
+    whole = "one two three four"
+    bench = Bench({"a": ScriptedModel(whole, faults="connection@2"), "b": ScriptedModel(whole, prefill=True)})
+
+    chunks = streamed(bench, options=Options(stream=StreamPolicy.CONTINUE))
+
+    assert bench.models["b"].asked[0].prefix == "one two"
+    assert "".join(chunk.text for chunk in chunks) == whole
+
+
 def test_continue_needs_a_model_that_takes_a_prefix():
     """Without such a model the stream ends in its error."""
     bench = Bench({"a": ScriptedModel("one two three", faults="auth@2"), "b": ScriptedModel("Hello.")})

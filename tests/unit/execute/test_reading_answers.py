@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crew_router.execute.answers import answer_key
@@ -17,7 +19,7 @@ from crew_router.execute.signals.reading import reading
 from crew_router.execute.stage import Stage
 from crew_router.execute.transport import Payload, Piece, Reply
 from crew_router.testing import ScriptedModel
-from crew_router.types import ModelRef, ToolCall
+from crew_router.types import ModelRef, ToolCall, Usage
 
 SCHEMA = {
     "type": "object",
@@ -26,7 +28,11 @@ SCHEMA = {
     "additionalProperties": False,
 }
 VOTES = st.lists(st.builds(Vote, st.sampled_from("abcd"), st.sampled_from("xyz"), st.floats(0, 1)), min_size=1, max_size=6)
-WORDS = st.lists(st.text("abcdefg", min_size=1, max_size=6), min_size=1, max_size=30, unique=True).map(" ".join)
+TEXTS = st.one_of(
+    st.lists(st.text("abcdefg", min_size=1, max_size=6), min_size=1, max_size=30, unique=True),
+    st.lists(st.from_regex(r"[ab]{1,5}([.-][ab]{1,5})?", fullmatch=True), min_size=1, max_size=8, unique=True),
+    st.permutations(["the", "theory", "then", "in", "into", "introduces", "an", "and", "to", "to-do", "today", "a"]),
+).map(" ".join)
 
 
 @pytest.mark.parametrize(
@@ -145,21 +151,97 @@ def test_schemas_refer_to_their_definitions():
     assert [bool(problems(value, schema)) for value in (1, None, "x")] == [False, False, True]
 
 
-@given(WORDS, st.integers(0, 200), st.integers(0, 40), st.integers(1, 9))
-def test_a_continuation_says_nothing_twice(text, cut, back, size):
-    """Wherever a stream of distinct words breaks, and however many of its last words the next model restates, the text is whole."""
+@given(TEXTS, st.integers(0, 200), st.integers(0, 40), st.integers(1, 9), st.sampled_from(["goes on", "blank again", "restates"]))
+def test_a_continuation_says_nothing_twice(text, cut, back, size, how):
+    """Wherever a stream of distinct words breaks, and however the next model goes on, the text is whole."""
     cut = cut % (len(text) + 1)
+    shown = text[:cut]
     start = text.rfind(" ", 0, max(cut - back, 0)) + 1
-    restated = text[start:] if len(text[start:cut].strip()) > 1 else text[cut:]
-    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
+    start = start if sum(map(str.isalnum, text[start:cut])) > 1 else cut
+    begin = {"goes on": cut, "blank again": len(shown.rstrip()), "restates": start}[how]
+    # Whoever goes on with the letters of the words before cannot be told from one who says them again.
+    assume(begin < cut or not any(text[begin:].startswith(text[at:cut]) for at in _starts(shown)))
 
-    shown = [*stage.take(Piece(text[:cut]))] if cut else []
-    stage.begin(go_on=stage.open)
-    for at in range(0, len(restated), size):
-        shown += stage.take(Piece(restated[at : at + size]))
+    assert _joined(shown, [text[at : at + size] for at in range(begin, len(text), size)]) == text
+
+
+@pytest.mark.parametrize(
+    ("shown", "goes_on", "whole"),
+    [
+        ("ba ", "baaaaa", "ba baaaaa"),
+        ("in the ", "in theory", "in the in theory"),
+        ("Of the", " theory", "Of the theory"),
+        ("Add it to", " to-do lists", "Add it to to-do lists"),
+        ("for example", " example.com", "for example example.com"),
+        ("x" * 150 + " ends", " endsmeet", "x" * 150 + " ends endsmeet"),
+        ("a ninth is 0.333", "333 or so", "a ninth is 0.333333 or so"),
+        ("|---", "|---|", "|---|---|"),
+        ("}\n}", "\n}\n}", "}\n}\n}\n}"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_word_that_only_begins_like_the_last_one_is_kept(shown, goes_on, whole, size):
+    """Only whole words are taken for said again, however the pieces of the continuation fall."""
+    assert _joined(shown, [goes_on[at : at + size] for at in range(0, len(goes_on), size)]) == whole
+
+
+@pytest.mark.parametrize(
+    ("shown", "goes_on", "whole"),
+    [
+        ("the quick bro", "brown fox", "the quick brown fox"),
+        ("the quick bro", " quick brown fox", "the quick brown fox"),
+        ("the cat", " cat, asleep", "the cat, asleep"),
+        ("the cat", "cat", "the cat"),
+        ("the cat ", "cat", "the cat "),
+        ("the cat ", "cat sat", "the cat sat"),
+        ("the cat ", " cat sat", "the cat sat"),
+        ("Title\n\n", "Title\n\nText", "Title\n\nText"),
+        ("Title\n", "\n\nText", "Title\n\nText"),
+        ("def f():\n    ", "\n    return", "def f():\n    return"),
+        ("今天天气很", "天气很好。", "今天天气很好。"),
+        ("le cafe\u0301", "cafe\u0301s", "le cafe\u0301s"),
+        ("y" * 300 + " so it", "so it goes", "y" * 300 + " so it goes"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_what_is_said_again_is_cut(shown, goes_on, whole, size):
+    """Repeated words, the beginning of a broken one, and blanks on both sides of the joint count once."""
+    assert _joined(shown, [goes_on[at : at + size] for at in range(0, len(goes_on), size)]) == whole
+
+
+def test_a_repeat_begins_where_a_word_begins_in_a_long_text_too():
+    """The limit of 200 characters does not make the rest of a word a word."""
+    said, tail = "a" * 50, "b" * 199 + "c"
+
+    assert _joined(said + tail, [" " + tail]) == said + tail + " " + tail
+
+
+def test_nothing_but_text_is_lost_at_the_joint():
+    """The call of a tool, the usage and the finish reason pass while the beginning of the text is held."""
+    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
+    shown = [*stage.take(Piece("We know it. It is"))]
+    stage.begin(go_on=True)
+    usage = Usage(3, 4)
+
+    for piece in (Piece("It"), Piece(" is", usage=usage), Piece(structured=True), Piece(finish_reason="tool_calls")):
+        shown += stage.take(piece)
     shown += stage.end()
 
-    assert "".join(piece.text for piece in shown) == text
+    assert shown[1:] == [Piece(usage=usage), Piece(structured=True), Piece(finish_reason="tool_calls")]
+
+
+def _joined(shown, pieces):
+    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
+    out = [*stage.take(Piece(shown))] if shown else []
+    stage.begin(go_on=stage.open)
+    for piece in pieces:
+        out += stage.take(Piece(piece))
+    out += stage.end()
+    return "".join(piece.text for piece in out)
+
+
+def _starts(text):
+    return [match.start() for match in re.finditer(r"(?<!\w)(?<!\w[.-])\w", text)]
 
 
 def _draft(text, *, logprobs=None):

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ("skip_list", "storage_fixtures")
 
@@ -18,6 +19,10 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 # What a router keeps by default stands in the user's data folder; that of the person who runs the tests is left alone.
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="crew-router-tests-")
+
+# An example takes long when the machine is busy, which says nothing about the code.
+settings.register_profile("crew-router", deadline=None)
+settings.load_profile("crew-router")
 
 _HERE = Path(__file__).parent
 _LOOPBACK = ["127.0.0.1", "::1", "localhost"]

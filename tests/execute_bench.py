@@ -12,7 +12,7 @@ from crew_router.execute.capacity import Capacity
 from crew_router.execute.credential import credential_key
 from crew_router.execute.desk import Services
 from crew_router.execute.executor import Executor
-from crew_router.execute.gates import Gate
+from crew_router.execute.gates import Gate, SlowGate
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.transports import Transports
 from crew_router.state.protocol import Observation, State
@@ -73,13 +73,17 @@ class Bench:
     capacity: Capacity | None = None
     notebook: Notebook = field(default_factory=Notebook)
     state: State | None = None
+    slow: SlowGate | None = None
 
     def __post_init__(self) -> None:
         """Build the registry and the executor."""
         self.registry = {ModelRef(f"lab:{name}"): model.describe(ModelRef(f"lab:{name}")) for name, model in self.models.items()}
         recorder = self.notebook if self.state is None else Observer(self.state, self.registry, self.clock)
         gates = self.gates if self.state is None else (BreakerGate(self.state, self.clock), *self.gates)
-        services = Services(self.lookup, Transports(), self.clock, gates=gates, capacity=self.capacity, recorder=recorder)
+        gates = gates if self.slow is None else (*gates, self.slow)
+        services = Services(
+            self.lookup, Transports(), self.clock, gates=gates, slow=self.slow, capacity=self.capacity, recorder=recorder
+        )  # fmt: skip
         self.executor = Executor(services, policy=self.policy, rng=random.Random(1))
 
     def lookup(self, ref: ModelRef) -> ModelDefinition:

@@ -88,6 +88,7 @@ class Desk:
 
     def __init__(self, services: Services, decision: RoutingDecision, *, payload: Payload, validate: Validator | None = None) -> None:
         self._services, self._decision, self._payload, self._validate = services, decision, payload, validate
+        self._starts: dict[int, Start] = {}
         self._open: dict[int, Opened] = {}
         self._by_call: dict[int, Attempt] = {}
         self._ended: dict[int, Done] = {}
@@ -113,6 +114,10 @@ class Desk:
         """Return the model of a call, running or ended."""
         opened = self._open.get(call)
         return self._by_call[call].model if opened is None else opened.model.ref
+
+    def expect(self, start: Start) -> None:
+        """Take note of a call that is about to be opened, and may be given up before that."""
+        self._starts[start.call] = start
 
     def entering(self, start: Start) -> Callable[[], Entered] | None:
         """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
@@ -159,7 +164,7 @@ class Desk:
         if passes is None:
             passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), place)
         if isinstance(passes, Refusal):
-            return Done(start.call, self.clock.monotonic(), refusal=passes)
+            return self._not_made(passes, start)
         if isinstance(passes, Queued):
             self._queued[start.call] = start, passes
             return passes
@@ -218,10 +223,9 @@ class Desk:
             queued.give_up()
             return self._refused(start, "capacity", "no place became free in time")
         opened = self._open.get(call)
-        if opened is None:
-            return self._ended[call]
-        message = "took too long" if kind is ErrorKind.TIMEOUT else "cancelled"
-        return self._end(opened, fault=Fault(kind, message))
+        if opened is not None:
+            return self._end(opened, fault=Fault(kind, "took too long" if kind is ErrorKind.TIMEOUT else "cancelled"))
+        return self._ended[call] if call in self._ended else self._given_up(self._starts[call], kind)
 
     def join(self, call: int, pieces: tuple[Piece, ...]) -> Reply:
         """Put pieces of several calls together with the transport of one of them."""
@@ -253,7 +257,17 @@ class Desk:
         return None
 
     def _refused(self, start: Start, reason: RefusalReason, detail: str) -> Done:
-        return Done(start.call, self.clock.monotonic(), refusal=Refusal(start.model, reason, detail))
+        return self._not_made(Refusal(start.model, reason, detail), start)
+
+    def _not_made(self, refusal: Refusal, start: Start) -> Done:
+        done = self._ended[start.call] = Done(start.call, self.clock.monotonic(), refusal=refusal)
+        return done
+
+    def _given_up(self, start: Start, kind: ErrorKind) -> Done:
+        """End a call that was not opened yet, because its gates still wait for a database."""
+        if kind is ErrorKind.TIMEOUT:
+            return self._refused(start, "budget", "whether it may be made was not known in time")
+        return Done(start.call, self.clock.monotonic(), error=ModelCallError(start.model, kind, "cancelled before it was made"))
 
     def _ask(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> Ask | None:
         if not self._services.gates and self._services.capacity is None:

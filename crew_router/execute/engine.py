@@ -52,6 +52,7 @@ def drive(flow: Flow, desk: Desk) -> Generator[Emit | Result, None, None]:
                 return
             event = None
             if isinstance(command, Start):
+                desk.expect(command)
                 running[command.call] = _events(desk, command)
             elif isinstance(command, Emit):
                 yield command
@@ -131,6 +132,7 @@ class _Tasks:
         self._ended: set[int] = set()
 
     def start(self, start: Start) -> None:
+        self._desk.expect(start)
         self._tasks[start.call] = asyncio.get_running_loop().create_task(self._pump(start))
 
     async def wait(self, until: float | None) -> Event:

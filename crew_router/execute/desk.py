@@ -110,6 +110,10 @@ class Desk:
         """Return the record of a call that ended."""
         return self._by_call[call]
 
+    def streams(self, call: int) -> bool:
+        """Tell whether a piece of a running call has come."""
+        return call in self._open and bool(self._open[call].pieces)
+
     def model(self, call: int) -> ModelRef:
         """Return the model of a call, running or ended."""
         opened = self._open.get(call)

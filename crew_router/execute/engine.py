@@ -60,7 +60,7 @@ def drive(flow: Flow, desk: Desk) -> Generator[Emit | Result, None, None]:
                 _close(running.pop(command.call, None))
                 event = desk.cancelled(command.call, command.kind)
             else:
-                event = _next_event(running) if running else _slept(desk.clock, command.until)
+                event = _next_event(running, desk, command.until) if running else _slept(desk.clock, command.until)
     finally:
         for each in running.values():
             each.close()
@@ -280,8 +280,11 @@ def _chunks(desk: Desk, opened: Opened) -> Generator[Chunk, None, None]:
             pieces.close()
 
 
-def _next_event(running: dict[int, Generator[Event, None, None]]) -> Event:
+def _next_event(running: dict[int, Generator[Event, None, None]], desk: Desk, until: float | None) -> Event:
     ((call, events),) = running.items()
+    # A blocking call ends by its client's own timeout; between two pieces of a stream, which keep that from coming, it can be left.
+    if until is not None and desk.clock.monotonic() >= until and desk.streams(call):
+        return Timer(desk.clock.monotonic())
     event = next(events)
     if isinstance(event, Done):
         del running[call]

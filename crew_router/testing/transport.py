@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -89,22 +90,37 @@ class ScriptedCall:
 
     def complete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.whole(tuple(self.stream()))
+        return self.whole(tuple(self._played(self._in_time(whole=True))))
 
     async def acomplete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.whole(tuple([piece async for piece in self.astream()]))
+        return self.whole(tuple([piece async for piece in self._aplayed(self._in_time(whole=True))]))
 
     def stream(self) -> Iterator[Piece]:
         """Play the script."""
+        return self._played(self._in_time())
+
+    def astream(self) -> AsyncIterator[Piece]:
+        """Play the script."""
+        return self._aplayed(self._in_time())
+
+    def _in_time(self, *, whole: bool = False) -> Iterator[Step]:
+        """Yield the steps until the client's timeout: of a whole answer, or between two pieces of a stream."""
+        left_s = limit_s = math.inf if self.asked.timeout_s is None else self.asked.timeout_s
         for step in self.steps():
+            if step.after_s > left_s:
+                yield Step(left_s, error=ScriptedFaultError(ScriptedFault(ErrorKind.TIMEOUT)))
+            yield step
+            left_s = left_s - step.after_s if whole else limit_s
+
+    def _played(self, steps: Iterator[Step]) -> Iterator[Piece]:
+        for step in steps:
             if seconds := self.model.pass_time(step.after_s):
                 time.sleep(seconds)
             yield _piece(step)
 
-    async def astream(self) -> AsyncIterator[Piece]:
-        """Play the script."""
-        for step in self.steps():
+    async def _aplayed(self, steps: Iterator[Step]) -> AsyncIterator[Piece]:
+        for step in steps:
             if seconds := self.model.pass_time(step.after_s):
                 await asyncio.sleep(seconds)
             yield _piece(step)

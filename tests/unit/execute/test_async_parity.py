@@ -12,7 +12,7 @@ from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallE
 from crew_router.execute.executor import Executor, Options
 from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
-from crew_router.types import ErrorKind, Mode
+from crew_router.types import ErrorKind, Mode, RoutingRequest
 
 HELLO = Payload(("Say hello.",))
 TWINS = [
@@ -40,6 +40,18 @@ async def test_all_four_ways_give_the_same(mode, fault):
     outcomes = [await _outcome(way, mode, fault) for way in ("run", "arun", "stream", "astream")]
 
     assert outcomes == [outcomes[0]] * 4
+
+
+@pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
+async def test_all_four_ways_leave_a_call_that_goes_on_past_its_time(way):
+    """A model whose answer keeps trickling in is left within the deadline, and the next one answers."""
+    slow = ScriptedModel(" ".join("trickle" for _ in range(20)), latency_s=3.0)
+    bench = Bench({"a": slow, "b": ScriptedModel("42")})
+    decision = bench.decision(RoutingRequest(deadline_s=2.6))
+
+    text = await _text(bench.executor, way, decision)
+
+    assert (text, bench.notebook.attempts[0].error) == ("42", ErrorKind.TIMEOUT)
 
 
 @pytest.mark.parametrize("fault", ["overload", "invalid_request"])

@@ -58,6 +58,10 @@ class State(Protocol):
         """Claim the one half-open probe of a breaker (model or provider) over all processes; false if another has it."""
         ...
 
+    def give_probe_back(self, key: str) -> None:
+        """Give back a probe that was claimed for a call which was not made, so that the next call may claim it at once."""
+        ...
+
     def breaker(self, key: str) -> CircuitBreakerState:
         """Return the state of a breaker as the store has it."""
         ...

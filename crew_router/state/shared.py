@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from crew_router import forking
-from crew_router.execute.breaker import CLOSED, HARMLESS, BreakerPolicy, probing
+from crew_router.execute.breaker import CLOSED, HARMLESS, BreakerPolicy, abandoned, probing
 from crew_router.state import breakers
 from crew_router.state.breakers import Change
 from crew_router.state.exchange import SKEW_S, Exchange
@@ -169,6 +169,17 @@ class SharedState:
         with self._lock:
             self._view.set_breaker(key, replace(record, failures=own.failures))
         return got
+
+    def give_probe_back(self, key: str) -> None:
+        """Give back a probe that was claimed for a call which was not made, so that the next call may claim it at once."""
+        with self._lock:
+            before = self._view.breakers.get(key, CLOSED)
+            after = abandoned(before, at=self._now())
+            if after is before:
+                return
+            self._view.set_breaker(key, after)
+            self._exchange.transitions.append(Change(key, before, after))
+        self._hand_over(urgent=True)
 
     def take(self, name: str, amount: int, *, limit: int, window_s: float) -> float:
         """Take an amount from a rate window that all processes share; return 0, or seconds until there is room.

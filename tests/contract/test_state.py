@@ -238,6 +238,23 @@ def test_a_lost_probe_can_be_claimed_by_another(opened, clock):
     assert two.begin_probe(A, lease_s=10.0)
 
 
+def test_a_probe_that_is_given_back_can_be_claimed_at_once(opened, clock):
+    """A call that was not made after all leaves its probe to any process."""
+    one, two = opened(), opened()
+    fail(one)
+    one.sync()
+    two.sync()
+    clock.advance(60)
+    assert one.begin_probe(A, lease_s=10.0)
+
+    one.give_probe_back(A)
+    one.sync()
+    two.sync()
+
+    assert two.breaker(A).phase == "open"
+    assert two.begin_probe(A, lease_s=10.0)
+
+
 def test_a_failed_probe_doubles_the_wait_for_all(opened, clock):
     """After a failed probe nobody probes for two minutes."""
     one, two = opened(), opened()

@@ -55,6 +55,33 @@ def test_no_dead_call_once_the_breaker_is_open(state, clock):
     assert (set(answers), bench.models["a"].calls, bench.models["b"].calls) == ({"Hello."}, 5, 12)
 
 
+def test_a_probe_whose_call_was_not_made_is_given_back(state, clock):
+    """A half-open model that a later gate refuses is probed by the next request, not after the probe's lease."""
+    budget = _Closed()
+    models = {"a": ScriptedModel("Hello.", faults=["overload"] * 5), "b": ScriptedModel("Hi.")}
+    bench = Bench(models, state=state, clock=clock, gates=(budget,))
+    for _ in range(5):
+        bench.executor.run(bench.decision(), HELLO)
+    clock.advance(70.0)
+
+    budget.closed = True
+    refused = bench.executor.run(bench.decision(), HELLO)
+    budget.closed = False
+    probed = bench.executor.run(bench.decision(), HELLO)
+
+    assert (refused.text, probed.text, state.breaker("lab:a").phase) == ("Hi.", "Hello.", "closed")
+
+
+class _Closed:
+    """A gate after the breakers that refuses the model ``a`` while it is closed."""
+
+    closed = False
+
+    def enter(self, ask):
+        """Refuse the model, or say nothing."""
+        return Refusal(ask.model.ref, "budget", "it is spent") if self.closed and ask.model.ref.name == "a" else None
+
+
 def test_others_answer_while_the_breaker_of_a_forced_model_is_open():
     """The forced model is called until its breaker opens, then nobody calls it; without fallbacks that is an error."""
     dead, good = ScriptedModel(faults="overload"), ScriptedModel("Hello.")

@@ -51,21 +51,16 @@ class Capacity:
         self._claimed: set[str] = set()
 
     def enter(self, ask: Ask, *, last: bool) -> Place | Queued | Refusal | None:
-        """Return a place, a wait for one, a refusal, or ``None`` for a model without limits.
+        """Return a place, a wait for one, a refusal, or ``None`` for a model that takes any number at once.
 
         Args:
             ask: The call.
             last: No other model is left, so that the call may wait however many wait before it.
         """
-        limits = ask.model.limits
-        if limits.concurrency is None and limits.rpm is None and limits.tpm is None:
+        limit = ask.model.limits.concurrency
+        if limit is None:
             return None
-        refusal = self._window(ask)
-        if refusal is not None:
-            return refusal
-        if limits.concurrency is None:
-            return None
-        seat = self._seat(ask, limits.concurrency, last=last)
+        seat = self._seat(ask, limit, last=last)
         return self.claimed(ask, seat) if isinstance(seat, Place) else seat
 
     def claimed(self, ask: Ask, place: Place) -> Place | Refusal:
@@ -132,7 +127,8 @@ class Capacity:
         if following is not None:
             following.grant()
 
-    def _window(self, ask: Ask) -> Refusal | None:
+    def window(self, ask: Ask) -> Refusal | None:
+        """Count a call that nothing else stands against in the windows of its model; return a refusal when one is full."""
         limits, state = ask.model.limits, self._state
         if state is None:
             return None

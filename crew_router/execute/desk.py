@@ -285,7 +285,11 @@ class Desk:
         )  # fmt: skip
 
     def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> Entered:
-        """Go through capacity, then the gates; a place is taken first, because money is not reserved for a call that waits."""
+        """Go through capacity, then the gates.
+
+        A place is taken first, because money is not reserved for a call that waits; windows are counted last, because a call that
+        overflows to another model, or that a gate refuses, uses up nothing of them.
+        """
         if ask is None:
             return ()
         passes: list[Pass] = []
@@ -301,6 +305,9 @@ class Desk:
                 self._give_back(passes)
                 return answer
             passes += [] if answer is None else [answer]
+        if capacity is not None and (full := capacity.window(ask)) is not None:
+            self._give_back(passes)
+            return full
         return tuple(passes)
 
     def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Pass]) -> Call:

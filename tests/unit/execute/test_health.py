@@ -261,6 +261,19 @@ def test_requests_a_minute_are_counted_and_waited_for():
     assert texts == ["Hello."] * 3
 
 
+async def test_calls_that_overflow_use_nothing_up_of_a_window():
+    """Requests that find no place and go elsewhere leave the requests a minute to those that are made."""
+    model = _LimitedModel("Hello.", limits=Limits(rpm=10, concurrency=1), latency_s=0.05)
+    with contextlib.closing(open_state("memory://", project="test")) as state:
+        bench = Bench({"a": model, "b": ScriptedModel("Hi.")}, capacity=Capacity(SystemClock(), state))
+        await asyncio.gather(*(bench.executor.arun(bench.decision(), HELLO) for _ in range(12)))
+        crowd = model.calls
+
+        texts = [(await bench.executor.arun(bench.decision(), HELLO)).text for _ in range(11)]
+
+    assert texts == ["Hello."] * (10 - crowd) + ["Hi."] * (1 + crowd)
+
+
 def test_a_model_over_its_promise_gets_a_falling_share_until_it_recovers():
     """Slow calls lower the share step by step, quick ones raise it to the whole again."""
     gate = SlaGate(random.Random(3))

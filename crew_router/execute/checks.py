@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 from crew_router.execute.schema import Schema, problems
 from crew_router.execute.transport import Fault, Payload, Reply
 from crew_router.types.outcome import ToolCall
 from crew_router.types.vocabulary import ErrorKind
+
+# Finish reasons in lower case, as OpenAI and its likes, Anthropic, Google, Amazon and Cohere word them.
+_FILTERED: Final = frozenset({
+    "content_filter", "content_filtered", "guardrail_intervened", "refusal", "safety", "image_safety", "prohibited_content", "blocklist",
+    "spii", "recitation", "error_toxic",
+})  # fmt: skip
+_BROKEN_OFF: Final = frozenset({"error", "timeout"})
+_MISCALLED: Final = frozenset(
+    {"malformed_function_call", "unexpected_tool_call", "malformed_tool_use", "malformed_model_output"}
+)
+_FULL: Final = "model_context_window_exceeded"
 
 
 def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: str = "") -> Fault | None:
@@ -23,8 +34,13 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
     """
     if streamed and reply.finish_reason is None:
         return Fault(ErrorKind.TRUNCATED, "the stream ended without a finish reason")
+    reason = (reply.finish_reason or "").lower()
+    if reason in _BROKEN_OFF:
+        return Fault(ErrorKind.TRUNCATED, f"the provider broke the answer off, finish reason {reply.finish_reason!r}")
+    if reason in _MISCALLED:
+        return Fault(ErrorKind.MALFORMED, f"the provider could not read the call of a tool, finish reason {reply.finish_reason!r}")
     if not reply.text.strip() and not reply.tool_calls:
-        return _empty(reply)
+        return _empty(reply, reason)
     for call in reply.tool_calls:
         if fault := _tool_fault(call, payload):
             return fault
@@ -33,9 +49,11 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
     return None
 
 
-def _empty(reply: Reply) -> Fault:
-    if reply.finish_reason in {"content_filter", "safety", "refusal", "SAFETY"}:
+def _empty(reply: Reply, reason: str) -> Fault:
+    if reason in _FILTERED:
         return Fault(ErrorKind.CONTENT_POLICY, f"no text, finish reason {reply.finish_reason!r}")
+    if reason == _FULL:
+        return Fault(ErrorKind.CONTEXT_OVERFLOW, f"no text, finish reason {reply.finish_reason!r}")
     return Fault(ErrorKind.EMPTY, f"no text and no tool call, finish reason {reply.finish_reason!r}")
 
 

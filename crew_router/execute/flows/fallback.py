@@ -88,12 +88,8 @@ def _after(done: Done, turn: Turn, *, line: Line, stage: Stage, policy: StreamPo
     error.partial = stage.text
     if not TREATMENTS[error.kind].fall_back:
         return Failure(tuple(line.errors), tuple(line.refusals), fatal=error)
-    broken = stage.open and (policy in {StreamPolicy.BUFFER, StreamPolicy.RAISE} or _cannot_go_on(stage, policy))
+    broken = stage.open and policy in {StreamPolicy.BUFFER, StreamPolicy.RAISE}
     return Failure(tuple(line.errors), tuple(line.refusals), fatal=error) if broken else None
-
-
-def _cannot_go_on(stage: Stage, policy: StreamPolicy) -> bool:
-    return policy is StreamPolicy.CONTINUE and any(piece.structured for piece in stage.shown)
 
 
 def _reopen(done: Done, stage: Stage, *, policy: StreamPolicy) -> Generator[Command, Event | None, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
@@ -237,6 +238,31 @@ def test_tool_calls_in_a_stream_are_shown_whole_or_not_at_all():
 
     assert chunks[-1].response.tool_calls == (call,)
     assert [chunk.model for chunk in chunks] == ["lab:b"] * 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown", "calls"),
+    [
+        (StreamPolicy.BUFFER, "Sure.", 1),
+        (StreamPolicy.CONTINUE, "Let me look. Sure.", 1),
+        (StreamPolicy.RESTART, "Sure.", 1),
+        (StreamPolicy.RAISE, "Let me look. ", 0),
+    ],
+)
+def test_a_stream_that_breaks_in_a_tool_call_after_text_follows_the_policy(policy, shown, calls):
+    """Nothing of the broken call is shown; who may go on from the text makes the call itself, whole."""
+    call = ToolCall("c1", "weather", '{"city": "Bonn"}')
+    broken = ScriptedModel(ScriptedReply("Let me look. ", tool_calls=(call,)), faults="connection@4")
+    whole = ScriptedModel(ScriptedReply("Sure.", tool_calls=(call,), finish_reason="tool_calls"), prefill=True)
+    bench = Bench({"a": broken, "b": whole})
+
+    text, made = "", []
+    with contextlib.suppress(ModelCallError):
+        for chunk in bench.executor.stream(bench.decision(), HELLO, options=Options(stream=policy)):
+            text = "" if chunk.reset else text + chunk.text
+            made += () if chunk.response is None else chunk.response.tool_calls
+
+    assert (text, made) == (shown, [call] * calls)
 
 
 def test_invalid_tool_arguments_are_a_failure():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from crew_router.errors import StorageError
+
 if TYPE_CHECKING:
     from crew_router.clock import Clock
     from crew_router.execute.breaker import BreakerPolicy
@@ -93,5 +95,9 @@ def storage_urls(config: RouterConfig) -> tuple[str, str]:
 def _file_url(name: str) -> str:
     from platformdirs import user_data_path  # noqa: PLC0415 - only the embedded default needs it
 
-    folder = user_data_path("crew-router", appauthor=False, ensure_exists=True)
+    try:
+        folder = user_data_path("crew-router", appauthor=False, ensure_exists=True)
+    except OSError as error:
+        cure = "make it writable, or name other places in state.url and ledger.url."
+        raise StorageError(str(error.filename), f"the data folder cannot be made ({error.strerror})", cure=cure) from error
     return f"sqlite:///{folder / name}"

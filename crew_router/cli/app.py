@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import typer
 
 from crew_router.cli import ab_test, ask, config, demo, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
-from crew_router.cli.console import JsonOption, one_line_errors, say, say_json
+from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_errors, one_line_logs, say, say_json
+
+# What click raises for a command line that means nothing; typer brings a click of its own or uses the package of that name.
+_WRONG: Final = next(
+    base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException"
+)
 
 app: Final = typer.Typer(
     name="crew-router",
@@ -46,9 +52,28 @@ def show_help(context: typer.Context, *, as_json: JsonOption = False) -> None:
 
 
 def run() -> None:
-    """Run the application; our errors become one line on stderr."""
-    with one_line_errors():
-        try:
-            app()
-        except typer.Exit as leave:  # raised by our own handler inside a callback
-            raise SystemExit(leave.exit_code) from None
+    """Run the application; our errors, wrong use and what is logged become one line each on stderr."""
+    logging.basicConfig(handlers=[one_line_logs()])
+    try:
+        with one_line_errors():
+            code = app(prog_name="crew-router", standalone_mode=False)
+    except typer.Exit as leave:  # raised by our own handler
+        code = leave.exit_code
+    except typer.Abort:
+        typer.echo("crew-router: aborted", err=True)
+        code = FAILED
+    except _WRONG as wrong:
+        code = _told(wrong)
+    raise SystemExit(code or 0)
+
+
+def _told(wrong: Exception) -> int:
+    """Say what is wrong with a command line, and how to learn the right one; without any arguments the help says it."""
+    if type(wrong).__name__ == "NoArgsIsHelpError":
+        wrong.show()  # type: ignore[attr-defined]  # click's own
+        return WRONG_USE
+    context = getattr(wrong, "ctx", None)
+    path = "crew-router" if context is None else context.command_path
+    said = " ".join(wrong.format_message().split()).rstrip(".")  # type: ignore[attr-defined]  # as above
+    typer.echo(f"crew-router: {said}; see `{path} --help`", err=True)
+    return WRONG_USE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Generator, Sequence
@@ -37,6 +38,18 @@ def one_line_errors() -> Generator[None, None, None]:
         # The reader went away (`| head`); pointing stdout elsewhere keeps the interpreter's own flush quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+
+
+def one_line_logs() -> logging.Handler:
+    """Return a handler that writes each warning as one line on stderr, without the stack behind it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    return handler
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"crew-router: {' '.join(record.getMessage().split())}"
 
 
 def one_line(error: CrewRouterError) -> str:

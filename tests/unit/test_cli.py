@@ -1,11 +1,13 @@
 """The command line: what it prints, its exit codes, and one line for every error."""
 
 import json
+import logging
 import xml.etree.ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner
 
+from crew_router.cli import main
 from crew_router.cli.app import app
 from crew_router.reachability import ACCESS
 
@@ -129,10 +131,70 @@ def test_error_is_one_line_with_its_exit_code(config, arguments, code, said):
     assert said in result.stderr
 
 
-def test_unknown_command_and_option_are_wrong_use():
-    """Typer's own errors exit 2."""
-    assert run("fly").exit_code == 2
-    assert run("route", "Hi", "--speed", "9").exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fly",), "No such command 'fly'; see `crew-router --help`"),
+        (("route", "Hi", "--speed", "9"), "--speed"),
+        (("route",), "see `crew-router route --help`"),
+        (("config", "check"), "see `crew-router config check --help`"),
+        (("ask", "Hi", "--config"), "--config"),
+    ],
+)
+def test_a_command_line_that_means_nothing_is_one_line_too(as_a_program, arguments, said):
+    """A missing argument, an unknown option or command is wrong use, and the line names the help that says more."""
+    code, _, stderr = as_a_program(*arguments)
+
+    assert (code, len(stderr.splitlines())) == (2, 1)
+    assert stderr.startswith("crew-router: ")
+    assert said in stderr
+
+
+def test_without_a_command_the_help_is_shown(as_a_program):
+    """The name alone shows every command, as wrong use."""
+    code, stdout, _ = as_a_program()
+
+    assert code == 2
+    assert "explain" in stdout
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(as_a_program, config, tmp_path, monkeypatch):
+    """Where the embedded state has no place the line names the folder and the cure."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    config.write_text("registry: none", encoding="utf-8")
+
+    code, _, stderr = as_a_program("route", "Hi", "--config", str(config))
+
+    assert (code, len(stderr.splitlines())) == (1, 1)
+    assert "ledger.url" in stderr
+
+
+def test_trouble_with_the_ledger_is_said_in_lines_without_a_stack(as_a_program, config, tmp_path):
+    """A decision is made although it cannot be written down, and each complaint is one line."""
+    (tmp_path / "ledger.db").write_text("this is no database, and long enough to be taken for one" * 20, encoding="utf-8")
+
+    code, stdout, stderr = as_a_program("route", "Compare A and B.", "--config", str(config))
+
+    assert code == 0
+    assert "lab:good" in stdout
+    assert stderr.splitlines()
+    assert all(line.startswith("crew-router: ") for line in stderr.splitlines())
+
+
+@pytest.fixture
+def as_a_program(monkeypatch, capsys):
+    """Return a function that runs the program with arguments and returns its exit code, stdout and stderr."""
+
+    def program(*arguments):
+        monkeypatch.setattr("sys.argv", ["crew-router", *arguments])
+        root = logging.getLogger()
+        monkeypatch.setattr(root, "handlers", [])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return (left.value.code, *capsys.readouterr())
+
+    return program
 
 
 def test_config_check_accepts_a_good_file_and_names_what_is_wrong(config, tmp_path):

@@ -1,8 +1,8 @@
 """The joint of a continued text: what the next model says again of the last words is cut, once.
 
 A model that goes on from a broken text may go straight on, or say its last words again first. Only whole words count as said
-again: "the" before " theory" is another word, and a repeat of one letter is none. What follows a word decides that, so the
-beginning of a continuation is held until enough of it has come.
+again: "the" before " theory" is another word, and a word of one letter said twice is no repeat. What follows a word decides
+that, so the beginning of a continuation is held until enough of it has come.
 """
 
 from __future__ import annotations
@@ -64,14 +64,15 @@ def said_again(said: str, new: str, *, ended: bool) -> int | None:
         return None
     for at in _word_starts(words):
         again = words[at:]
-        if sum(map(_in_word, again)) < _LEAST_LETTERS:
+        short = sum(map(_in_word, again)) < _LEAST_LETTERS
+        if short and (blank or indent or not again[-1].isalpha()):
             break
         if len(start) < len(again) and again.startswith(start) and not ended:
             return None
         if not start.startswith(again):
             continue
         after = start[len(again) :]
-        whole = _is_whole(again, after, blank=bool(blank), apart=indent > 0, ended=ended)
+        whole = _goes_on(after, ended=ended) if short else _is_whole(again, after, blank=bool(blank), apart=indent > 0, ended=ended)
         if whole and not ended and len(after) < len(blank) and blank.startswith(after):
             whole = None
         if whole is None:
@@ -104,6 +105,11 @@ def _is_whole(again: str, after: str, *, blank: bool, apart: bool, ended: bool) 
         return None
     # "example" before "example.com", "to" before "to-do": a mark with a letter behind it is inside a word.
     return _in_word(after[0]) or not _in_word(after[1:2])
+
+
+def _goes_on(after: str, *, ended: bool) -> bool | None:
+    """Tell whether a repeated single letter is the first of a word, which the text broke behind: "i" before "inlet", not before "i is"."""
+    return after[0].isalpha() if after else (False if ended else None)
 
 
 def _is_one_word(text: str) -> bool:

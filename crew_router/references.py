@@ -84,15 +84,8 @@ class _Check:
 
     def _models(self, names: Iterable[str], path: tuple[str, ...], *, lenient: bool) -> tuple[ModelRef, ...]:
         # The packaged preferences name packaged models, which `registry: none` leaves out.
-        wanted = [name for name in names if self._known(name)] if lenient or self.layers.is_packaged(path) else names
+        wanted = [name for name in names if self.registry.names_one(name)] if lenient or self.layers.is_packaged(path) else names
         return tuple(self.model(name, path) for name in wanted)
-
-    def _known(self, name: str) -> bool:
-        try:
-            self.registry.resolve(name)
-        except UnknownModelError:
-            return False
-        return True
 
     def escalation(self, settings: EscalationSettings) -> EscalationSettings:
         return settings if settings.judge is None else replace(settings, judge=self.model(settings.judge, ("escalation", "judge")))

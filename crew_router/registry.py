@@ -125,13 +125,18 @@ class Registry:
         Raises:
             UnknownModelError: No model or several have this name; similar names, or all that fit, are in the message.
         """
-        exact = self.get(text) or self.get(_canonical(text))
-        if exact is not None:
-            return exact
-        fitting = self._by_name.get(text.strip().lower(), ())
+        fitting = self._fitting(text)
         if len(fitting) == 1:
             return fitting[0]
         raise UnknownModelError(text, [model.ref for model in fitting[:_NEAR]] or self.near(text))
+
+    def names_one(self, text: str) -> bool:
+        """Tell whether :meth:`resolve` returns a model, without looking for similar names."""
+        return len(self._fitting(text)) == 1
+
+    def _fitting(self, text: str) -> Sequence[ModelDefinition]:
+        exact = self.get(text) or self.get(_canonical(text))
+        return self._by_name.get(text.strip().lower(), ()) if exact is None else (exact,)
 
     def near(self, text: str) -> list[str]:
         """Return references with a similar spelling, the most similar first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +124,17 @@ def _recorded(answer: Answer) -> RecordedOutcome:
     return RecordedOutcome(answer.score, cost_usd=answer.cost_usd, latency_s=answer.latency_s, answer=answer.text)
 
 
-def _by_task(name: str, known: Sequence[Task]) -> dict[TaskType, float]:
+@functools.cache
+def _task_type(prompt: str) -> TaskType:
     from crew_router.classify.classifier import TextClassifier  # noqa: PLC0415 - the same reading that the router makes
 
-    classifier = TextClassifier()
+    return TextClassifier().classify(RoutingRequest(task_description=prompt)).task_type.value
+
+
+def _by_task(name: str, known: Sequence[Task]) -> dict[TaskType, float]:
     scores: dict[TaskType, list[float]] = {}
     for task in known:
-        read = classifier.classify(RoutingRequest(task_description=task.prompt)).task_type.value
-        scores.setdefault(read, []).append(task.answers[name].score)
+        scores.setdefault(_task_type(task.prompt), []).append(task.answers[name].score)
     return {task: mean(found) for task, found in scores.items() if len(found) >= _LEAST_ROWS}
 
 

@@ -170,6 +170,7 @@ class Writer:
         with self._lock:
             self._closed = True
             self._wake.set()
+            self._moved.notify_all()
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
@@ -208,6 +209,7 @@ class Writer:
         with self._lock:
             self._urgent += 1
             self._wake.set()
+            self._moved.notify_all()
             try:
                 written = self._moved.wait_for(lambda: self._done >= ticket or self._is_away(), self._policy.commit_wait_s)
             finally:

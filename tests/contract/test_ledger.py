@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import time
 
 import pytest
 from storage_samples import NOON, attempt, decision, outcome
 
 from crew_router.errors import ConfigurationError, UnknownDecisionError
 from crew_router.ledger import open_ledger
+from crew_router.ledger.writer import WriterPolicy
 from crew_router.testing import FrozenClock
 from crew_router.types import ErrorKind, FeedbackData, Risk
 
@@ -205,6 +207,22 @@ def test_what_is_handed_over_is_there_after_closing(tmp_path, clock):
 
     with contextlib.closing(open_ledger(url, project="crew", clock=clock)) as opened_again:
         assert opened_again.totals()["requests"] == 5000
+
+
+@pytest.mark.timeout(20)
+def test_reading_and_closing_wait_for_no_batch(tmp_path, clock):
+    """A writer that collects rows for a minute writes what is there as soon as somebody reads or closes."""
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    ledger = open_ledger(url, project="crew", clock=clock, policy=WriterPolicy(linger_s=60.0))
+
+    for number in range(2):
+        ledger.finished(outcome(number))
+        time.sleep(0.05)  # the writer has begun to collect
+        assert number or ledger.totals()["requests"] == 1
+    ledger.close()
+
+    with contextlib.closing(open_ledger(url, project="crew", clock=clock)) as opened_again:
+        assert opened_again.totals()["requests"] == 2
 
 
 def test_an_unknown_scheme_names_the_known_ones():

@@ -9,10 +9,12 @@ PY = $(VENV)/bin/python
 PACKAGES := crew_router adapters mcp_server
 SOURCES = $(PACKAGES) tests .ci $(wildcard benchmarks/*.py examples/*.py)
 MCP_TESTS := tests/integration/mcp
-LANGCHAIN_TESTS := tests/unit/langchain tests/integration/langchain
+LANGCHAIN_TESTS := tests/integration/langchain
 
 # The checkout in front of whatever an environment of yours has installed.
 export PYTHONPATH := .:adapters:mcp_server
+# Compiled modules are kept whatever the shell says: without them every process compiles pytest, pydantic and LangChain anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 ifeq ($(origin VENV),command line)
 environment:
@@ -33,7 +35,7 @@ demo: ## Install into an environment of its own and run the main job
 	@env -u PYTHONPATH $(VENV_DEMO)/bin/crew-router demo
 
 check: environment ## Lint, types and unit tests, sockets off; under a minute
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint mypy pyright unit
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit pyright mypy lint
 
 test: environment environment-mcp environment-langchain ## The whole suite, the MCP server once more with the newest fastmcp, the chat model with the lowest LangChain
 	$(PY) -m pytest tests -q -n 2 --dist loadfile
@@ -60,8 +62,9 @@ mypy: environment
 pyright: environment
 	$(PY) -m pyright --pythonpath $(PY)
 
+# In one process: beside it the types are checked, and a second one would read every test file once more.
 unit: environment
-	$(PY) -m pytest tests/unit -q -x -n 2 --dist loadfile --disable-socket --allow-unix-socket --timeout=30
+	$(PY) -m pytest tests/unit -q -x --disable-socket --allow-unix-socket --timeout=30
 
 bench: environment ## Measure what DESIGN promises, as ratios in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import xml.etree.ElementTree as ET
 
 import pytest
 from typer.testing import CliRunner
@@ -247,21 +246,3 @@ def test_strategies_are_checked_wherever_they_stand(tmp_path, command, written, 
     assert wrong.exit_code == 2
     assert len(wrong.stderr.splitlines()) == 1
     assert f"bad.yaml: {place}" in wrong.stderr
-
-
-def test_demo_figures_come_from_the_recordings(tmp_path, monkeypatch):
-    """The demo compares the router with each model, a random mix and the oracle, and draws the picture."""
-    monkeypatch.chdir(tmp_path)
-
-    result = run("demo", "--json", "--picture", tmp_path / "demo.svg")
-
-    document = json.loads(result.stdout)
-    lines = {line["name"]: line for line in document["lines"]}
-    singles = [line for line in lines.values() if line["kind"] == "single"]
-    routed = [line for line in lines.values() if line["kind"] == "router"]
-    assert document["tasks"] == 121
-    assert [round(line["accuracy"] * 121) for line in singles] == [87, 111, 49]
-    assert lines["random mix"]["accuracy"] == pytest.approx(sum(line["accuracy"] for line in singles) / 3)
-    assert lines["oracle"]["accuracy"] >= max(line["accuracy"] for line in routed)
-    assert routed[0]["cost_usd"] < routed[-1]["cost_usd"]
-    assert ET.parse(tmp_path / "demo.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file

@@ -45,9 +45,9 @@ async def test_all_four_ways_give_the_same(mode, fault):
 @pytest.mark.parametrize("way", ["run", "arun", "stream", "astream"])
 async def test_all_four_ways_leave_a_call_that_goes_on_past_its_time(way):
     """A model whose answer keeps trickling in is left within the deadline, and the next one answers."""
-    slow = ScriptedModel(" ".join("trickle" for _ in range(20)), latency_s=3.0)
+    slow = ScriptedModel(" ".join("trickle" for _ in range(20)), latency_s=1.5)
     bench = Bench({"a": slow, "b": ScriptedModel("42")})
-    decision = bench.decision(RoutingRequest(deadline_s=2.6))
+    decision = bench.decision(RoutingRequest(deadline_s=1.3))
 
     text = await _text(bench.executor, way, decision)
 

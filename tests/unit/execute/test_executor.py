@@ -296,7 +296,7 @@ def test_unknown_usage_is_none_and_never_zero():
 
 async def test_a_stream_left_early_leaves_no_task_and_is_settled():
     """Closing a stream ends its call at once and records what was received, as an estimate."""
-    bench = Bench({"a": ScriptedModel("one two three four", latency_s=5.0)}, policy=ExecutionPolicy(stream=StreamPolicy.RAISE))
+    bench = Bench({"a": ScriptedModel("one two three four", latency_s=1.0)}, policy=ExecutionPolicy(stream=StreamPolicy.RAISE))
     before = asyncio.all_tasks()
     stream = bench.executor.astream(bench.decision(), HELLO)
 

@@ -1,40 +1,14 @@
 """Experiments through the public API."""
 
 import collections
-import contextlib
 
 import pytest
+from experiment_bench import AB, ask, feed, opened
 
-from crew_router import ConfigurationError, CrewRouterError, FeedbackData, InvalidRequestError, Router, RoutingRequest
-from crew_router.execute.executor import Options
+from crew_router import ConfigurationError, FeedbackData, InvalidRequestError
 from crew_router.learn.experiments import Arm, Experiment
 from crew_router.learn.experiments.assignment import arm_of
 from crew_router.learn.experiments.sequences import mismatch
-from crew_router.testing import ScriptedModel
-
-ONCE = Options(attempts=1)
-AB = (Arm(name="control", model="lab:a"), Arm(name="b", model="lab:b"))
-
-
-def opened(config=None, *, faults_of_b=(), tmp_path=None):
-    """Return a router over two models; the second one may fail."""
-    models = {"lab:a": ScriptedModel("a", price=(1.0, 1.0)), "lab:b": ScriptedModel("b", price=(1.0, 1.0), faults=faults_of_b)}
-    where = {"ledger_url": "sqlite://"}
-    if tmp_path is not None:
-        where = {"ledger_url": f"sqlite:///{tmp_path}/ledger.db", "state_url": f"sqlite:///{tmp_path}/state.db"}
-    return Router({"registry": "none", **(config or {})}, models=models, project="test", seed=1, **where)
-
-
-def ask(router, user, *, options=None, **asked):
-    """Return the answer to one request of a user."""
-    return router.invoke("Hi", request=RoutingRequest(user_id=f"u{user}", **asked), options=options)
-
-
-def feed(router, rewards, count):
-    """Ask for many users and say of every answer what its model deserves."""
-    for user in range(count):
-        response = ask(router, user)
-        router.record_feedback(FeedbackData(response.decision.id, quality_score=rewards[response.model](user)))
 
 
 def test_the_same_user_always_gets_the_same_arm():
@@ -84,20 +58,6 @@ def test_the_decision_tells_arm_share_and_propensity():
     assert "e: arm" in made[0].explain()
 
 
-def test_a_clear_winner_is_found_and_gets_everything():
-    """After enough feedback the better arm wins, and users of the other one get it too."""
-    rewards = {"lab:a": lambda user: 0.3 + 0.2 * (user % 2), "lab:b": lambda user: 0.7 + 0.2 * (user % 2)}
-    with opened() as router:
-        router.experiments.start(Experiment(name="e", arms=AB, min_samples=50))
-
-        feed(router, rewards, 200)
-        report = router.experiments.analyze("e")
-
-        assert (report.experiment.status, report.experiment.winner) == ("won", "b")
-        assert report.comparisons[0].interval.low > 0
-        assert {ask(router, user).model for user in range(20)} == {"lab:b"}
-
-
 def test_nothing_is_concluded_before_the_minimum_of_samples():
     """A difference as clear as can be waits."""
     rewards = {"lab:a": lambda _: 0.0, "lab:b": lambda _: 1.0}
@@ -108,35 +68,6 @@ def test_nothing_is_concluded_before_the_minimum_of_samples():
 
         assert router.experiments.analyze("e").experiment.status == "running"
         assert router.experiments.analyze("e").better == ""
-
-
-def test_an_arm_that_does_harm_is_stopped():
-    """An arm whose answers fail gets no more users, though the primary metric has not a single value."""
-    with opened({"breaker": {"failures": 100000, "window_calls": 100000}}, faults_of_b="overload") as router:
-        router.experiments.start(Experiment(name="e", arms=AB, min_samples=30))
-
-        for user in range(150):
-            with contextlib.suppress(CrewRouterError):
-                ask(router, user, options=ONCE, fallbacks=False)
-
-        experiment = router.experiments.analyze("e").experiment
-        assert experiment.harmed == ("b",)
-        assert {ask(router, user).model for user in range(20)} == {"lab:a"}
-
-
-def test_a_rollout_ramps_while_guard_rails_hold():
-    """Ten per cent first, then more, and all of it in the end."""
-    plan = Experiment(name="r", arms=(Arm(name="baseline", model="lab:a"), Arm(name="routed", model="lab:b")), primary="success",
-                      stages=(10.0, 50.0, 100.0), min_samples=20)  # fmt: skip
-    with opened() as router:
-        router.experiments.start(plan)
-        first = [ask(router, user).model for user in range(100)].count("lab:b")
-        for user in range(100, 700):
-            ask(router, user)
-        experiment = router.experiments.analyze("r").experiment
-
-    assert 2 < first < 25
-    assert (experiment.status, experiment.winner) == ("won", "routed")
 
 
 def test_the_presets_are_ready():

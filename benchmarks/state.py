@@ -29,6 +29,7 @@ from crew_router.clock import SystemClock  # noqa: E402
 from crew_router.ledger import open_ledger  # noqa: E402
 from crew_router.ledger.budgets import Scope  # noqa: E402
 from crew_router.state import Observation, open_state  # noqa: E402
+from crew_router.state.windows import Claim  # noqa: E402
 from crew_router.testing import ScriptedModel  # noqa: E402
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def stores(folder: Path) -> None:
             for number in range(20):
                 state.observe(Observation(type(A)(f"lab:m{number}"), None, success=True, at=time.time(), latency_s=1.0))
             synced = timed(lambda state=state: (state.observe(Observation(A, None, success=True, at=time.time())), state.sync()), times=300)
-            taken = timed(lambda state=state: state.take("rpm", 1, limit=10**9, window_s=60.0), times=1000)
+            taken = timed(lambda state=state: state.take([Claim("rpm", 1, limit=10**9)], window_s=60.0), times=1000)
             print(f"{name:8} send and renew      {micros(synced)}")
             print(f"{name:8} rate window         {micros(taken)}")
             state.close()

@@ -20,6 +20,7 @@ from crew_router.clock import Clock
 from crew_router.execute.commands import Refusal
 from crew_router.execute.gates import Ask
 from crew_router.identity import IdSource
+from crew_router.state.windows import Claim
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ModelRef, Urgency
 
@@ -133,16 +134,18 @@ class Capacity:
         if state is None:
             return None
         tokens = ask.input_tokens + (ask.max_tokens or ask.decision.profile.expected_output_tokens.value)
-        for name, amount, limit in (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm)):
-            if limit is None:
-                continue
-            wait_s = state.take(f"{name}:{ask.model.ref}", min(amount, limit), limit=limit, window_s=_WINDOW_S)
-            if wait_s > 0:
-                with self._lock:
-                    self._full[ask.model.ref] = self._clock.now() + wait_s
-                retry_at = self._clock.monotonic() + wait_s
-                return Refusal(ask.model.ref, "capacity", f"{limit} {name} are used up", retry_at=retry_at)
-        return None
+        wanted = (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm))
+        named = {name: Claim(f"{name}:{ask.model.ref}", min(amount, limit), limit) for name, amount, limit in wanted if limit is not None}
+        if not named:
+            return None
+        waits = state.take(tuple(named.values()), window_s=_WINDOW_S)
+        wait_s = max(waits)
+        if wait_s <= 0:
+            return None
+        with self._lock:
+            self._full[ask.model.ref] = self._clock.now() + wait_s
+        full = " and ".join(f"{claim.limit} {name}" for (name, claim), wait in zip(named.items(), waits, strict=True) if wait > 0)
+        return Refusal(ask.model.ref, "capacity", f"{full} are used up", retry_at=self._clock.monotonic() + wait_s)
 
     def _order(self, ask: Ask) -> tuple[int, float]:
         deadline_s = ask.decision.request.deadline_s

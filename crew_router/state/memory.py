@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 
 from crew_router.state.figures import Vector
 from crew_router.state.store import LAST_DECISIONS, Batch, Document, Image, Key, taken_in
-from crew_router.state.windows import Windows
+from crew_router.state.windows import Claim, Windows
 
 
 class MemoryStore:
@@ -81,10 +82,10 @@ class MemoryStore:
             self._documents[name] = (self._version, Document(expected + 1, text))
             return True
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float, at: float) -> float:
-        """Take an amount from a sliding window."""
+    def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:
+        """Take amounts from sliding windows."""
         with self._lock:
-            return self._windows.take(name, amount, limit=limit, window_s=window_s, at=at)
+            return self._windows.take(claims, window_s=window_s, at=at)
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:
         """Take a place."""

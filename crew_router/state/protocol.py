@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from crew_router.execute.breaker import BreakerPolicy
     from crew_router.state.store import Document
+    from crew_router.state.windows import Claim
     from crew_router.types.outcome import CircuitBreakerState, PerformanceMetrics, Snapshot
     from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 
@@ -66,8 +67,11 @@ class State(Protocol):
         """Return the state of a breaker as the store has it."""
         ...
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float) -> float:
-        """Take an amount from a rate window over all processes; return 0 if it fits, otherwise seconds until it may."""
+    def take(self, claims: Sequence[Claim], *, window_s: float) -> tuple[float, ...]:
+        """Take amounts from rate windows over all processes, from all of them or from none.
+
+        Return for each 0 if it fits, otherwise seconds until it may.
+        """
         ...
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float) -> bool:

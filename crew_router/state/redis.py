@@ -15,6 +15,7 @@ from urllib.parse import quote
 from crew_router.errors import MissingDependencyError
 from crew_router.state.figures import EXPIRY_S, FIELDS, LIVE_S, WEEK_S, Vector
 from crew_router.state.store import LAST_DECISIONS, SCHEMA, START_WEIGHT, Batch, Document, Image, Key, Kind, StoreError
+from crew_router.state.windows import Claim
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -108,34 +109,44 @@ redis.call('ZADD', KEYS[2], redis.call('HINCRBY', KEYS[1], 'version', 1), ARGV[1
 return 1
 """
 
-# KEYS: window. ARGV: amount, limit, window in milliseconds. By the server's clock. Returns milliseconds to wait.
+# KEYS: windows. ARGV: window in milliseconds, then amount and limit of each. By the server's clock. Takes all or nothing, and returns
+# milliseconds to wait for each.
 _TAKE: Final = """
 local t = redis.call('TIME')
-local now, span = t[1] * 1000 + math.floor(t[2] / 1000), tonumber(ARGV[3])
+local now, span = t[1] * 1000 + math.floor(t[2] / 1000), tonumber(ARGV[1])
 local slot_ms = span / 10
 local slot = math.floor(now / slot_ms)
-local over, live = tonumber(ARGV[1]) - tonumber(ARGV[2]), {}
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local number = tonumber(all[i])
-  if number > slot - 10 then
-    live[#live + 1] = {number, tonumber(all[i + 1])}
-    over = over + tonumber(all[i + 1])
-  else
-    redis.call('HDEL', KEYS[1], all[i])
+local function wait_for(key, amount, limit)
+  local over, live = amount - limit, {}
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local number = tonumber(all[i])
+    if number > slot - 10 then
+      live[#live + 1] = {number, tonumber(all[i + 1])}
+      over = over + tonumber(all[i + 1])
+    else
+      redis.call('HDEL', key, all[i])
+    end
   end
+  if over <= 0 then return 0 end
+  table.sort(live, function(a, b) return a[1] < b[1] end)
+  for _, one in ipairs(live) do
+    over = over - one[2]
+    if over <= 0 then return math.max(math.ceil((one[1] + 10) * slot_ms - now), 1) end
+  end
+  return math.ceil(span)
 end
-if over <= 0 then
-  redis.call('HINCRBY', KEYS[1], slot, ARGV[1])
-  redis.call('PEXPIRE', KEYS[1], math.ceil(span) * 2)
-  return 0
+local waits, longest = {}, 0
+for i, key in ipairs(KEYS) do
+  waits[i] = wait_for(key, tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1]))
+  longest = math.max(longest, waits[i])
 end
-table.sort(live, function(a, b) return a[1] < b[1] end)
-for _, one in ipairs(live) do
-  over = over - one[2]
-  if over <= 0 then return math.max(math.ceil((one[1] + 10) * slot_ms - now), 1) end
+if longest > 0 then return waits end
+for i, key in ipairs(KEYS) do
+  redis.call('HINCRBY', key, slot, ARGV[2 * i])
+  redis.call('PEXPIRE', key, math.ceil(span) * 2)
 end
-return math.ceil(span)
+return waits
 """
 
 # KEYS: places. ARGV: token, limit, lease in milliseconds. By the server's clock.
@@ -241,9 +252,11 @@ class RedisStore:
         keys = [self._meta, self._changed, f"{self._prefix}doc:{name}"]
         return bool(self._script(_SWAP, keys, [f"doc|{name}", expected, text]))
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float, at: float) -> float:  # noqa: ARG002 - the server's clock counts
-        """Take an amount from a sliding window."""
-        return float(self._script(_TAKE, [f"{self._prefix}window:{name}"], [amount, limit, window_s * 1000])) / 1000
+    def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:  # noqa: ARG002 - the server's clock counts
+        """Take amounts from sliding windows."""
+        figures = [figure for claim in claims for figure in (claim.amount, claim.limit)]
+        waits = self._script(_TAKE, [f"{self._prefix}window:{claim.name}" for claim in claims], [window_s * 1000, *figures])
+        return tuple(float(wait) / 1000 for wait in waits)
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:  # noqa: ARG002 - as above
         """Take a place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crew_router.state.figures import Vector
     from crew_router.state.protocol import Observation
     from crew_router.state.store import Key, Store
+    from crew_router.state.windows import Claim
     from crew_router.types.outcome import CircuitBreakerState, PerformanceMetrics, Snapshot
     from crew_router.types.vocabulary import ModelRef, TaskType
 
@@ -181,12 +182,12 @@ class SharedState:
             self._exchange.transitions.append(Change(key, before, after))
         self._hand_over(urgent=True)
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float) -> float:
-        """Take an amount from a rate window that all processes share; return 0, or seconds until there is room.
+    def take(self, claims: Sequence[Claim], *, window_s: float) -> tuple[float, ...]:
+        """Take amounts from rate windows that all processes share, all or none; return for each 0, or seconds until there is room.
 
         Without the store each process counts by itself, so that the limit may be passed by a factor of their number.
         """
-        return self._or_alone(lambda store: store.take(name, amount, limit=limit, window_s=window_s, at=self._now()))
+        return self._or_alone(lambda store: store.take(claims, window_s=window_s, at=self._now()))
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float) -> bool:
         """Take one of ``limit`` places for at most ``lease_s`` seconds."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from crew_router.state.figures import EXPIRY_S, Vector
 from crew_router.state.store import LAST_DECISIONS, SCHEMA, Batch, Document, Image, Key, Kind, StoreError, taken_in
-from crew_router.state.windows import slot_of, waiting_s
+from crew_router.state.windows import Claim, slot_of, waits_s
 
 _BUSY_MS: Final = 2000
 _MIGRATIONS: Final = (
@@ -114,22 +114,23 @@ class SqliteStore:
             self._set_version(db, version + 1)
             return True
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float, at: float) -> float:
-        """Take an amount from a sliding window."""
+    def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:
+        """Take amounts from sliding windows."""
         slot = slot_of(at, window_s=window_s)
         with self._transaction() as db:
-            found = db.execute("SELECT slot, taken FROM windows WHERE project = ? AND name = ?", (self._project, name))
-            counts: dict[int, int] = dict(found.fetchall())
-            if wait := waiting_s(counts, amount, limit=limit, window_s=window_s, at=at):
-                return wait
-            old = [(self._project, name, number) for number in counts if number < slot - 2 * len(counts) - 20]
+            windows = [self._taken(db, claim.name) for claim in claims]
+            waits = waits_s(claims, windows, window_s=window_s, at=at)
+            if any(waits):
+                return waits
+            pairs = list(zip(claims, windows, strict=True))
+            old = [(self._project, claim.name, each) for claim, counts in pairs for each in counts if each < slot - 2 * len(counts) - 20]
             db.executemany("DELETE FROM windows WHERE project = ? AND name = ? AND slot = ?", old)
-            db.execute(
+            db.executemany(
                 "INSERT INTO windows (project, name, slot, taken) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (project, name, slot) DO UPDATE SET taken = taken + excluded.taken",
-                (self._project, name, slot, amount),
+                [(self._project, claim.name, slot, claim.amount) for claim in claims],
             )
-            return 0.0
+            return waits
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:
         """Take a place."""
@@ -214,6 +215,9 @@ class SqliteStore:
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
+
+    def _taken(self, db: sqlite3.Connection, name: str) -> dict[int, int]:
+        return dict(db.execute("SELECT slot, taken FROM windows WHERE project = ? AND name = ?", (self._project, name)).fetchall())
 
     def _meta(self, db: sqlite3.Connection) -> tuple[int, int]:
         row = db.execute("SELECT epoch, version FROM meta WHERE project = ?", (self._project,)).fetchone()

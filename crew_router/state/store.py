@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
 from crew_router.state.figures import LIVE_S, WEEK_S, Vector, merged
+from crew_router.state.windows import Claim
 
 Kind: TypeAlias = Literal["perf", "live", "weight", "sum"]
 Key: TypeAlias = tuple[Kind, str]
@@ -83,8 +84,8 @@ class Store(Protocol):
         """Write a document if its version still is ``expected``; tell whether it was."""
         ...
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float, at: float) -> float:
-        """Take an amount from a sliding window; return 0 if it fits, otherwise seconds until it may."""
+    def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:
+        """Take amounts from sliding windows, all or none; return for each 0 if it fits, otherwise seconds until it may."""
         ...
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:

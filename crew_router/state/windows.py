@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 _SLOTS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An amount that is wanted from the rate window of a name, which lets ``limit`` through."""
+
+    name: str
+    amount: int
+    limit: int
 
 
 def waiting_s(counts: dict[int, int], amount: int, *, limit: int, window_s: float, at: float) -> float:
@@ -31,6 +41,12 @@ def waiting_s(counts: dict[int, int], amount: int, *, limit: int, window_s: floa
     return window_s
 
 
+def waits_s(claims: Sequence[Claim], windows: Sequence[dict[int, int]], *, window_s: float, at: float) -> tuple[float, ...]:
+    """Return what :func:`waiting_s` says of each claim and what was taken from its window."""
+    pairs = zip(claims, windows, strict=True)
+    return tuple(waiting_s(counts, claim.amount, limit=claim.limit, window_s=window_s, at=at) for claim, counts in pairs)
+
+
 def slot_of(at: float, *, window_s: float) -> int:
     """Return the slot that a time falls into."""
     return int(at // (window_s / _SLOTS))
@@ -43,16 +59,18 @@ class Windows:
     counts: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
     leases: dict[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
 
-    def take(self, name: str, amount: int, *, limit: int, window_s: float, at: float) -> float:
-        """Take an amount, or return the seconds until it may be taken."""
-        counts = self.counts.setdefault(name, {})
-        if wait := waiting_s(counts, amount, limit=limit, window_s=window_s, at=at):
-            return wait
+    def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:
+        """Take all amounts or none; return for each the seconds until it may be taken."""
+        windows = [self.counts.setdefault(claim.name, {}) for claim in claims]
+        waits = waits_s(claims, windows, window_s=window_s, at=at)
+        if any(waits):
+            return waits
         slot = slot_of(at, window_s=window_s)
-        for old in [number for number in counts if number <= slot - _SLOTS]:
-            del counts[old]
-        counts[slot] = counts.get(slot, 0) + amount
-        return 0.0
+        for claim, counts in zip(claims, windows, strict=True):
+            for old in [number for number in counts if number <= slot - _SLOTS]:
+                del counts[old]
+            counts[slot] = counts.get(slot, 0) + claim.amount
+        return waits
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:
         """Take a place until ``at + lease_s``, unless ``limit`` others hold one."""

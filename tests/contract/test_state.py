@@ -10,6 +10,7 @@ from crew_router.state import Observation, SharedState
 from crew_router.state.memory import MemoryStore
 from crew_router.state.redis import RedisStore
 from crew_router.state.sqlite import SqliteStore
+from crew_router.state.windows import Claim
 from crew_router.testing import FrozenClock
 from crew_router.types import ErrorKind, ModelRef, TaskType
 
@@ -342,13 +343,28 @@ def test_named_sums_add_up(opened):
 def test_a_rate_window_holds_over_processes(opened, clock):
     """Three requests a minute are three over both processes, and room comes back with time."""
     one, two = opened(), opened()
-    takes = [state.take("rpm:lab:a", 1, limit=3, window_s=60.0) for state in (one, two, one, two)]
+    claim = Claim("rpm:lab:a", 1, limit=3)
+    takes = [wait for state in (one, two, one, two) for wait in state.take([claim], window_s=60.0)]
 
     clock.advance(takes[-1])
 
     assert takes[:3] == [0.0, 0.0, 0.0]
     assert 0 < takes[3] <= 60.0
-    assert two.take("rpm:lab:a", 1, limit=3, window_s=60.0) == 0.0
+    assert two.take([claim], window_s=60.0) == (0.0,)
+
+
+def test_a_claim_that_one_window_refuses_takes_nothing_from_another(opened):
+    """Two calls of 60 tokens do not both fit into 100; the second one leaves its request to the third, which does."""
+    one, two = opened(), opened()
+    requests = Claim("rpm:lab:a", 1, limit=2)
+
+    waits = [
+        state.take([requests, Claim("tpm:lab:a", tokens, limit=100)], window_s=60.0) for state, tokens in ((one, 60), (two, 60), (two, 40))
+    ]
+
+    assert waits[0] == waits[2] == (0.0, 0.0)
+    assert waits[1][0] == 0.0 < waits[1][1] <= 60.0
+    assert one.take([requests], window_s=60.0)[0] > 0
 
 
 def test_places_are_limited_over_processes_and_lapse(opened, clock):

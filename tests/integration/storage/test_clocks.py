@@ -9,6 +9,7 @@ from crew_router.execute.breaker import BreakerPolicy, admission
 from crew_router.ledger import open_ledger
 from crew_router.ledger.budgets import Scope
 from crew_router.state import Observation, Refresh, open_state
+from crew_router.state.windows import Claim
 from crew_router.types import ErrorKind
 
 PROJECT = Scope("project", 1_000_000)
@@ -84,7 +85,7 @@ def test_a_rate_window_is_one_window_for_all(redis_server, tmp_path, ahead_s):
     namespace = f"test:{tmp_path.name}"
     states = [open_state(redis_server.url, project="crew", clock=Skewed(seconds), namespace=namespace) for seconds in (0.0, ahead_s)]
 
-    waits = [states[number % 2].take("rpm", 1, limit=3, window_s=60.0) for number in range(4)]
+    waits = [states[number % 2].take([Claim("rpm", 1, limit=3)], window_s=60.0)[0] for number in range(4)]
 
     assert waits[:3] == [0.0, 0.0, 0.0]
     assert 0 < waits[3] <= 60

@@ -274,6 +274,17 @@ async def test_calls_that_overflow_use_nothing_up_of_a_window():
     assert texts == ["Hello."] * (10 - crowd) + ["Hi."] * (1 + crowd)
 
 
+def test_a_call_that_finds_no_tokens_left_uses_up_no_request():
+    """A call that is too long for this minute's tokens leaves the requests to the shorter ones, and says what was full."""
+    entry = {"one:a": _LimitedModel("Hello.", limits=Limits(rpm=2, tpm=1000), clock=(clock := FrozenClock()))}
+    sizes = (900, 900, 900, 50)
+    with router_of(entry, clock=clock) as router:
+        outcomes = [_text_or_refusal(router, RoutingRequest(expected_output_tokens=size)) for size in sizes]
+
+    assert outcomes[0] == outcomes[3] == "Hello."
+    assert all("1000 tpm are used up" in refused for refused in outcomes[1:3])
+
+
 def test_a_model_over_its_promise_gets_a_falling_share_until_it_recovers():
     """Slow calls lower the share step by step, quick ones raise it to the whole again."""
     gate = SlaGate(random.Random(3))
@@ -301,6 +312,13 @@ def _ask(model, *, urgency=Urgency.NORMAL, deadline_s=None):
     decision = decision_for(model.ref, request=RoutingRequest(deadline_s=deadline_s))
     profile = dataclasses.replace(decision.profile, urgency=Reading(urgency, 1.0, "caller"))
     return Ask(dataclasses.replace(decision, profile=profile), model, input_tokens=10, max_tokens=None, lease_s=60.0)
+
+
+def _text_or_refusal(router, request):
+    try:
+        return router.invoke("Say hello.", request=request).text
+    except NoCandidateError as refused:
+        return str(refused)
 
 
 class _LimitedModel(ScriptedModel):

@@ -28,6 +28,7 @@ from crew_router import Router, RoutingRequest
 from crew_router.errors import AllModelsFailedError, ModelCallError
 from crew_router.testing.fault_server import FaultKind, FaultServer, answer_to
 from crew_router.testing.fault_server.faults import MID, TRANSIENT
+from crew_router.types import Attempt, ErrorKind
 
 ROOT = Path(__file__).resolve().parents[1]
 # A benchmark beside this one is named as the package that it measures, and would be imported in its place.
@@ -145,23 +146,29 @@ async def load_client(url: str, folder: str, requests: int, at_once: int) -> Non
             await ask(router, number, RoutingRequest(force_model=f"{name}:{name}"))
     print("warm", flush=True)
     sys.stdin.readline()
-    outcomes, memory = await send(router, requests, at_once=at_once)
+    cancelled: list[tuple[str, str]] = []
+    outcomes, memory = await send(router, requests, at_once=at_once, cancelled=cancelled)
     await asyncio.sleep(0.2)
     left = len(asyncio.all_tasks()) - 1
     await router.aclose()
     counts = {kind: sum(each[0] == kind for each in outcomes) for kind in ("whole", "typed error", "wrong")}
     switches = sorted(1000 * each[1] for each in outcomes if each[1] >= 0)
-    print(json.dumps({"counts": counts, "switches": switches, "memory": memory, "left": left}))
+    print(json.dumps({"counts": counts, "switches": switches, "memory": memory, "left": left, "cancelled": cancelled}))
 
 
-async def send(router: Router, requests: int, *, at_once: int) -> tuple[list[tuple[str, float]], list[float]]:
-    """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each tenth in MiB."""
+async def send(
+    router: Router, requests: int, *, at_once: int, cancelled: list[tuple[str, str]]
+) -> tuple[list[tuple[str, float]], list[float]]:
+    """Send requests, a fixed number at once; return outcomes with seconds to switch, and memory at each tenth in MiB.
+
+    Prompt and model of calls that were cancelled are added to a list.
+    """
     outcomes, memory = [("", -1.0)] * requests, [resident_mib()]
     numbers = iter(range(requests))
 
     async def worker() -> None:
         for number in numbers:
-            outcomes[number] = await ask(router, 1 + number)
+            outcomes[number] = await ask(router, 1 + number, cancelled=cancelled)
             if (number + 1) % max(requests // 10, 1) == 0:
                 memory.append(resident_mib())
 
@@ -169,7 +176,9 @@ async def send(router: Router, requests: int, *, at_once: int) -> tuple[list[tup
     return outcomes, memory
 
 
-async def ask(router: Router, number: int, request: RoutingRequest = ANYTHING) -> tuple[str, float]:
+async def ask(
+    router: Router, number: int, request: RoutingRequest = ANYTHING, *, cancelled: list[tuple[str, str]] | None = None
+) -> tuple[str, float]:
     """Ask once, every other time as a stream; return what came and our own seconds between a dead call and the next one."""
     prompt = f"Request {number}."
     try:
@@ -179,13 +188,21 @@ async def ask(router: Router, number: int, request: RoutingRequest = ANYTHING) -
         else:
             response = await router.ainvoke(prompt, request=request)
             text = response.text
-    except (AllModelsFailedError, ModelCallError):
+    except (AllModelsFailedError, ModelCallError) as error:
+        note(cancelled, prompt, error.attempts)
         return "typed error", -1.0
     assert response is not None
     attempts, switch_s = response.attempts, -1.0
+    note(cancelled, prompt, attempts)
     if len({attempt.model for attempt in attempts[:2]}) > 1:
         switch_s = attempts[1].started_at - attempts[0].started_at - attempts[0].latency_s
     return ("whole" if text == answer_to(prompt) else "wrong"), switch_s
+
+
+def note(cancelled: list[tuple[str, str]] | None, prompt: str, attempts: Sequence[Attempt]) -> None:
+    """Add the calls that were cancelled because a hedge or the call it stood in for came first."""
+    if cancelled is not None:
+        cancelled.extend((prompt, attempt.model.name) for attempt in attempts if attempt.error is ErrorKind.CANCELLED)
 
 
 def report(told: dict[str, Any], server: FaultServer, path: str) -> None:
@@ -198,7 +215,17 @@ def report(told: dict[str, Any], server: FaultServer, path: str) -> None:
     late = switches[int(len(switches) * 0.95)]
     print(f"time to switch, ms: median {statistics.median(switches):.2f}, 95 % {late:.2f}, of {len(switches)}")
     print("memory, MiB: " + ", ".join(f"{each:.0f}" for each in told["memory"]))
-    billed = [sum(each.cost_nano for each in server.served if each.reported is reported) for reported in (True, False)]
+    cancelled = {tuple(each) for each in told["cancelled"]}
+    reached = [each for each in server.served if (each.asked, each.model) in cancelled]
+    # A cancelled model may be called again by the same request, if all others fail: then nobody can say which of the two calls was read.
+    unread = [each for each in reached if each.reported]
+    print(
+        f"calls cancelled: {len(told['cancelled'])}; the server saw {len(reached)} of them, and had sent the usage of {len(unread)}, "
+        f"{sum(each.cost_nano for each in unread)} nano-dollars, when they were"
+    )
+    known = [each for each in server.served if each.reported and (each.asked, each.model) not in cancelled]
+    billed = [sum(each.cost_nano for each in known), sum(each.cost_nano for each in server.served if not each.reported)]
+    billed[1] += sum(each.cost_nano for each in unread)
     booked = spend_of(path)
     print(f"spend where usage arrived, nano-dollars: server {billed[0]}, ledger {booked[0]}")
     print(f"spend where it did not: server {billed[1]}, ledger's estimate {booked[1]} ({booked[1] / max(billed[1], 1):.3f} of it)")

@@ -87,6 +87,11 @@ def _rest(text: str, prefix: str, rng: random.Random) -> str:
     return said[start:] + rest
 
 
+def asked_of(body: Mapping[str, Any]) -> str:
+    """Return the text of the last message of the user."""
+    return next((_text(message) for message in reversed(body.get("messages", [])) if message.get("role") == "user"), "")
+
+
 def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str):

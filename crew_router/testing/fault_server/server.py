@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from crew_router.testing.fault_server.bodies import Reply, reply_to, tokens_of
+from crew_router.testing.fault_server.bodies import Reply, asked_of, reply_to, tokens_of
 from crew_router.testing.fault_server.faults import MID, REFUSED, FaultKind
 from crew_router.types.model import Price
 
@@ -25,7 +25,10 @@ Plan = Callable[[str, int], FaultKind | None]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request as the server saw it; ``cost_nano`` is what it bills, and ``reported`` whether the client can have read the usage."""
+    """One request as the server saw it: ``asked`` is what the user said last, ``cost_nano`` what is billed.
+
+    ``reported`` tells whether the usage was sent; a client that was cancelled meanwhile may not have read it.
+    """
 
     model: str
     fault: FaultKind | None
@@ -33,6 +36,7 @@ class Served:
     output_tokens: int
     cost_nano: int
     reported: bool
+    asked: str = ""
 
 
 class FaultServer:
@@ -148,10 +152,10 @@ class FaultServer:
         fault = self._plans[model](model, number) if model in self._plans else None
         reply = reply_to(request, restate=self._rng)
         if fault is not None and fault in REFUSED:
-            self._bill(model, fault, (0, 0), reported=False)
+            self._bill(request, fault, (0, 0), reported=False)
             return self._refuse(writer, fault)
         if fault is not None and fault in {FaultKind.DROP, FaultKind.HANG, FaultKind.HTML_502}:
-            return await self._refuse_rudely(writer, model, fault)
+            return await self._refuse_rudely(writer, request, fault)
         if request.get("stream"):
             return await self._stream(writer, request, reply, fault)
         return await self._whole(writer, request, reply, fault)
@@ -163,8 +167,8 @@ class FaultServer:
         writer.write(_http(told.status, json.dumps(error).encode(), extra=extra))
         return True
 
-    async def _refuse_rudely(self, writer: asyncio.StreamWriter, model: str, fault: FaultKind) -> bool:
-        self._bill(model, fault, (0, 0), reported=False)
+    async def _refuse_rudely(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], fault: FaultKind) -> bool:
+        self._bill(request, fault, (0, 0), reported=False)
         if fault is FaultKind.HANG:
             await asyncio.sleep(self._hang_s)
         if fault is FaultKind.HTML_502:
@@ -176,7 +180,7 @@ class FaultServer:
         model = str(request["model"])
         data = json.dumps(_completion(model, reply, fault)).encode()
         broken = fault in MID or fault in {FaultKind.MALFORMED, FaultKind.NO_CHOICES}
-        self._bill(model, fault, (reply.input_tokens, _output_tokens(reply, fault)), reported=not broken)
+        self._bill(request, fault, (reply.input_tokens, _output_tokens(reply, fault)), reported=not broken)
         if fault is FaultKind.MALFORMED or fault in {FaultKind.MALFORMED_MID, FaultKind.ERROR_MID}:
             writer.write(_http(200, b'{"id": "x", "choices": [{"index": 0, "mess'))
             return True
@@ -192,20 +196,24 @@ class FaultServer:
     async def _stream(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], reply: Reply, fault: FaultKind | None) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         sent, model = 0, str(request["model"])
-        async for event, text in self._events(model, reply, fault):
-            sent += len(text)
-            writer.write(_chunk(event))
-            await writer.drain()
-            if fault in MID and text:
-                await asyncio.sleep(0.001)
+        try:
+            async for event, text in self._events(model, reply, fault):
+                sent += len(text)
+                writer.write(_chunk(event))
+                await writer.drain()
+                if fault in MID and text:
+                    await asyncio.sleep(0.001)
+        except ConnectionError:  # the client hung up; what was made for it is billed all the same
+            self._bill(request, fault, (reply.input_tokens, tokens_of("x" * sent)), reported=False)
+            raise
         if fault in MID or fault is FaultKind.MALFORMED:
-            self._bill(model, fault, (reply.input_tokens, tokens_of("x" * sent)), reported=False)
+            self._bill(request, fault, (reply.input_tokens, tokens_of("x" * sent)), reported=False)
             return await self._break(writer, fault)
         tokens = (reply.input_tokens, _output_tokens(reply, fault))
         told = bool((request.get("stream_options") or {}).get("include_usage")) and fault is not FaultKind.NO_CHOICES
         if told:
             writer.write(_chunk(_event(model, usage=_usage(*tokens))))
-        self._bill(model, fault, tokens, reported=told)
+        self._bill(request, fault, tokens, reported=told)
         writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         await writer.drain()
         return True
@@ -247,10 +255,11 @@ class FaultServer:
         await writer.drain()
         return False
 
-    def _bill(self, model: str, fault: FaultKind | None, tokens: tuple[int, int], *, reported: bool) -> None:
+    def _bill(self, request: Mapping[str, Any], fault: FaultKind | None, tokens: tuple[int, int], *, reported: bool) -> None:
+        model = str(request.get("model"))
         price = self._prices.get(model)
         cost = price.cost_nano(input_tokens=tokens[0], output_tokens=tokens[1]) if price is not None and any(tokens) else 0
-        self.served.append(Served(model, fault, *tokens, cost, reported))
+        self.served.append(Served(model, fault, *tokens, cost, reported, asked_of(request)))
 
 
 def _content_length(head: str) -> int:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+
 import pytest
 from wire_bench import IMPATIENT, WireBench
 
-from crew_router.errors import ModelCallError
+from crew_router.errors import DeadlineExceededError, ModelCallError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import StreamPolicy
 from crew_router.execute.transport import Payload
-from crew_router.testing.fault_server import FaultKind, answer_to
-from crew_router.types import ErrorKind
+from crew_router.testing.fault_server import FaultKind, FaultServer, answer_to
+from crew_router.types import ErrorKind, RoutingRequest
 
 PROMPT = "Name some words."
 ASKED = Payload((PROMPT,))
@@ -133,3 +139,55 @@ async def test_a_lone_model_is_asked_again_after_its_retry_after(server, transpo
 
     first, second = response.attempts
     assert second.started_at - (first.started_at + first.latency_s) >= 0.19
+
+
+async def test_a_server_bills_what_it_made_for_a_client_that_hung_up(server):
+    """A stream that nobody reads to its end stands in the server's account like any other call."""
+    server.fail("a", FaultKind.TRUNCATED_MID)
+    body = json.dumps({"model": "a", "stream": True, "messages": [{"role": "user", "content": PROMPT}]}).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    await reader.readuntil(b"assistant")
+
+    writer.transport.abort()
+    await _until(lambda: server.served)
+
+    (served,) = server.served
+    assert (served.model, served.asked, served.reported) == ("a", PROMPT, False)
+    assert served.cost_nano > 0
+
+
+async def test_a_call_given_up_after_its_answer_was_sent_is_an_estimate(server, bench):
+    """What the server sent to a loop that was busy past the deadline is not known to have come: its price is marked as an estimate."""
+    decision = dataclasses.replace(bench.decision(), request=RoutingRequest(deadline_s=0.3, fallbacks=False))
+    await bench.answer("arun", ASKED)  # the connection stands
+    server.served.clear()
+    bench.notebook.attempts.clear()
+    asyncio.get_running_loop().call_soon(_busy, server)
+
+    with pytest.raises(DeadlineExceededError):
+        await bench.executor.arun(decision, ASKED)
+
+    (attempt,) = bench.notebook.attempts
+    (served,) = server.served
+    assert served.reported
+    assert attempt.error is ErrorKind.TIMEOUT
+    assert attempt.usage is not None
+    assert attempt.usage.estimated
+
+
+async def _until(told: Callable[[], object]) -> None:
+    """Wait for something, two seconds at most."""
+    for _ in range(400):
+        if told():
+            return
+        await asyncio.sleep(0.005)
+
+
+def _busy(server: FaultServer) -> None:
+    """Hold the loop from the moment a call is on its way until after the deadline."""
+    loop = asyncio.get_running_loop()
+    if server.served:
+        time.sleep(0.6)
+    else:
+        loop.call_soon(_busy, server)

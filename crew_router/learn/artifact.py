@@ -13,18 +13,22 @@ import numpy as np
 from crew_router.codec import decode, encode
 from crew_router.errors import ConfigurationError
 from crew_router.learn.agreement import Agreement
+from crew_router.learn.boosting import Trees
 from crew_router.learn.learned import Learned, TrainingReport
 from crew_router.learn.linear import Ridge
 from crew_router.learn.plan_table import Plan
 from crew_router.learn.quality import Head, QualityModel
 from crew_router.learn.reader import Reader
+from crew_router.learn.recollection import Recollection
 from crew_router.learn.sayings import Sayings, Tally
 from crew_router.learn.text import TextFeatures
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from crew_router.columns import Floats
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
 _UNKNOWN: Final = ("cost_band", "tokens_band")  # NaN where nothing was recorded
@@ -74,9 +78,9 @@ def load(folder: Path) -> Learned:
         raise ConfigurationError(str(folder), "", f"its trained model is damaged ({error!r})", cure=_CURE) from error
 
 
-def _arrays(learned: Learned) -> dict[str, Floats]:
+def _arrays(learned: Learned) -> dict[str, NDArray[Any]]:
     text, quality = learned.text, learned.quality
-    arrays: dict[str, Floats] = {
+    arrays: dict[str, NDArray[Any]] = {
         "text.weight": _short(text.weight),
         "text.basis": _short(text.basis),
         "text.centre": text.centre,
@@ -95,8 +99,28 @@ def _arrays(learned: Learned) -> dict[str, Floats]:
     arrays |= {f"agreement.{at}": weights for at, weights in enumerate(learned.agreement.weights.values())}
     if learned.reader is not None:
         reader = learned.reader
-        arrays |= {"reader.centre": reader.centre, "reader.scale": reader.scale, "reader.weights": reader.weights}
+        arrays |= {"reader.centre": reader.centre, "reader.scale": reader.scale}
+        arrays |= {"reader.weights": reader.weights, "reader.record": reader.record}
+        arrays |= {"trees.figure": reader.trees.figure, "trees.above": reader.trees.above, "trees.leaf": reader.trees.leaf}
+        arrays |= _memory_arrays(learned.memory)
     return arrays
+
+
+def _memory_arrays(memory: Recollection | None) -> dict[str, NDArray[Any]]:
+    if memory is None:
+        return {}
+    # Half precision is ample for likenesses, and the sketches are most of the memory.
+    whole = {"memory.said": memory.said, "memory.right": memory.right, "memory.ends": memory.ends}
+    return {"memory.sketch": memory.sketch.astype(np.float16), **whole}
+
+
+def _memory(arrays: Mapping[str, Floats]) -> Recollection | None:
+    if "memory.sketch" not in arrays:
+        return None
+    said, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
+    if len(ends) != len(arrays["memory.sketch"]) or len(said) != len(right) or ends[-1] != len(said):
+        raise ValueError("the memory of prompts is incomplete")
+    return Recollection(arrays["memory.sketch"], said, right, ends)
 
 
 def _short(array: Floats) -> Floats:
@@ -130,6 +154,7 @@ def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Learn
         mean_quality=wide["mean_quality"],
         mean_cost_usd=wide["mean_cost_usd"],
         report=TrainingReport(**report),
+        memory=_memory(wide),
     )
 
 
@@ -147,7 +172,11 @@ def _reader(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, cl
     tallies = {
         (int(cluster), int(model), str(answer)): Tally(int(count), float(surplus)) for cluster, model, answer, count, surplus in sayings
     }
-    return Reader(arrays["reader.centre"], arrays["reader.scale"], arrays["reader.weights"], Sayings(tallies), clusters)
+    trees = Trees(arrays["trees.figure"].astype(np.int64), arrays["trees.above"], arrays["trees.leaf"])
+    if trees.figure.shape != trees.above.shape or len(trees.leaf) != len(trees):
+        raise ValueError("trees are incomplete")
+    centre, scale, weights, record = (arrays[f"reader.{name}"] for name in ("centre", "scale", "weights", "record"))
+    return Reader(centre, scale, weights, Sayings(tallies), clusters, record, trees)
 
 
 def _sayings_to_json(sayings: Sayings) -> list[list[object]]:

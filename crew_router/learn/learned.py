@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
 from crew_router.learn.agreement import Agreement, ballots_of
 from crew_router.learn.plan_table import Plan
 from crew_router.learn.quality import QualityModel
-from crew_router.learn.reader import Draft, Reader
+from crew_router.learn.reader import Before, Draft, Reader
 from crew_router.learn.readings import Asked, final_answer, readings
+from crew_router.learn.recollection import Recollection, sketches
 from crew_router.learn.text import TextFeatures
 from crew_router.types import ModelRef
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from crew_router.columns import Floats
 
 _REMEMBERED: Final = 256
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Foreseen:
     quality: Floats
     cost_usd: Floats
     tokens: Floats
+    text: Floats
+
+    @property
+    def before(self) -> Before:
+        """Return what a reader of answers looks at; one row."""
+        return Before(self.quality[None], np.array([self.cluster]), self.text[None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +79,21 @@ class TrainingReport:
     ece_plan: float
 
 
-class Recall:
-    """The newest predictions, so that deciding and executing one request predict once."""
+class Recall(Generic[T]):
+    """What was worked out for the newest prompts, so that deciding and executing one request work it out once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Foreseen] = {}
+        self._known: dict[str, T] = {}
         self._lock = threading.Lock()
 
-    def get(self, prompt: str) -> Foreseen | None:
-        """Return what was predicted for a prompt lately."""
+    def get(self, prompt: str) -> T | None:
+        """Return what was worked out for a prompt lately."""
         return self._known.get(prompt)
 
-    def put(self, prompt: str, foreseen: Foreseen) -> None:
-        """Remember a prediction and forget the oldest beyond the limit."""
+    def put(self, prompt: str, value: T) -> None:
+        """Remember something and forget the oldest beyond the limit."""
         with self._lock:
-            self._known[prompt] = foreseen
+            self._known[prompt] = value
             while len(self._known) > _REMEMBERED:
                 del self._known[next(iter(self._known))]
 
@@ -104,6 +113,7 @@ class Learned:
         mean_quality: Mean score of every model on the training rows.
         mean_cost_usd: Mean price of a call of every model there.
         report: How training went.
+        memory: What was right on training prompts; ``None`` when no answers were recorded.
     """
 
     models: tuple[str, ...]
@@ -117,7 +127,9 @@ class Learned:
     mean_quality: Floats
     mean_cost_usd: Floats
     report: TrainingReport
-    recall: Recall = field(default_factory=Recall, repr=False, compare=False)
+    memory: Recollection | None = None
+    recall: Recall[Foreseen] = field(default_factory=Recall["Foreseen"], repr=False, compare=False)
+    likest: Recall[tuple[int, float]] = field(default_factory=Recall[tuple[int, float]], repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -132,23 +144,41 @@ class Learned:
         """Predict quality, price and length of every model on a prompt."""
         known = self.recall.get(prompt)
         if known is None:
-            predicted = self.quality(self.text([prompt]))
-            known = Foreseen(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0])
+            text = self.text([prompt])
+            predicted = self.quality(text)
+            known = Foreseen(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0])
             self.recall.put(prompt, known)
         return known
 
     def standing(self, prompt: str, spoken: Sequence[Spoken]) -> Standing:
         """Return the best of some answers, each of another model, by the posterior given who said what."""
-        foreseen, asked = self.foresee(prompt), Asked.of(prompt)
+        foreseen = self.foresee(prompt)
         members = tuple(sorted(each.model for each in spoken))
         place = {each.model: at for at, each in enumerate(spoken)}
-        drafts = {each.model: Draft(readings(asked, each.text), final_answer(each.text)) for each in spoken}
+        drafts = {each.model: draft for each, draft in zip(spoken, self._drafts(prompt, spoken), strict=True)}
         read = foreseen.quality.copy()
         final: list[str | None] = [None] * len(self.models)
         for model, draft in drafts.items():
             final[model] = draft.final
             if self.reader is not None:
-                read[model] = self.reader.one(draft, model=model, quality=float(foreseen.quality[model]), cluster=foreseen.cluster)
+                read[model] = self.reader.one(draft, model=model, before=foreseen.before)
         ballots = ballots_of([final], read=read[None], cluster=np.array([foreseen.cluster]), clusters=self.report.clusters)
         verdict = self.agreement.verdict(ballots, members)
         return Standing(place[int(verdict.speaker[0])], float(verdict.probability[0]))
+
+    def _drafts(self, prompt: str, spoken: Sequence[Spoken]) -> list[Draft]:
+        asked = Asked.of(prompt)
+        final = [final_answer(each.text) for each in spoken]
+        recalled: list[list[float]] = [[] for _ in spoken]
+        if self.memory is not None:
+            place, likeness = self._nearest(self.memory, prompt)
+            recalled = self.memory.figures(place, likeness, prompt=prompt, final=final)
+        return [Draft([*readings(asked, each.text), *also], answer) for each, also, answer in zip(spoken, recalled, final, strict=True)]
+
+    def _nearest(self, memory: Recollection, prompt: str) -> tuple[int, float]:
+        known = self.likest.get(prompt)
+        if known is None:
+            place, likeness = memory.nearest(sketches(self.text, [prompt]))
+            known = int(place[0]), float(likeness[0])
+            self.likest.put(prompt, known)
+        return known

@@ -10,6 +10,7 @@ import numpy as np
 
 from crew_router.execute.answers import NO_TEXT
 from crew_router.learn.arithmetic import checked
+from crew_router.learn.calls import CALL_READINGS, Ground, call_readings
 
 _HEDGE: Final = re.compile(
     r"\b(?:sorry|unfortunately|cannot|can't|unable|not (?:sure|clear|enough|possible)|i do|do not|don't|however|approximately"
@@ -30,7 +31,9 @@ _TINY_CHARS: Final = 3
 _PROMPT_CHARS: Final = 4000
 _LARGEST: Final = 1e15
 _LAST_ALPHABET: Final = 0x2E7F  # Chinese, Japanese and Korean begin behind it
-READINGS: Final = 32
+PLAIN_READINGS: Final = 32
+READINGS: Final = PLAIN_READINGS + CALL_READINGS
+"""Figures of an answer; those of function calls come last."""
 
 
 def final_answer(answer: str | None) -> str | None:
@@ -73,20 +76,22 @@ class Asked:
 
     tokens: frozenset[str]
     numbers: tuple[float, ...]
+    ground: Ground
 
     @classmethod
     def of(cls, prompt: str) -> Asked:
         """Read a prompt."""
         end = prompt[-_PROMPT_CHARS:]
         numbers = (_float(text) for text in _NUMBER.findall(end[-_PROMPT_CHARS // 2 :]))
-        return cls(frozenset(_TOKEN.findall(end.casefold())), tuple(number for number in numbers if number is not None))
+        tokens = frozenset(_TOKEN.findall(end.casefold()))
+        return cls(tokens, tuple(number for number in numbers if number is not None), Ground.of(end))
 
 
 def readings(asked: Asked, answer: str | None) -> list[float]:
     """Return the figures of one answer; the first tells that there is none."""
     if answer is None or answer == NO_TEXT:
         return [1.0, *([0.0] * (READINGS - 1))]
-    return [0.0, *_shape(answer), *_against(asked, answer), *_arithmetic(answer), *_manner(answer)]
+    return [0.0, *_shape(answer), *_against(asked, answer), *_arithmetic(answer), *_manner(answer), *call_readings(asked.ground, answer)]
 
 
 def _shape(answer: str) -> list[float]:

@@ -106,8 +106,12 @@ class TextFeatures:
         """Return one row per prompt."""
         return np.vstack([self._rows(prompts[at : at + _CHUNK_ROWS]) for at in range(0, len(prompts), _CHUNK_ROWS)])
 
+    def weighted(self, prompts: Sequence[str]) -> Floats:
+        """Return unit rows of weighted hashes, which show how alike two prompts are."""
+        return _unit(_hashed(prompts) * self.weight)
+
     def _rows(self, prompts: Sequence[str]) -> Floats:
-        return self.joined(_unit(_hashed(prompts) * self.weight), np.array([counts(text) for text in prompts]))
+        return self.joined(self.weighted(prompts), np.array([counts(text) for text in prompts]))
 
     def joined(self, weighted: Floats, plain: Floats) -> Floats:
         """Return the features of prompts whose weighted hashes and counts are known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,12 +14,12 @@ from crew_router.learn.learned import Learned, TrainingReport
 from crew_router.learn.outcomes import OutcomeTable
 from crew_router.learn.plan_table import make_plans, settings_for
 from crew_router.learn.quality import fit_quality
-from crew_router.learn.reader import Reader, fit_reader, held_out_reading, read_drafts
+from crew_router.learn.reader import Before, Reader, fit_reader, read_drafts
+from crew_router.learn.recollection import Recollection, recollect, sketches
 from crew_router.learn.text import fit_text
 
 if TYPE_CHECKING:
     from crew_router.columns import Floats
-    from crew_router.learn.quality import Fitted
 
 LEAST_ROWS: Final = 20
 _DIRECTIONS: Final = 64
@@ -50,17 +51,18 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
     tell("text")
     fitted = fit_quality(inputs, score=known.score, cost_usd=known.cost_usd, tokens=known.output_tokens, seed=seed)
     tell("quality")
-    reader, read = _reading(known, fitted, seed=seed)
-    tell("reading")
     clusters = len(fitted.model.centres)
-    drafts = known.answers if reader is None else read_drafts(known.prompts, known.answers).final
-    ballots = ballots_of(drafts, read=read, cluster=fitted.held_out.cluster, clusters=clusters)
+    before = Before(fitted.held_out.quality, fitted.held_out.cluster, inputs)
+    reading = _reading(known, before, sketches(text, known.prompts), clusters=clusters, seed=seed) if known.has_answers else None
+    tell("reading")
+    final, read = (known.answers, before.quality) if reading is None else (reading.final, reading.read)
+    ballots = ballots_of(final, read=read, cluster=before.cluster, clusters=clusters)
     fitter = AgreementFitter(ballots, known.score)
     plans, (said, worth) = make_plans(
         fitter,
         known.cost_usd,
         foreseen=(fitted.held_out.quality, fitted.held_out.cost_usd),
-        agreeing=reader is not None,
+        agreeing=reading is not None,
         progress=lambda: tell("plans"),
     )
     prefixes = (tuple(sorted(plan.models[:at])) for plan in plans for at in range(1, len(plan.models) + 1))
@@ -68,7 +70,8 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
         known.models,
         text=text,
         quality=fitted.model,
-        reader=reader,
+        reader=None if reading is None else reading.reader,
+        memory=None if reading is None else reading.memory,
         agreement=fitter.done(prefixes, seed=seed),
         plans=plans,
         settings=tuple(float(worth) for worth in settings_for(known.score, known.cost_usd)),
@@ -79,7 +82,7 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
             clusters=clusters,
             explained=_explained(fitted.held_out.quality, known.score),
             ece_before=calibration_error(fitted.held_out.quality, known.score),
-            ece_after=calibration_error(read, known.score) if reader is not None else float("nan"),
+            ece_after=calibration_error(read, known.score) if reading is not None else float("nan"),
             ece_plan=calibration_error(said, worth),
         ),
     )
@@ -89,17 +92,21 @@ def _silent(_step: str) -> None:
     """Tell nobody."""
 
 
-def _reading(known: OutcomeTable, fitted: Fitted, *, seed: int) -> tuple[Reader | None, Floats]:
-    """Return the reader of answers, and what it says of each training answer when its row is held out."""
-    held_out, clusters = fitted.held_out, len(fitted.model.centres)
-    if not known.has_answers:
-        return None, held_out.quality
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Who reads answers with which memory, what each training answer comes down to, and how probable it is read to be, held out."""
+
+    reader: Reader
+    memory: Recollection
+    final: tuple[tuple[str | None, ...], ...]
+    read: Floats
+
+
+def _reading(known: OutcomeTable, before: Before, sketch: Floats, *, clusters: int, seed: int) -> _Reading:
     drafts = read_drafts(known.prompts, known.answers)
-    read = held_out_reading(
-        drafts, quality=held_out.quality, score=known.score, cluster=held_out.cluster, clusters=clusters, seed=seed
-    )
-    reader = fit_reader(drafts, quality=held_out.quality, score=known.score, cluster=held_out.cluster, clusters=clusters)
-    return reader, read
+    memory, recalled = recollect(sketch, known.prompts, drafts.final, known.score, seed=seed)
+    fitted = fit_reader(drafts.beside(recalled), before, known.score, clusters=clusters, seed=seed)
+    return _Reading(fitted.reader, memory, drafts.final, fitted.held_out)
 
 
 def calibration_error(probability: Floats, score: Floats) -> float:

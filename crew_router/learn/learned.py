@@ -43,6 +43,15 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """What the answers to one prompt are held against: the prompt as it was read, and the training prompt that is most like it."""
+
+    asked: Asked
+    place: int
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spoken:
     """One answer that was given: by which model (its place), and its text."""
 
@@ -129,7 +138,7 @@ class Learned:
     report: TrainingReport
     memory: Recollection | None = None
     recall: Recall[Foreseen] = field(default_factory=Recall["Foreseen"], repr=False, compare=False)
-    likest: Recall[tuple[int, float]] = field(default_factory=Recall[tuple[int, float]], repr=False, compare=False)
+    grounds: Recall[Grounds] = field(default_factory=Recall["Grounds"], repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -167,18 +176,21 @@ class Learned:
         return Standing(place[int(verdict.speaker[0])], float(verdict.probability[0]))
 
     def _drafts(self, prompt: str, spoken: Sequence[Spoken]) -> list[Draft]:
-        asked = Asked.of(prompt)
+        grounds = self._grounds(prompt)
         final = [final_answer(each.text) for each in spoken]
         recalled: list[list[float]] = [[] for _ in spoken]
         if self.memory is not None:
-            place, likeness = self._nearest(self.memory, prompt)
-            recalled = self.memory.figures(place, likeness, prompt=prompt, final=final)
-        return [Draft([*readings(asked, each.text), *also], answer) for each, also, answer in zip(spoken, recalled, final, strict=True)]
+            recalled = self.memory.figures(grounds.place, grounds.likeness, prompt=prompt, final=final)
+        figures = [[*readings(grounds.asked, each.text), *also] for each, also in zip(spoken, recalled, strict=True)]
+        return [Draft(own, answer) for own, answer in zip(figures, final, strict=True)]
 
-    def _nearest(self, memory: Recollection, prompt: str) -> tuple[int, float]:
-        known = self.likest.get(prompt)
+    def _grounds(self, prompt: str) -> Grounds:
+        known = self.grounds.get(prompt)
         if known is None:
-            place, likeness = memory.nearest(sketches(self.text, [prompt]))
-            known = int(place[0]), float(likeness[0])
-            self.likest.put(prompt, known)
+            place, likeness = 0, 0.0
+            if self.memory is not None:
+                places, likenesses = self.memory.nearest(sketches(self.text, [prompt]))
+                place, likeness = int(places[0]), float(likenesses[0])
+            known = Grounds(Asked.of(prompt), place, likeness)
+            self.grounds.put(prompt, known)
         return known

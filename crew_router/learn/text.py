@@ -81,8 +81,8 @@ def counts(text: str) -> list[float]:
         float("def " in text),
         float("/" in text),
         float(np.mean([len(word) for word in words])) if words else 0.0,
-        sum(letter.isupper() for letter in text) / size,
-        sum(not letter.isascii() for letter in text) / size,
+        sum(map(str.isupper, text)) / size,
+        0.0 if text.isascii() else sum(not letter.isascii() for letter in text) / size,
     ]
 
 

@@ -52,3 +52,34 @@ def alike(rows, *, models=6, seed=0):
         latency_s=np.full(cost.shape, np.nan),
         output_tokens=np.ones(cost.shape),
     )
+
+
+_VERBS = ("open", "close", "paint", "move", "count", "weigh")
+_THINGS = ("window", "garden", "engine", "bottle", "ladder", "basket")
+
+
+def calling(rows=400, *, seed=0):
+    """Return a table of three models that call a function or do not; the call is right where the prompt asks for that function."""
+    rng = np.random.default_rng(seed)
+    prompts, said, scores = [], [], []
+    for row in range(rows):
+        verb, thing, other, elsewhere = rng.choice(_VERBS), rng.choice(_THINGS), rng.choice(_VERBS), rng.choice(_THINGS)
+        wanted = (verb, thing) if row % 2 else (other, elsewhere)
+        prompts.append(f"Could you {verb} the {thing} number {row} for me?")
+        right = [rng.random() < _RIGHT[name] for name in MODELS]
+        fits = wanted == (verb, thing)
+        call = f"{wanted[0]}_{wanted[1]}(number={row})"
+        said.append(tuple(call if each == fits else "NO_CALL" for each in right))
+        scores.append([float(each) for each in right])
+    cost = np.array([[_PRICE[name] for name in MODELS]] * rows)
+    return OutcomeTable(
+        MODELS,
+        tuple(prompts),
+        ids=tuple(f"call-{row}" for row in range(rows)),
+        domains=("calls",) * rows,
+        answers=tuple(said),
+        score=np.array(scores),
+        cost_usd=cost,
+        latency_s=np.full(cost.shape, np.nan),
+        output_tokens=np.ones(cost.shape),
+    )

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from learn_pools import invented
+from learn_pools import calling, invented
 from typer.testing import CliRunner
 
 from crew_router import ModelRef, Router, RoutingRequest
@@ -66,6 +66,23 @@ def test_a_model_without_answers_gives_single_plans():
 
     assert {len(plan.models) for plan in learned.plans} == {1}
     assert learned.reader is None
+
+
+def test_a_call_is_read_by_whether_the_prompt_asks_for_it(tmp_path):
+    """The same call is probably right where the prompt speaks of the function and wrong elsewhere; an artifact on disk reads the same."""
+    learned = train(calling())
+    save(learned, tmp_path)
+    middle, prompt = learned.models.index("middle"), "Could you paint the ladder number 9 for me?"
+
+    def read(artifact, text):
+        return artifact.standing(prompt, [Spoken(middle, text)]).probability
+
+    assert len(learned.reader.trees) > 0
+    assert read(learned, "paint_ladder(number=9)") > 0.8
+    assert read(learned, "weigh_bottle(number=9)") < 0.5
+    again = load(tmp_path)
+    assert read(again, "paint_ladder(number=9)") == pytest.approx(read(learned, "paint_ladder(number=9)"), abs=1e-3)
+    assert read(again, "NO_CALL") == pytest.approx(read(learned, "NO_CALL"), abs=1e-3)
 
 
 def test_an_artifact_is_read_as_it_was_written(learned, tmp_path):

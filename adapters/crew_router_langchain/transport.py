@@ -64,6 +64,10 @@ class LangChainTransport:
             told = kind if kind is ErrorKind.NOT_FOUND else ErrorKind.AUTH
             raise ModelCallError(model.ref, told, f"the client cannot be built: {refused}") from refused
 
+    def warm(self, model: ModelDefinition) -> None:
+        """Import and build the chat model behind an entry; see :class:`crew_router.execute.transport.Warming`."""
+        self.chat_model(model)
+
     def fit(
         self,
         payload: Payload,

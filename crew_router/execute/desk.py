@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -146,6 +147,19 @@ class Desk:
             entered.give_up()
         elif not isinstance(entered, Refusal):
             self._give_back(entered)
+
+    def warm(self, ref: ModelRef) -> None:
+        """Build what calls of a model need, before the clock of a call runs.
+
+        The first call of a process imports the provider's package, which takes seconds; out of the time of the call itself,
+        a healthy model would look dead.
+        """
+        model = self._services.registry(ref)
+        # What cannot be built is told by the attempt, with its kind and its cure.
+        with contextlib.suppress(CrewRouterError):
+            warm = getattr(self._services.transports(model), "warm", None)
+            if warm is not None:
+                warm(model)
 
     def open(self, start: Start, place: Place | None = None, *, entered: Entered | None = None) -> Opened | Queued | Done:
         """Check a candidate again, fit the request to it, and return a call that has not begun.

@@ -168,6 +168,7 @@ class Executor:
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
         desk = Desk(services, decision, payload=payload, validate=options.validate)
+        desk.warm(decision.selected_model)
         job = Job(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,

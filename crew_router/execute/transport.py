@@ -99,7 +99,11 @@ class Call(Protocol):
 
 
 class Transport(Protocol):
-    """Speaks to models of one kind of client."""
+    """Speaks to models of one kind of client.
+
+    One whose first call of a model takes long to prepare may have a method ``warm(model)``, which builds what such calls need
+    before their time runs.
+    """
 
     def fit(
         self,

@@ -15,6 +15,8 @@ LANGCHAIN_TESTS := tests/integration/langchain
 export PYTHONPATH := .:adapters:mcp_server
 # Compiled modules are kept whatever the shell says: without them every process compiles pytest, pydantic and LangChain anew.
 export PYTHONDONTWRITEBYTECODE :=
+# Tests run in two processes and multiply small matrices: threads of the linear algebra only get in each other's way.
+export OPENBLAS_NUM_THREADS := 1
 
 ifeq ($(origin VENV),command line)
 environment:

@@ -176,11 +176,10 @@ def _seen(figures: Floats, odds: Floats, *, before: Before, record: Floats, mode
 
 @dataclass(frozen=True, slots=True)
 class FittedReader:
-    """A reader, the probability of every training answer read by one that had not seen its row, and what was seen of each."""
+    """A reader, and the probability of every training answer read by one that had not seen its row."""
 
     reader: Reader
     held_out: Floats
-    seen: Floats
 
 
 def fit_reader(drafts: Drafts, before: Before, score: Floats, *, clusters: int, seed: int) -> FittedReader:
@@ -204,7 +203,7 @@ def fit_reader(drafts: Drafts, before: Before, score: Floats, *, clusters: int, 
     flat, prompt = seen.reshape(-1, seen.shape[2]), np.repeat(np.arange(len(score)), score.shape[1])
     grown = grow(flat, score.reshape(-1), start=odds.reshape(-1), group=prompt, groups=len(score), seed=seed)
     held_out = odds.reshape(-1) + grown.held_out(flat, prompt)
-    return FittedReader(replace(reader, trees=grown.trees), expit(held_out).reshape(score.shape), seen)
+    return FittedReader(replace(reader, trees=grown.trees), expit(held_out).reshape(score.shape))
 
 
 def _fit_linear(drafts: Drafts, before: Before, score: Floats, *, clusters: int) -> Reader:

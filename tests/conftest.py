@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 pytest_plugins = ("skip_list", "storage_fixtures")
 
@@ -33,3 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         unit = (_HERE / "unit") in item.path.parents
         item.add_marker(pytest.mark.disable_socket if unit else pytest.mark.allow_hosts(_LOOPBACK))
+
+
+class _FilesThenSeeds(LoadFileScheduling):
+    """Sends a file to one process, for the servers that its tests share, but the simulations one by one.
+
+    They share nothing, are long and all alike, and come last as the smallest pieces: no process waits at the end for another.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/simulation/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Spread tests so that all processes end together."""
+    return _FilesThenSeeds(config, log) if config.getoption("dist") == "loadfile" else None

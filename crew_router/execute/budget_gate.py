@@ -15,7 +15,7 @@ from crew_router.ledger.budgets import Budgets, Reservation, Scope
 from crew_router.ledger.limits import Limits
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD, TOKENS_PER_PRICE, ModelDefinition
-from crew_router.types.outcome import Attempt, Bounded, Usage, usage_bound
+from crew_router.types.outcome import Attempt, Usage, usage_bound
 
 _INPUT_MARGIN: Final = 1.25  # the input is counted by characters; guess, not measured
 _INPUT_SLACK: Final = 16
@@ -117,7 +117,7 @@ def cost_of(model: ModelDefinition, usage: Usage) -> int | None:
 
 def _affordable(ask: Ask, bound: Usage, *, left_usd: float) -> Usage | None:
     """Return a bound that what is left pays for, if the expected answer fits into it."""
-    if ask.model.price is None or ask.max_tokens is not None or isinstance(ask.model.instance, Bounded):
+    if ask.model.price is None or ask.max_tokens is not None or hasattr(ask.model.instance, "usage_bound"):
         return None
     rate_in, rate_out = ask.model.price.dearest(bound.input_tokens)
     left = left_usd - bound.input_tokens * rate_in / TOKENS_PER_PRICE - 2 / NANO_PER_USD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -103,7 +104,7 @@ class LogProbs:
 
 def pieces_of(reply: ScriptedReply, usage: Usage | None) -> list[Piece]:
     """Return a reply as a stream: words, parts of tool calls, and a last piece with the finish reason."""
-    pieces = [Piece(word) for word in re.findall(r"\s*\S+\s*", reply.text) or ([reply.text] if reply.text else [])]
+    pieces = [Piece(word) for word in _words(reply.text)]
     for index, call in enumerate(reply.tool_calls):
         half = len(call.arguments) // 2
         pieces += [
@@ -114,6 +115,12 @@ def pieces_of(reply: ScriptedReply, usage: Usage | None) -> list[Piece]:
         *pieces,
         Piece(usage=usage, finish_reason=reply.finish_reason, raw=None if reply.logprobs is None else LogProbs(reply.logprobs)),
     ]
+
+
+@functools.lru_cache(maxsize=1024)
+def _words(text: str) -> tuple[str, ...]:
+    """Split a text after its words; simulations play the same few texts millions of times."""
+    return tuple(re.findall(r"\s*\S+\s*", text)) or ((text,) if text else ())
 
 
 _WITHOUT_TEXT = frozenset({ErrorKind.EMPTY, ErrorKind.CONTENT_POLICY})

@@ -73,7 +73,9 @@ class World:
         """Let everything happen."""
         while self._agenda:
             at, _, _, act = heapq.heappop(self._agenda)
-            self.clock.advance(max(at - self.clock.monotonic(), 0.0))
+            passes = at - self.clock.monotonic()
+            if passes > 0.0:
+                self.clock.advance(passes)
             act()
 
     def at(self, time: float, act: Callable[[], None]) -> None:

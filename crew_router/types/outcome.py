@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal
 
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ErrorKind, Mode, ModelRef, TaskType
@@ -35,19 +35,10 @@ class Usage:
         )
 
 
-@runtime_checkable
-class Bounded(Protocol):
-    """A client that knows the most tokens one of its calls takes (``CONTRACT.md`` rule 7)."""
-
-    @property
-    def usage_bound(self) -> Usage | None:
-        """Most tokens of one call."""
-        ...
-
-
 def usage_bound(client: object) -> Usage | None:
-    """Return the most tokens that one call of a client takes, ``None`` where it does not say."""
-    return client.usage_bound if isinstance(client, Bounded) else None
+    """Return the most tokens that one call of a client takes, its ``usage_bound`` (``CONTRACT.md`` rule 7); ``None`` where it says none."""
+    bound: Usage | None = getattr(client, "usage_bound", None)
+    return bound
 
 
 @dataclass(frozen=True, slots=True)

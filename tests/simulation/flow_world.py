@@ -31,6 +31,7 @@ KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
 FLOWS = ("fallback", "hedged", "consensus", "cascade")
+WORDS = 5  # pieces of an answer: a first, a last, and enough between them for a fault to come early or late
 
 
 @dataclass
@@ -86,7 +87,7 @@ class FlowWorld:
         self.models = {ref: self._model(ref, n) for n in range(self.rng.randint(self._fewest(), 4)) for ref in [ModelRef(f"lab:m{n}")]}
         self.composed: set[int] = set()
         self.killed = self.rng.random() < 0.2
-        for _ in range(self.rng.randint(1, 2)):
+        for _ in range(2 if self.rng.random() < 0.2 else 1):
             self._spawn()
 
     def _fewest(self) -> int:
@@ -102,7 +103,7 @@ class FlowWorld:
     def text_of(self, ref: ModelRef) -> str:
         """Return the whole answer of a model; the same for all, or each its own."""
         mark = "" if self.same_text else ref.name
-        return " ".join(f"{mark}w{n}" for n in range(8))
+        return " ".join(f"{mark}w{n}" for n in range(WORDS))
 
     def _model(self, ref: ModelRef, number: int) -> ModelDefinition:
         rng = self.rng
@@ -120,7 +121,7 @@ class FlowWorld:
         if self.rng.random() < 0.6:
             return None
         retry_after_s = self.rng.choice([None, 0.5, 5.0, 100.0])
-        return ScriptedFault(self.rng.choice(KINDS), after=self.rng.choice([0, 0, 1, 4, 7]), retry_after_s=retry_after_s)
+        return ScriptedFault(self.rng.choice(KINDS), after=self.rng.choice([0, 0, 1, 3, WORDS - 1]), retry_after_s=retry_after_s)
 
     def _spawn(self) -> None:
         rng = self.rng

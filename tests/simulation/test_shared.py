@@ -1,17 +1,32 @@
-"""Everything that requests share: breakers, places, rate windows, promises, budgets and kept answers, over many seeds."""
+"""Breakers, limits and budgets by themselves over a hundred thousand seeds each, then all that requests share under real flows."""
 
 from __future__ import annotations
 
+import functools
+
 import pytest
-from simulation import cache_world, shared_world
+from simulation import cache_world, gate_world, shared_world
 
 from crew_router.testing import check_seeds
 
-SHARED_SEEDS = 5_000
-SHARED_BATCH = 1_250
+GATE_SEEDS = 100_000  # of each kind
+GATE_BATCH = 10_000
+SHARED_SEEDS = 3_000
+SHARED_BATCH = 750
 REAL_SEEDS = 300
 REAL_BATCH = 100
-CACHE_SEEDS = 5_000
+CACHE_SEEDS = 3_000
+
+
+@pytest.mark.parametrize("first", range(0, GATE_SEEDS, GATE_BATCH))
+@pytest.mark.parametrize("kind", gate_world.WORLDS)
+def test_breakers_limits_and_budgets_hold_what_they_promise(kind, first):
+    """One probe at a time and openings that double; no call beyond the limits, the first in line served first; no budget overspent."""
+    scenario = functools.partial(gate_world.scenario, kind=kind)
+
+    held = check_seeds(scenario, range(first, first + GATE_BATCH), replay=gate_world.replay(kind))
+
+    assert held == GATE_BATCH
 
 
 @pytest.mark.parametrize("first", range(0, SHARED_SEEDS, SHARED_BATCH))

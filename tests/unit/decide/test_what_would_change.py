@@ -129,7 +129,9 @@ def _between(change, share):
         figure = math.nextafter(change.value, math.inf if change.field != "quality_requirement" else -math.inf)
         return max(figure, wider) if change.field != "quality_requirement" else min(figure, wider)
     nearer = change.given + (change.value - change.given) * share
-    return nearer if nearer != change.value else None
+    # Rounding may carry it to the value, or a hair beyond.
+    short_of_it = nearer > change.value if change.given > change.value else nearer < change.value
+    return nearer if short_of_it else None
 
 
 def _cures(said):

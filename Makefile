@@ -25,7 +25,7 @@ environment:
 	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
 endif
 
-.PHONY: help install demo check test lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain train-classifier
+.PHONY: help install demo check test test-mcp test-langchain lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain train-classifier
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -40,8 +40,14 @@ check: environment ## Lint, types and unit tests, sockets off; under a minute
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit pyright mypy lint
 
 test: environment environment-mcp environment-langchain ## The whole suite, the MCP server once more with the newest fastmcp, the chat model with the lowest LangChain
-	$(PY) -m pytest tests -q -n 2 --dist loadfile
-	$(if $(wildcard $(MCP_TESTS)),$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q)
+	$(PY) -m pytest tests -q -n 3 --dist loadfile
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-mcp test-langchain
+
+# Three processes on two cores: many tests wait for servers and for processes of their own.
+test-mcp: environment-mcp
+	$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q
+
+test-langchain: environment-langchain
 	$(VENV_LANGCHAIN)/bin/python -m pytest $(LANGCHAIN_TESTS) -q -n 2 --dist loadfile
 
 environment-mcp:

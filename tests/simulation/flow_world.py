@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import random
 import sys
 from dataclasses import dataclass, field
@@ -25,11 +26,12 @@ from crew_router.execute.policy import BackOff, ConsensusMethod, ExecutionPolicy
 from crew_router.execute.transport import Payload
 from crew_router.testing import Outcome, ScriptedFault, ScriptedModel, World
 from crew_router.testing.transport import TestingTransport
-from crew_router.types import Attempt, ErrorKind, Latency, ModelDefinition, ModelRef, RoutingRequest, Usage
+from crew_router.types import Attempt, ErrorKind, Latency, ModelDefinition, ModelRef, RoutingDecision, RoutingRequest, Usage
 
 KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
+BACK_OFF = BackOff(first_s=0.25, patience_s=30.0)
 FLOWS = ("fallback", "hedged", "consensus", "cascade")
 WORDS = 5  # pieces of an answer: a first, a last, and enough between them for a fault to come early or late
 
@@ -114,8 +116,7 @@ class FlowWorld:
             faults=[self._fault() for _ in range(6)],
             prefill=number % 2 == 1,
         )
-        described = model.describe(ref)
-        return dataclasses.replace(described, latency=Latency(p95_s=rng.choice([None, 0.4, 3.0])))
+        return dataclasses.replace(entry_of(ref, prefill=number % 2 == 1, p95_s=rng.choice([None, 0.4, 3.0])), instance=model)
 
     def _fault(self) -> ScriptedFault | None:
         if self.rng.random() < 0.6:
@@ -131,7 +132,7 @@ class FlowWorld:
             stall_s=rng.choice([0.5, 30.0]),
             stream=rng.choice(list(StreamPolicy)),
             hold_chars=rng.choice([0, 10, 200]),
-            back_off=BackOff(first_s=0.25, patience_s=30.0),
+            back_off=BACK_OFF,
         )
         deadline_s, live = rng.choice([None, None, 1.0, 6.0]), rng.random() < 0.7
         start = rng.random()
@@ -149,7 +150,7 @@ class FlowWorld:
         flow = self._flow(job)
         services = Services(self.models.__getitem__, lambda _: TRANSPORT, self.world.clock, gates=(self.gate,), recorder=Notebook())
         first, *others = self.models
-        desk = Desk(services, decision_for(first, tuple(others), request=RoutingRequest()), payload=PROMPT)
+        desk = Desk(services, decision_of(first, tuple(others)), payload=PROMPT)
         kill_after = rng.randint(0, 20) if self.killed else None
         outcome = self.world.spawn(lambda: (flow, desk), at=start, kill_after=kill_after)
         self.requests.append((job, desk, outcome))
@@ -244,6 +245,19 @@ class FlowWorld:
         assert len(marks) < 2 or job.policy.stream is StreamPolicy.CONTINUE, f"glued: {outcome.text!r}"
         if self.same_text:
             assert self.text_of(job.candidates[0].ref).startswith(outcome.text), f"glued: {outcome.text!r}"
+
+
+# What is the same in thousands of worlds is built once: half of a seed's time would go into it.
+@functools.cache
+def entry_of(ref: ModelRef, *, prefill: bool, p95_s: float | None) -> ModelDefinition:
+    """Return the registry entry of a model, without the model."""
+    return dataclasses.replace(ScriptedModel(usage=(10, 12), prefill=prefill).describe(ref), latency=Latency(p95_s=p95_s))
+
+
+@functools.cache
+def decision_of(first: ModelRef, others: tuple[ModelRef, ...]) -> RoutingDecision:
+    """Return the decision for models in an order."""
+    return decision_for(first, others, request=RoutingRequest())
 
 
 def scenario(seed: int, kind: str) -> None:

@@ -1,7 +1,7 @@
 """The answer inside a reply: what two models must share to be said to agree.
 
 Agreement is judged on the extracted answer, in this order: the tool call in a canonical form, JSON, the output of the code
-when a runner is given, a choice letter, a final number, and otherwise the normalised text.
+when a runner is given, calls written as text, a choice letter, a final number, and otherwise the normalised text.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _CHOICE: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?(?:/\d+)?")
 _MARKED: Final = re.compile(r"(?:answer|result|total)\s*(?:is|:|=)\s*\**\$?\s*(-?\d[\d,]*(?:\.\d+)?)", re.IGNORECASE)
+# A formula, as in "f(x) = 2 (see above)", or a sentence that begins so, is no call.
+_WRITTEN: Final = re.compile(r"^\s*[A-Za-z_][\w.]*\((?![^()]*\)\s*(?:[=<>+*/^,.:-]|\w)).*\)\s*$", re.DOTALL)
+_BETWEEN: Final = re.compile(r"(?<=\))\s*;\s*(?=[A-Za-z_][\w.]*\()")
 _SHORT_CHARS: Final = 400
 
 
@@ -45,7 +48,17 @@ def answer_key(reply: Reply, *, runner: CodeRunner | None = None) -> str:
     return _spoken_key(text)
 
 
+def written_calls(text: str) -> list[str] | None:
+    """Return the calls that a text consists of, in order; ``None`` when it is something else.
+
+    Read are ``name(key=value, …)``, several with a semicolon between them.
+    """
+    return _BETWEEN.split(text) if _WRITTEN.match(text) else None
+
+
 def _spoken_key(text: str) -> str:
+    if (calls := written_calls(text)) is not None:
+        return f"calls {';'.join(sorted(map(_plain, calls)))}"
     if boxed := _BOXED.findall(text):
         return _value_key(boxed[-1])
     choices = [first or second for first, second in _CHOICE.findall(text)]

@@ -10,9 +10,10 @@ from typing import Final, cast
 
 import numpy as np
 
+from crew_router.execute.answers import written_calls
+
 CALL_READINGS: Final = 20
 _LONGEST: Final = 8000
-_WRITTEN: Final = re.compile(r"^\s*[A-Za-z_][\w.]*\(.*\)\s*$", re.DOTALL)
 _HEAD: Final = re.compile(r"(?:^|\)\s*;\s*)([A-Za-z_][\w.]*)\(")
 _VALUE: Final = re.compile(
     r"""[\w.-]+\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+\.?\d*|true|false|none|null|\[[^\]]*\]|\{[^}]*\})""", re.IGNORECASE
@@ -47,10 +48,22 @@ def calls_of(answer: str) -> Calls | None:
         return Calls((), (), 0)
     if text.startswith(_TOOLS):
         return _from_tools(answer[len(_TOOLS) :])
-    if not _WRITTEN.match(text):
+    if written_calls(text) is None:
         return None
     names = tuple(_HEAD.findall(text))
     return Calls(names, tuple(_VALUE.findall(text)), text.count("()"))
+
+
+def same_calls(answer: str) -> str | None:
+    """Return a text that is equal for the same calls in any order, ``None`` when the answer is something else."""
+    calls = calls_of(answer)
+    if calls is None:
+        return None
+    if not calls.names:
+        return "no_call"
+    given = answer.startswith(_TOOLS)
+    parts = [json.dumps(pair) for pair in json.loads(answer[len(_TOOLS) :])] if given else written_calls(answer) or []
+    return ";".join(sorted(" ".join(part.split()).casefold() for part in parts))
 
 
 def _from_tools(text: str) -> Calls | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
 from crew_router.execute.answers import NO_TEXT
 from crew_router.learn.arithmetic import checked
-from crew_router.learn.calls import CALL_READINGS, Ground, call_readings
+from crew_router.learn.calls import CALL_READINGS, Ground, call_readings, same_calls
 
 _HEDGE: Final = re.compile(
     r"\b(?:sorry|unfortunately|cannot|can't|unable|not (?:sure|clear|enough|possible)|i do|do not|don't|however|approximately"
@@ -39,10 +40,13 @@ READINGS: Final = PLAIN_READINGS + CALL_READINGS
 def final_answer(answer: str | None) -> str | None:
     """Return what an answer comes down to, equal for equal answers; ``None`` when there is none.
 
-    Short texts stand for themselves; of longer ones the fenced code, the marked result, or the last number.
+    Calls of functions and JSON stand for themselves, in whatever order, and so do short texts; of longer ones the fenced code, the marked
+    result, or the last number.
     """
     if answer is None or answer == NO_TEXT or not answer.strip():
         return None
+    if (structured := same_calls(answer) or _json(answer)) is not None:
+        return structured
     if len(answer) <= _SHORT_CHARS and "\n" not in answer:
         return _plain(answer)
     if "```" in answer or "def " in answer:
@@ -52,6 +56,19 @@ def final_answer(answer: str | None) -> str | None:
     text = answer if marked is None else marked
     numbers = _NUMBER.findall(text)
     return _canonical(numbers[-1]) if numbers else _plain(text)
+
+
+def _json(answer: str) -> str | None:
+    text = answer.strip()
+    if text[0] + text[-1] not in {"{}", "[]"}:
+        return None
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, dict) and (said := cast("dict[str, object]", value).get("answer")) is not None:
+        return final_answer(str(said))  # what stands beside it, as steps, may differ
+    return json.dumps(value, sort_keys=True).casefold()
 
 
 def _plain(text: str) -> str:

@@ -33,7 +33,7 @@ PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
 BACK_OFF = BackOff(first_s=0.25, patience_s=30.0)
 FLOWS = ("fallback", "hedged", "consensus", "cascade")
-WORDS = 5  # pieces of an answer: a first, a last, and enough between them for a fault to come early or late
+WORDS = 4  # pieces of an answer: a first, a last, and enough between them for a fault to come early or late
 
 
 @dataclass
@@ -122,7 +122,7 @@ class FlowWorld:
         if self.rng.random() < 0.6:
             return None
         retry_after_s = self.rng.choice([None, 0.5, 5.0, 100.0])
-        return ScriptedFault(self.rng.choice(KINDS), after=self.rng.choice([0, 0, 1, 3, WORDS - 1]), retry_after_s=retry_after_s)
+        return ScriptedFault(self.rng.choice(KINDS), after=self.rng.choice([0, 0, 1, 2, WORDS - 1]), retry_after_s=retry_after_s)
 
     def _spawn(self) -> None:
         rng = self.rng

@@ -42,7 +42,7 @@ from crew_router.types import (
 
 KEYS = ("a:one", "a:two", "a", "key")
 ERRORS = (ErrorKind.OVERLOAD, ErrorKind.OVERLOAD, ErrorKind.TIMEOUT, ErrorKind.AUTH, ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY)
-STEPS = 10
+STEPS = 8
 RANK = (Urgency.INTERACTIVE, Urgency.NORMAL, Urgency.BATCH)
 REPLAY = "PYTHONPATH=.:tests python tests/simulation/gate_world.py {{seed}} {kind}"
 

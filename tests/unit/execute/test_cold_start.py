@@ -42,9 +42,7 @@ def test_the_time_to_build_a_client_is_not_taken_from_its_call():
     clock = FrozenClock()
     transport = ColdTransport(clock)
 
-    response = executor(transport, clock).run(
-        decision_for(FIRST, (SECOND,), request=RoutingRequest(deadline_s=5.0)), Payload(("hello",))
-    )
+    response = executor(transport, clock).run(decision_for(FIRST, (SECOND,), request=RoutingRequest(deadline_s=5.0)), Payload(("hello",)))
 
     assert (response.model, len(response.attempts)) == (FIRST, 1)
     assert transport.built == [FIRST]

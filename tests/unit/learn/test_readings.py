@@ -16,11 +16,41 @@ from crew_router.learn.readings import READINGS, Asked, final_answer, readings
         ("A long way of saying it, with several words in it.\nSo the answer is 1,250.00 dollars", "1250"),
         ("First there are 20 of them, then 5 go away, and in the end it is clear that\n\\boxed{15} remain", "15"),
         ("Here is the code that you asked for:\n```python\ndef f():\n    return 1\n```\nIt returns one.", "def f(): return 1"),
+        ("f(x) = x + 2 holds for every x that was looked at, so that f(40) is 42 (see above)", "42"),
+        ('{"reasoning": "There are 20, then 5 go away, which leaves what is asked for.", "answer": "15 dollars"}', "15 dollars"),
+        ("NO_CALL", "no_call"),
+        ("tools []", "no_call"),
     ],
 )
 def test_final_answer_is_equal_for_equal_answers(answer, final):
-    """Short texts stand for themselves; of longer ones the code, the marked result or the last number."""
+    """Short texts, calls and JSON stand for themselves; of longer ones the code, the marked result or the last number."""
     assert final_answer(answer) == final
+
+
+LONG_CALL = 'find_flights(from_city="Lisbon",to_city="Porto",passengers=2,nights=3)'
+TOOL_CALL = 'tools [["find_flights", "{\\"from\\": \\"Lisbon\\", \\"to\\": \\"Porto\\", \\"nights\\": 3}"]]'
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (LONG_CALL, LONG_CALL.replace("Porto", "Faro")),
+        (LONG_CALL, "book_a_hotel(city='Porto',guests=2,breakfast=True,view='river',nights=3)"),
+        (TOOL_CALL, TOOL_CALL.replace("Porto", "Faro")),
+        (
+            '{"city": "Porto", "country": "Portugal", "guests": 2, "nights": 3}',
+            '{"city": "Faro", "country": "Portugal", "guests": 2, "nights": 3}',
+        ),
+    ],
+)
+def test_long_calls_and_objects_that_end_in_one_number_are_different_answers(one, other):
+    """Models that call other functions, or with other arguments, do not agree because the same number comes last."""
+    assert final_answer(one) != final_answer(other)
+
+
+def test_calls_are_the_same_answer_in_any_order():
+    """What is asked for side by side has no order."""
+    assert final_answer(f"{LONG_CALL};now()") == final_answer(f"now(); {LONG_CALL}")
 
 
 @pytest.mark.parametrize(

@@ -122,10 +122,13 @@ def make_plans(
     plans: list[Plan] = []
     said: list[Floats] = []
     worth: list[Floats] = []
+    # What is best on all rows together is a candidate everywhere: a search on a cluster alone sees few rows, and fits their noise.
+    everywhere = list(_searched(fitter, cost_usd, own=fitter.ballots.cluster >= 0, foreseen=foreseen, agreeing=agreeing))
     for cluster in range(fitter.ballots.clusters):
         own: Flags = fitter.ballots.cluster == cluster
         if own.any():
-            found = dict.fromkeys(_searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing))
+            here = () if own.all() else _searched(fitter, cost_usd, own=own, foreseen=foreseen, agreeing=agreeing)
+            found = dict.fromkeys((*here, *everywhere))
             drafts = [
                 Plan(cluster, chain, rules=rules, quality=0.0, cost_usd=0.0, answered=(), usual_quality=0.0, usual_cost_usd=0.0, trust=0.0)
                 for chain, rules in found

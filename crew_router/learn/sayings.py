@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _PRIOR: Final = 6.0  # answers that what all models' record says is worth for one model
 _PRIOR_SHARED: Final = 18.0
-_LEAST: Final = 3  # rarer answers are not kept
+_LEAST: Final = 2  # prompts; an answer to one alone says little of the next, and may give away what was asked
 
 Key = tuple[int, int, str]
 """Cluster, model (-1 for all of them together) and the answer."""
@@ -53,6 +53,7 @@ def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, s
     """
     rest = score - quality
     counted: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    prompts: dict[Key, int] = defaultdict(int)
     own: list[dict[str, list[float]]] = []
     for row, said in enumerate(answers):
         shared: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -61,6 +62,9 @@ def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, s
             for tally in (counted[int(cluster[row]), model, key], counted[int(cluster[row]), -1, key], shared[key]):
                 tally[0] += 1
                 tally[1] += float(rest[row, model])
+            prompts[int(cluster[row]), model, key] += 1
+        for key in shared:
+            prompts[int(cluster[row]), -1, key] += 1
         own.append(shared)
     tallies = {key: Tally(int(count), surplus) for key, (count, surplus) in counted.items()}
     held_out = np.zeros((*score.shape, 2))
@@ -70,7 +74,7 @@ def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, s
             mine = tallies[int(cluster[row]), model, key].without(1, float(rest[row, model]))
             shared_count, shared_surplus = own[row][key]
             held_out[row, model] = _pulled(mine, tallies[int(cluster[row]), -1, key].without(int(shared_count), shared_surplus))
-    return Sayings({key: tally for key, tally in tallies.items() if tally.count >= _LEAST}), held_out
+    return Sayings({key: tally for key, tally in tallies.items() if prompts[key] >= _LEAST}), held_out
 
 
 def _pulled(own: Tally, shared: Tally) -> tuple[float, float]:

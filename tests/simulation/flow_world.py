@@ -32,7 +32,7 @@ KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
 BACK_OFF = BackOff(first_s=0.25, patience_s=30.0)
-FLOWS = ("fallback", "hedged", "consensus", "cascade")
+FLOWS = ("fallback", "consensus", "cascade")
 WORDS = 4  # pieces of an answer: a first, a last, and enough between them for a fault to come early or late
 
 
@@ -136,7 +136,7 @@ class FlowWorld:
         )
         deadline_s, live = rng.choice([None, None, 1.0, 6.0]), rng.random() < 0.7
         start = rng.random()
-        hedge = HedgeBudget(1.0) if self.kind == "hedged" else None
+        hedge = HedgeBudget(1.0) if self.kind == "fallback" and len(self.models) > 1 and rng.random() < 0.5 else None
         job = Job(
             tuple(self.models.values()),
             policy,
@@ -158,7 +158,7 @@ class FlowWorld:
     def _flow(self, job: Job) -> Flow:
         models, judge = job.candidates[:3], job.candidates[-1] if len(job.candidates) > 3 else None
         accuracy = {model.ref: self.rng.uniform(0.2, 0.95) for model in job.candidates}
-        if self.kind in {"fallback", "hedged"}:
+        if self.kind == "fallback":
             return fallback(job)
         self.composed.add(id(job))
         if self.kind == "consensus":

@@ -39,11 +39,11 @@ demo: ## Install into an environment of its own and run the main job
 check: environment ## Lint, types and unit tests, sockets off; under a minute
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit pyright mypy lint
 
+# Three processes on two cores: many tests wait for servers and for processes of their own.
 test: environment environment-mcp environment-langchain ## The whole suite, the MCP server once more with the newest fastmcp, the chat model with the lowest LangChain
 	$(PY) -m pytest tests -q -n 3 --dist loadfile
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-mcp test-langchain
 
-# Three processes on two cores: many tests wait for servers and for processes of their own.
 test-mcp: environment-mcp
 	$(VENV_MCP)/bin/python -m pytest $(MCP_TESTS) -q
 

@@ -106,8 +106,10 @@ class LiveTable:
 
     @cached_property
     def _rows(self) -> tuple[CandidateRow, ...]:
-        figures = {name: _known(values.tolist()) for name, values in self._figures().items()}
-        points = {name: values.tolist() for name, values in self.scores.points.items()}
+        # Rounded as the columns are, so that a decision tells the same story before and after it was written down.
+        digits = {"cost_usd": _COST_DIGITS}
+        figures = {name: _known(values.round(digits.get(name, _DIGITS)).tolist()) for name, values in self._figures().items()}
+        points = {name: values.round(_DIGITS).tolist() for name, values in self.scores.points.items()}
         return tuple(self._row(at, figures, points) for at in self._order.tolist())
 
     def _row(self, at: int, figures: Mapping[str, list[float | None]], points: Mapping[str, list[float]]) -> CandidateRow:

@@ -98,6 +98,19 @@ def test_decision_survives_json(models, request):
     assert again.evidence == decision.evidence
 
 
+def test_a_score_between_two_roundings_is_told_alike_before_and_after_json():
+    """44.4499999 points are 44.4 or 44.5, but the same in the sentence, in the rows, and when they were written down."""
+    near = model("a:r", quality=0.4748764700655773, price=Price(48.34789185720461, 20.818896052728693), context_window=None)
+    decision = decide([near], RoutingRequest(TaskType.CODE_REVIEW, "00000000::\u00dc" + "\U00010000" * 6))
+    story = decision.explain()
+
+    said, row = (line.split(" points")[0] for line in story.splitlines() if "of 100" in line or line.startswith("  a:r"))
+    again = RoutingDecision.from_dict(json.loads(json.dumps(decision.to_dict())))
+
+    assert said.split("; ")[1].split(" of")[0] == row.split(": ")[1].split(" ")[0]
+    assert again.explain() == story
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "\0", "\ud800 lone", "مرحبا كيف حالك", "👩‍👩‍👧" * 1000, "word " * 100_000, "x" * 10_000_000, "\u202e reversed"],

@@ -39,9 +39,9 @@ def answer_key(reply: Reply, *, runner: CodeRunner | None = None) -> str:
         return "tools " + json.dumps([_canonical_call(call) for call in reply.tool_calls])
     text = reply.text.strip()
     fenced = _FENCE.findall(text)
-    value = _json_key(fenced[-1] if fenced else text)
+    value = json_of(fenced[-1] if fenced else text)
     if value is not None:
-        return f"json {value}"
+        return f"json {json.dumps(value, sort_keys=True)}"
     if fenced:
         output = runner(fenced[-1]) if runner is not None else None
         return f"code {_plain(fenced[-1])}" if output is None else f"output {output.strip()}"
@@ -81,13 +81,15 @@ def _value_key(text: str) -> str:
     return f"number {number:.10g}"
 
 
-def _json_key(text: str) -> str | None:
+def json_of(text: str) -> dict[str, object] | list[object] | None:
+    """Return the JSON object or list that a text is; ``None`` when it is something else, or nested too deeply to be read."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
-        return json.dumps(json.loads(text), sort_keys=True)
-    except ValueError:
+        value: dict[str, object] | list[object] = json.loads(text)
+    except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _canonical_call(call: ToolCall) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
-from crew_router.execute.answers import NO_TEXT
+from crew_router.execute.answers import NO_TEXT, json_of
 from crew_router.learn.arithmetic import checked
 from crew_router.learn.calls import CALL_READINGS, Ground, call_readings, same_calls
 
@@ -59,14 +59,10 @@ def final_answer(answer: str | None) -> str | None:
 
 
 def _json(answer: str) -> str | None:
-    text = answer.strip()
-    if text[0] + text[-1] not in {"{}", "[]"}:
+    value = json_of(answer)
+    if value is None:
         return None
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(value, dict) and (said := cast("dict[str, object]", value).get("answer")) is not None:
+    if isinstance(value, dict) and (said := value.get("answer")) is not None:
         return final_answer(str(said))  # what stands beside it, as steps, may differ
     return json.dumps(value, sort_keys=True).casefold()
 

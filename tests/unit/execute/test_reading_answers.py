@@ -53,6 +53,11 @@ def test_equal_answers_have_equal_keys(one, other):
     assert answer_key(Reply(one)) == answer_key(Reply(other))
 
 
+def test_an_answer_nested_too_deeply_to_be_read_is_a_text():
+    """A model that goes on opening brackets disagrees with the others, and brings no vote down."""
+    assert answer_key(Reply("[" * 100_000)) != answer_key(Reply("[]"))
+
+
 @pytest.mark.parametrize(
     ("one", "other"), [("42", "43"), ("Option A", "Option B"), ("Paris", "Rome"), ("-1", "1"), ("f(a=1, n=3)", "f(a=2, n=3)")]
 )

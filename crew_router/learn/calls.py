@@ -31,8 +31,9 @@ _ABSENT: Final = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Function calls of an answer: the name of each, and the values of all their arguments as they are written."""
+    """Function calls of an answer: each as it is written, the name of each, and the values of all their arguments."""
 
+    written: tuple[str, ...]
     names: tuple[str, ...]
     values: tuple[str, ...]
     empty: int
@@ -45,13 +46,13 @@ def calls_of(answer: str) -> Calls | None:
     """
     text = answer[:_LONGEST]
     if _NONE.match(text):
-        return Calls((), (), 0)
+        return Calls((), (), (), 0)
     if text.startswith(_TOOLS):
         return _from_tools(answer[len(_TOOLS) :])
-    if written_calls(text) is None:
+    if (written := written_calls(text)) is None:
         return None
     names = tuple(_HEAD.findall(text))
-    return Calls(names, tuple(_VALUE.findall(text)), text.count("()"))
+    return Calls(tuple(written), names, tuple(_VALUE.findall(text)), text.count("()"))
 
 
 def same_calls(answer: str) -> str | None:
@@ -61,9 +62,7 @@ def same_calls(answer: str) -> str | None:
         return None
     if not calls.names:
         return "no_call"
-    given = answer.startswith(_TOOLS)
-    parts = [json.dumps(pair) for pair in json.loads(answer[len(_TOOLS) :])] if given else written_calls(answer) or []
-    return ";".join(sorted(" ".join(part.split()).casefold() for part in parts))
+    return ";".join(sorted(" ".join(part.split()).casefold() for part in calls.written))
 
 
 def _from_tools(text: str) -> Calls | None:
@@ -73,7 +72,7 @@ def _from_tools(text: str) -> Calls | None:
     except (ValueError, TypeError):
         return None
     values = [json.dumps(value) for given in arguments for value in given.values()]
-    return Calls(tuple(name for name, _ in pairs), tuple(values), sum(not given for given in arguments))
+    return Calls(tuple(map(json.dumps, pairs)), tuple(name for name, _ in pairs), tuple(values), sum(not given for given in arguments))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,25 +106,7 @@ class LiveTable:
 
     @cached_property
     def _rows(self) -> tuple[CandidateRow, ...]:
-        # Rounded as the columns are, so that a decision tells the same story before and after it was written down.
-        digits = {"cost_usd": _COST_DIGITS}
-        figures = {name: _known(values.round(digits.get(name, _DIGITS)).tolist()) for name, values in self._figures().items()}
-        points = {name: values.round(_DIGITS).tolist() for name, values in self.scores.points.items()}
-        return tuple(self._row(at, figures, points) for at in self._order.tolist())
-
-    def _row(self, at: int, figures: Mapping[str, list[float | None]], points: Mapping[str, list[float]]) -> CandidateRow:
-        return CandidateRow(
-            self.situation.columns.refs[at],
-            rank=figures["rank"][at],
-            score=figures["score"][at],
-            points={name: values[at] for name, values in points.items()},
-            p_success=figures["p_success"][at],
-            cost_usd=figures["cost_usd"][at],
-            latency_s=figures["latency_s"][at],
-            quality_source=self._sources[at],
-            rejections=self._removed.get(at, ()),
-            quality=figures["quality"][at],
-        )
+        return self.columns().rows()
 
 
 def _known(values: list[float]) -> list[float | None]:

@@ -42,6 +42,20 @@ class Candidates:
             {at: row.rejections for at, row in enumerate(rows) if row.rejections},
         )
 
+    def rows(self) -> tuple[CandidateRow, ...]:
+        """Turn columns back into rows."""
+        return tuple(self._row(at) for at in range(len(self.models)))
+
     def passed(self) -> list[int]:
         """Return the places of the models that no filter removed, the best first."""
         return [at for at in range(len(self.models)) if at not in self.removed]
+
+    def _row(self, at: int) -> CandidateRow:
+        figures = {name: self.figures[name][at] for name in FIGURES}
+        return CandidateRow(
+            self.models[at],
+            points={name: value for name, values in self.points.items() if (value := values[at]) is not None},
+            quality_source=self.sources[at],
+            rejections=self.removed.get(at, ()),
+            **figures,
+        )

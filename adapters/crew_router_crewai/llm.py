@@ -18,6 +18,8 @@ from crew_router.errors import CrewRouterError, NoCandidateError
 from crew_router.execute.executor import Options
 from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
 from crew_router_crewai.conversation import CallSettings, misfit, payload_of, spent, tool_call_dict, usage_dict
+from crew_router_crewai.demands import demanded
+from crew_router_crewai.scope import listen
 from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class RouterLLM(BaseLLM):
         super().__init__(**{"model": _MODEL, "provider": "crew_router", **settings, "routing": agent, "task_routing": tasks})
         self._router = router or _shared_router()
         self._decision = decision
+        listen()
 
     def __copy__(self) -> Self:
         """Return a copy over the same router with counters of its own; CrewAI copies agents for every run."""
@@ -176,15 +179,13 @@ class RouterLLM(BaseLLM):
         settings = CallSettings(tuple(self.stop_sequences), {**parameters, **self.additional_params})
         payload = payload_of(said, settings, tools=tools, response_model=response_model)
         options = Options(resets=False, validate=None if response_model is None else misfit(response_model))
-        return Turn(
-            payload, self._requests(who.task), options=options, who=who, said=said, functions=functions, response_model=response_model
-        )
+        return Turn(payload, self._requests(who), options=options, who=who, said=said, functions=functions, response_model=response_model)
 
-    def _requests(self, task: Task | None) -> tuple[RoutingRequest, ...]:
+    def _requests(self, who: Caller) -> tuple[RoutingRequest, ...]:
         """Return the request with the model that was chosen beforehand, and without it for when it cannot serve."""
-        own = self.task_routing.get(task.name or "") if task is not None else None
-        free = RoutingRequest.from_mapping({**self.routing, **(own or {})})
-        if self._decision is None or own is not None or free.force_model is not None:
+        keys, of_task = demanded(self.routing, self.task_routing, who)
+        free = RoutingRequest.from_mapping(keys)
+        if self._decision is None or of_task or free.force_model is not None:
             return (free,)
         return (replace(free, force_model=self._decision.selected_model), free)
 
@@ -192,6 +193,7 @@ class RouterLLM(BaseLLM):
     def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
         """Emit the events of one call; an error of ours is kept for the caller to raise."""
         ending = Ending()
+        listen()
         with llm_call_context():
             self._emit_call_started_event(messages, tools, callbacks, None, who.task, who.agent)
             try:
@@ -288,7 +290,7 @@ class RouterLLM(BaseLLM):
 
     def _pool(self) -> list[ModelDefinition]:
         """Return the models that may serve this agent, those that can be called from here if there are any."""
-        request = self._requests(None)[-1]
+        request = self._requests(Caller())[-1]
         named = {self.chosen, *self.fallbacks} if self._decision is not None and not self.task_routing else None
         allowed = [
             model

@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -56,6 +56,7 @@ class WireServer:
         self.open_now = 0
         self.most_open = 0
         self._faults: dict[str, Fault] = {}
+        self._refusals: list[tuple[Callable[[dict[str, Any]], object], str]] = []
         self._lock = threading.Lock()
         self._http = _Http(self)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -74,9 +75,18 @@ class WireServer:
         """Let a model misbehave from the next request on."""
         self._faults[model] = fault
 
+    def refuse(self, unwanted: Callable[[dict[str, Any]], object], message: str) -> None:
+        """Answer every request whose body is unwanted with status 400."""
+        self._refusals.append((unwanted, message))
+
+    def refusal(self, body: dict[str, Any]) -> str | None:
+        """Return why a request is refused, if it is."""
+        return next((message for unwanted, message in self._refusals if unwanted(body)), None)
+
     def heal(self) -> None:
         """Let every model behave, and forget what was seen."""
         self._faults.clear()
+        self._refusals.clear()
         self.seen.clear()
         self.most_open = 0
 
@@ -148,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(fault, reader, asked=asked, body=body, path=path)
 
     def _answer(self, fault: Fault, reader: Any, *, asked: Any, body: dict[str, Any], path: str) -> None:
-        if fault.status is not None:
+        if (refusal := self.server.wire.refusal(body)) is not None:
+            self._json(400, reader.error("invalid_request_error", refusal))
+        elif fault.status is not None:
             self._json(fault.status, reader.error(fault.code, fault.message), fault.headers)
         elif fault.body is not None:
             self._raw(200, fault.body.encode(), "application/json")

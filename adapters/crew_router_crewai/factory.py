@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from crew_router.errors import NoCandidateError
 from crew_router.router import Router
 from crew_router.types import RoutingDecision, RoutingRequest
 from crew_router_crewai.agents import RoutedAgent
@@ -71,6 +74,8 @@ class AgentFactory:
         """
         described = " ".join(str(definition.get(key) or "") for key in ("role", "goal", "backstory")).strip()
         keys = {"task_description": described, **(definition.get("routing") or {})}
+        request = RoutingRequest.from_mapping(keys)
         if definition.get("tools"):
-            keys["requires_tools"] = True
-        return self._router.select_model(RoutingRequest.from_mapping(keys), record=False)
+            with contextlib.suppress(NoCandidateError):  # CrewAI describes tools in the text to models that cannot be given them
+                return self._router.select_model(replace(request, requires_tools=True), record=False)
+        return self._router.select_model(request, record=False)

@@ -217,7 +217,8 @@ class Desk:
 
     def replied(self, opened: Opened, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
-        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        read = self._validate is not None and opened.start.role != "judge"
+        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix, read_by_caller=read)
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
         return self._end(opened, reply=reply, fault=fault)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from crewai.agents.parser import OutputParserError, parse
 from crewai.utilities.pydantic_schema_utils import generate_model_description
 
 from crew_router.execute.transport import Payload, Reply
@@ -16,6 +19,7 @@ from crew_router_crewai.reading import read_as
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+_ACTION: Final = re.compile(r"^\s*Action(?: Input)?\s*:", re.MULTILINE)
 _KEPT: Final = ("role", "content", "tool_calls", "tool_call_id", "name")
 
 
@@ -49,19 +53,36 @@ def payload_of(
     )
 
 
-def misfit(response_model: type[BaseModel]) -> Callable[[Reply], str | None]:
-    """Return the check that sends a call to the next model when an answer does not fit the response model."""
+def check_of(response_model: type[BaseModel] | None, *, tools_in_text: bool) -> Callable[[Reply], str | None] | None:
+    """Return the check that sends a call to the next model when CrewAI could not go on with an answer.
 
-    def problem(reply: Reply) -> str | None:
-        if reply.tool_calls:
-            return None
-        try:
-            read_as(reply.text, response_model)
-        except ValueError as error:
-            return str(error)
+    Args:
+        response_model: What the answer is read as.
+        tools_in_text: The model calls tools in its text. CrewAI takes a call that it cannot parse for the final answer.
+    """
+    if response_model is not None:
+        return functools.partial(_misfit, response_model)
+    return _unparsable if tools_in_text else None
+
+
+def _misfit(response_model: type[BaseModel], reply: Reply) -> str | None:
+    if reply.tool_calls:
         return None
+    try:
+        read_as(reply.text, response_model)
+    except ValueError as error:
+        return str(error)
+    return None
 
-    return problem
+
+def _unparsable(reply: Reply) -> str | None:
+    if not _ACTION.search(reply.text):
+        return None  # a plain answer
+    try:
+        parse(reply.text)
+    except OutputParserError as error:
+        return str(error.error)
+    return None
 
 
 def tool_call_dict(call: ToolCall) -> dict[str, object]:

@@ -21,8 +21,8 @@ from crew_router.execute.executor import Options
 from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
 from crew_router_crewai.conversation import (
     CallSettings,
+    check_of,
     cut_at,
-    misfit,
     needed_stop_words,
     payload_of,
     pictures_and_text,
@@ -208,10 +208,12 @@ class RouterLLM(BaseLLM):
         parameters = {name: getattr(self, name) for name in _PARAMETERS if getattr(self, name) is not None}
         payload = payload_of(said, CallSettings(stop, {**parameters, **self.additional_params}), tools=tools, response_model=response_model)
         situation = now()
+        if situation.run is not None:
+            situation.run.routers[id(self._router)] = self._router
         progress = self._work.of(piece_of_work(situation, who)) if who.task is not None else None
         if progress is not None:
             look(progress, said, self._router)
-        options = Options(resets=False, validate=None if response_model is None else misfit(response_model))
+        options = Options(resets=False, validate=check_of(response_model, tools_in_text=len(stop) > len(self.stop)))
         turn = Turn(
             payload, self._requests(who, situation, progress), options=options, who=who, said=said, functions=functions,
             response_model=response_model, stop=tuple(self.stop_sequences), progress=progress,

@@ -18,11 +18,13 @@ from crewai.context import get_current_task_id
 from crewai.flow.flow_context import current_flow_id
 from crewai.hooks.dispatch import InterceptionPoint, get_hooks, register
 
+from crew_router_crewai.credit import credit, outcome_of
 from crew_router_crewai.task_blocks import block_of, install
 
 if TYPE_CHECKING:
     from crewai.task import Task
 
+    from crew_router.router import Router
     from crew_router_crewai.llm import RouterLLM
 
 Block = Mapping[str, Any]
@@ -41,6 +43,7 @@ class RunScope:
         agents: The blocks of its agents.
         members: Ids of the crew's tasks.
         counter: Numbers the calls of the run.
+        routers: Who served it; filled as calls are made.
     """
 
     id: str
@@ -51,6 +54,7 @@ class RunScope:
     agents: tuple[Block, ...] = ()
     members: frozenset[str] = frozenset()
     counter: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    routers: dict[int, Router] = field(default_factory=dict[int, "Router"], compare=False)
 
     def everything(self) -> tuple[Block, ...]:
         """Return the blocks of all tasks and agents, for a call that may carry the content of any."""
@@ -213,7 +217,15 @@ def _run_ends(context: Any) -> None:
         scope = scopes[at]
         if isinstance(scope, RunScope) and scope.owner == owner:
             _scopes.set(scopes[:at])
+            if not any(isinstance(outer, RunScope) for outer in scopes[:at]):
+                _credit(scope, context)
             return
+
+
+def _credit(run: RunScope, context: Any) -> None:
+    outcome = outcome_of(getattr(context, "status", "completed"), getattr(context, "error", None))
+    if outcome is not None:
+        credit(run.id, outcome, run.routers.values())
 
 
 def _task_begins(context: Any) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from crewai.agents.parser import OutputParserError, parse
 from crewai.utilities.pydantic_schema_utils import generate_model_description
 
-from crew_router.execute.transport import Payload, Reply
 from crew_router.types import Attempt, ToolCall, Usage
+from crew_router.types.transport import Payload, Reply
 from crew_router_crewai.reading import read_as
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from crew_router.errors import CrewRouterError
 from crew_router.types import FeedbackData, ModelRef, RoutedResponse
 
 if TYPE_CHECKING:
-    from crew_router.router import Router
+    from crew_router.router.router import Router
 
 _log: Final = logging.getLogger(__name__)
 _KEEP: Final = 256

@@ -24,7 +24,7 @@ from crew_router_crewai.task_blocks import block_of, install
 if TYPE_CHECKING:
     from crewai.task import Task
 
-    from crew_router.router import Router
+    from crew_router.router.router import Router
     from crew_router_crewai.llm import RouterLLM
 
 Block = Mapping[str, Any]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from crew_router.errors import CrewRouterError
 from crew_router.execute.executor import Options
-from crew_router.execute.transport import Payload
 from crew_router.types import RoutedResponse, RoutingRequest
+from crew_router.types.transport import Payload
 from crew_router_crewai.conversation import response_format
 from crew_router_crewai.progress import Progress
 from crew_router_crewai.refusals import STOP, STRICT

@@ -34,6 +34,7 @@ from crew_router_crewai.demands import demanded, identified, piece_of_work
 from crew_router_crewai.progress import Progress, ProgressBook, look
 from crew_router_crewai.reading import read_as
 from crew_router_crewai.refusals import refused_setting
+from crew_router_crewai.savings import Savings
 from crew_router_crewai.scope import Situation, listen, now
 from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
@@ -62,6 +63,7 @@ class RouterLLM(BaseLLM):
         routing: Constraints and wishes of this agent, with the keys of :class:`~crew_router.RoutingRequest`.
         task_routing: The same for single tasks, by the task's name; its keys win over the agent's.
         decision: A choice made beforehand: its model is called first, while no hard constraint removes it.
+        baseline: The model that savings of this agent are counted against.
         settings: ``temperature``, ``max_tokens``, ``stop``, ``stream`` and what else CrewAI's ``BaseLLM`` takes.
 
     Raises:
@@ -82,6 +84,7 @@ class RouterLLM(BaseLLM):
     _decision: RoutingDecision | None = PrivateAttr(default=None)
     _last: RoutedResponse | None = PrivateAttr(default=None)
     _work: ProgressBook = PrivateAttr(default_factory=ProgressBook)
+    _savings: Savings = PrivateAttr()
     _refused: set[str] = PrivateAttr(default_factory=set)
 
     def __init__(
@@ -91,6 +94,7 @@ class RouterLLM(BaseLLM):
         routing: Mapping[str, Any] | None = None,
         task_routing: Mapping[str, Mapping[str, Any]] | None = None,
         decision: RoutingDecision | None = None,
+        baseline: str | None = None,
         **settings: Any,
     ) -> None:
         agent, tasks = dict(routing or {}), {name: dict(keys) for name, keys in (task_routing or {}).items()}
@@ -99,12 +103,14 @@ class RouterLLM(BaseLLM):
         super().__init__(**{"model": _MODEL, "provider": "crew_router", **settings, "routing": agent, "task_routing": tasks})
         self._router = router or _shared_router()
         self._decision = decision
+        self._savings = Savings.against(baseline, self._router)
         listen()
 
     def __copy__(self) -> Self:
         """Return a copy over the same router with counters of its own; CrewAI copies agents for every run."""
         copied = super().__copy__()
         copied._token_usage, copied._work = dict.fromkeys(self._token_usage, 0), ProgressBook()  # noqa: SLF001 - of the same class
+        copied._savings = Savings(self._savings.baseline)  # noqa: SLF001 - as above
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
@@ -120,6 +126,16 @@ class RouterLLM(BaseLLM):
     def fallbacks(self) -> tuple[str, ...]:
         """The fallbacks of the model that was chosen beforehand."""
         return () if self._decision is None else self._decision.fallbacks
+
+    @property
+    def baseline(self) -> str | None:
+        """The model that savings are counted against, if the registry knows it."""
+        return None if self._savings.baseline is None else self._savings.baseline.ref
+
+    @property
+    def saved_usd(self) -> float | None:
+        """What the answers so far would have cost more on the baseline model; ``None`` without a baseline that has a price."""
+        return self._savings.usd
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -308,6 +324,7 @@ class RouterLLM(BaseLLM):
 
     def _finished(self, turn: Turn, response: RoutedResponse) -> Any:
         self._last = response
+        self._savings.add(response)
         if turn.progress is not None:
             turn.progress.last = response
         usage = self._counted(response)

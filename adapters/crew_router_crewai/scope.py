@@ -18,8 +18,8 @@ from crewai.context import get_current_task_id
 from crewai.flow.flow_context import current_flow_id
 from crewai.hooks.dispatch import InterceptionPoint, get_hooks, register
 
+from crew_router_crewai.blocks import block_of, install
 from crew_router_crewai.credit import credit, outcome_of
-from crew_router_crewai.task_blocks import block_of, install
 
 if TYPE_CHECKING:
     from crewai.task import Task

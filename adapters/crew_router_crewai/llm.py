@@ -240,10 +240,10 @@ class RouterLLM(BaseLLM):
         """Return the request with the model that should go first, and without it for when that cannot serve."""
         keys, of_task = demanded(self.routing, self.task_routing, who, situation=situation)
         free = RoutingRequest.from_mapping(identified(keys, situation, who))
+        if progress is not None and progress.promoted is not None and free.fallbacks:
+            return (replace(free, force_model=progress.promoted), free)
         if free.force_model is not None:
             return (free,)
-        if progress is not None and progress.promoted is not None:
-            return (replace(free, force_model=progress.promoted), free)
         if self._decision is None or of_task:
             return (free,)
         return (replace(free, force_model=self._decision.selected_model), free)

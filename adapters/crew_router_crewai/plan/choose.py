@@ -96,7 +96,7 @@ def finish(waits_for: Sequence[Sequence[int]], latency_s: Sequence[float]) -> tu
         because.append(last)
     if not ends:
         return 0.0, ()
-    at: int | None = max(range(len(ends)), key=ends.__getitem__)
+    at: int | None = max(range(len(ends)), key=lambda task: (ends[task], task))
     total, path = ends[at or 0], list[int]()
     while at is not None:
         path.append(at)

@@ -33,10 +33,11 @@ _STEPS: Final = {0: 0.0, 1: 0.8, 2: 1.5}
 _MOST_STEPS: Final = 2.5
 _DELEGATED_CALLS: Final = 5.0
 _GUARDRAIL_REPEATS: Final = {"none": 0.0, "function": 0.5, "text": 0.7}  # guess between none and the three of a strict one
-# How far a task's level lies from the rules (standard deviation of logarithms), and how much its runs differ: same source.
+# How far a task's level lies from the rules: standard deviations of logarithms, same source.
 _BETWEEN: Final = (0.59, 0.75, 1.22)
-_WITHIN: Final = (0.13, 0.17, 0.28)
-_TRUST: Final = 4.0  # runs that the prior spread between runs is worth
+# How much its runs differ. There 0.13, 0.17 and 0.28, for models that repeat themselves; set wider, so that few runs do not deceive.
+_WITHIN: Final = (0.30, 0.40, 0.40)
+_TRUST: Final = 3.0  # runs that the prior spread between runs is worth
 _SHARED: Final = 0.6  # correlation of calls, input and output of one run; guess, not measured
 
 
@@ -107,16 +108,13 @@ def _use(task: TaskShape, first: float, answer: float, past: Sequence[PastRun], 
 
 
 def _posterior(level: float, between: float, within: float, seen: Draws, *, shared: Draws, rng: np.random.Generator) -> Draws:
-    """Draw from the normal-inverse-gamma posterior predictive of a logarithm (Murphy, "Conjugate Bayesian analysis", section 3)."""
+    """Draw a logarithm of the next run: its level is normal around the rules and the runs seen, its variance scaled inverse chi-squared."""
     count = len(seen)
     weight = (within / between) ** 2
     mean = (weight * level + seen.sum()) / (weight + count)
     scatter = float(((seen - seen.mean()) ** 2).sum()) if count else 0.0
-    off = weight * count / (weight + count) * (float(seen.mean()) - level) ** 2 if count else 0.0
-    # How far the level lay from the rules is told by ``between``; the spread between runs is not widened by it.
-    off = min(off, within**2)
-    freedom = _TRUST + count
-    variance = (_TRUST * within**2 + scatter + off) / rng.chisquare(freedom, DRAWS)
+    runs = (_TRUST * within**2 + scatter) / rng.chisquare(_TRUST + count, DRAWS) if count else np.full(DRAWS, within**2)
     noise = _SHARED * shared + np.sqrt(1 - _SHARED**2) * rng.standard_normal(DRAWS)
-    result: Draws = mean + noise * np.sqrt(variance * (1 + 1 / (weight + count)))
+    unsure = within * within / (weight + count) if count == 0 else (_TRUST * within**2 + scatter) / (_TRUST + count) / (weight + count)
+    result: Draws = mean + rng.standard_normal(DRAWS) * np.sqrt(unsure) + noise * np.sqrt(runs)
     return result

@@ -35,15 +35,14 @@ def plan(
     config: ConfigOption = None,
 ) -> None:
     """Show who would do which task of a project and what the run will cost, without calling any model."""
+    files, report, project = _part("plan.apply"), _part("plan.report"), _part("plan.project")
     with one_line_errors():
-        given = _inputs(inputs)
-        files, report = _part("plan.apply"), _part("plan.report")
-        shape = _part("plan.project").read_project(path, given)
+        shape = project.read_project(path, _inputs(inputs))
         if undo:
             files.undo(_tasks_file(shape))
             say(f"{shape.tasks_file} is as it was.")
             return
-    with open_router(config) as router:
+    with one_line_errors(), open_router(config) as router:
         made = _part("plan.build").plan_crew(shape, budget_usd=budget, deadline_s=deadline, router=router)
         if as_json:
             say_json(made.to_dict())
@@ -80,7 +79,7 @@ def run(
     config: ConfigOption = None,
 ) -> None:
     """Run a project within a budget, and report plan against actual. This runs the project's code."""
-    with open_router(config) as router:
+    with one_line_errors(), open_router(config) as router:
         live, report = _part("plan.live"), _part("plan.report")
         crew = live.load_crew(path)
 

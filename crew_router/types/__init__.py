@@ -14,14 +14,19 @@ from crew_router.types.decision import (
     RoutingDecision,
 )
 from crew_router.types.model import (
+    EFFORT_ORDER,
     NANO_PER_USD,
     TOKENS_PER_PRICE,
+    Ability,
+    AbilityKind,
+    EffortLevel,
     Latency,
     Limits,
     ModelDefinition,
     Price,
     PriceTier,
     PriceWindow,
+    Retirement,
 )
 from crew_router.types.outcome import (
     Attempt,
@@ -51,8 +56,11 @@ from crew_router.types.vocabulary import (
 )
 
 __all__ = [
+    "EFFORT_ORDER",
     "NANO_PER_USD",
     "TOKENS_PER_PRICE",
+    "Ability",
+    "AbilityKind",
     "Attempt",
     "CandidateRow",
     "Change",
@@ -61,6 +69,7 @@ __all__ = [
     "DecisionTable",
     "Domain",
     "Draw",
+    "EffortLevel",
     "ErrorKind",
     "Evidence",
     "FeedbackData",
@@ -82,6 +91,7 @@ __all__ = [
     "RecordedTable",
     "Rejection",
     "RequestProfile",
+    "Retirement",
     "Risk",
     "RoutedChunk",
     "RoutedResponse",

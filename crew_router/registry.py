@@ -232,6 +232,7 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
         ability=_ability(entry, efforts),
         efforts=efforts,
         default_effort=entry.default_effort,
+        verbosity=entry.verbosity,
         released=entry.released,
         retirement=None if entry.retires is None else _retirement(entry.retires, place, key=f"models.{name}.retires.successor"),
         base_url=entry.base_url or LOCAL_SERVERS.get(provider),
@@ -285,7 +286,7 @@ def _ability_value(entry: AbilityEntry) -> Ability:
 
 def _retirement(entry: RetirementEntry, place: str, *, key: str) -> Retirement:
     successor = None if entry.successor is None else reference(entry.successor, place, key=key)
-    return Retirement(entry.on, successor, entry.source)
+    return Retirement(entry.date, successor, entry.source)
 
 
 def _price(entry: PriceEntry, place: str, *, key: str) -> Price:

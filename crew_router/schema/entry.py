@@ -24,6 +24,7 @@ Usd = Annotated[float, Ge(0)]
 Seconds = Annotated[float, Ge(0)]
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Gt(0)]
+Day = date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,13 +154,13 @@ class RetirementEntry:
     """When the provider stops the model.
 
     Args:
-        on: the day "YYYY-MM-DD" from which calls fail or go to another model
+        date: the day "YYYY-MM-DD" from which calls fail or go to another model
         successor: the model that the provider names instead, such as "openai:gpt-6.1-terra"
         source: where the provider says so
     """
 
     __pydantic_config__ = STRICT
-    on: date
+    date: Day
     successor: Text | None = None
     source: Text | None = None
 
@@ -226,6 +227,7 @@ class ModelEntry:
         ability: how able the model is at its default effort; it takes the place of what efforts says there
         efforts: a mapping from none, minimal, low, medium, high, xhigh or max to what is known of it; only those the provider offers
         default_effort: the effort that the provider uses when none is named; one of efforts
+        verbosity: output tokens of the same work, reasoning included, at the default effort; 1 is the middle of the packaged models
         released: the day "YYYY-MM-DD" on which the model came out
         retires: when the provider stops the model, and what it names instead
     """
@@ -257,6 +259,7 @@ class ModelEntry:
     ability: AbilityEntry | None = None
     efforts: Mapping[EffortName, EffortEntry] = field(default_factory=dict[EffortName, EffortEntry])
     default_effort: EffortName | None = None
+    verbosity: Annotated[float, Gt(0)] | None = None
     released: date | None = None
     retires: RetirementEntry | None = None
 

@@ -214,7 +214,8 @@ class ModelDefinition:
 
     ``quality`` is 0..1 or ``None`` when unknown; ``source`` says where it was measured, or ``unmeasured``. ``ability`` is that at
     the default effort; ``efforts`` are the reasoning efforts the provider offers, the least first, and empty where it offers none.
-    ``default_effort`` is what the provider uses when none is named, ``None`` where no one documents it.
+    ``default_effort`` is what the provider uses when none is named, ``None`` where no one documents it. ``verbosity`` are the output
+    tokens, reasoning included, that it takes for the same work at its default effort, 1 being the middle of the packaged models.
     ``instance`` is a ready client given in code, in which case the transport is found by its type.
     """
 
@@ -243,6 +244,7 @@ class ModelDefinition:
     ability: Ability | None = None
     efforts: tuple[EffortLevel, ...] = ()
     default_effort: str | None = None
+    verbosity: float | None = None
     released: date | None = None
     retirement: Retirement | None = None
     base_url: str | None = None

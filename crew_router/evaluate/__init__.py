@@ -1,0 +1,1 @@
+"""Offline: what is fitted and judged from outcomes and published figures."""

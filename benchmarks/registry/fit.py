@@ -70,7 +70,8 @@ def held_out(figures: list[Figure], usual: list[tuple[ModelDefinition, str]]) ->
 
 
 def _row(judged: HeldOut) -> str:
-    return f"{judged.figures:7}   {judged.error_logits:6.2f}   {judged.error_points:6.1f}   {judged.pairs:11}   {100 * judged.pairs_right:4.1f} %"
+    errors = f"{judged.figures:7}   {judged.error_logits:6.2f}   {judged.error_points:6.1f}"
+    return f"{errors}   {judged.pairs:11}   {100 * judged.pairs_right:4.1f} %"
 
 
 def tiers(fit: AbilityFit, usual: list[tuple[ModelDefinition, str]]) -> None:

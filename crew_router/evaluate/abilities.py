@@ -216,24 +216,21 @@ def _subjects_step(data: _Data, state: _State, weight: Floats) -> _State:
     slope = state.slope[data.benchmark]
     precision = weight[data.benchmark] / (data.noise + state.misfit[data.benchmark])
     pull, hold = precision * slope * (data.y - state.intercept[data.benchmark]), precision * slope**2
+    place = data.subject * size + data.family
+    held = _sums(place, hold, people * size).reshape(people, size)
+    target = _sums(place, pull, people * size).reshape(people, size)
     information = np.zeros((people, size, size))
-    target = np.zeros((people, size))
-    np.add.at(information, (data.subject, 0, 0), hold)
-    np.add.at(target, (data.subject, 0), pull)
-    inside = data.family > 0
-    who, which = data.subject[inside], data.family[inside]
-    np.add.at(information, (who, 0, which), hold[inside])
-    np.add.at(information, (who, which, 0), hold[inside])
-    np.add.at(information, (who, which, which), hold[inside])
-    np.add.at(target, (who, which), pull[inside])
+    diagonal: Places = np.arange(1, size, dtype=np.int64)
+    information[:, 0, 1:] = information[:, 1:, 0] = information[:, diagonal, diagonal] = held[:, 1:]
+    information[:, 0, 0] = held.sum(axis=1)
+    target[:, 0] = target.sum(axis=1)
     free = np.isnan(data.prior)
     middle = float(state.mean[free, 0].mean()) if free.any() else 0.0
     own = np.where(free, 1 / state.spread[0], np.nan_to_num(data.prior_weight))
     information[:, 0, 0] += own
     target[:, 0] += own * np.where(free, middle, np.nan_to_num(data.prior))
-    for family in range(1, size):
-        information[:, family, family] += 1 / state.spread[family]
-    cov = np.linalg.inv(information)
+    information[:, diagonal, diagonal] += 1 / state.spread[1:]
+    cov = np.linalg.inv(information).astype(np.float64)
     mean = np.einsum("ijk,ik->ij", cov, target)
     if not free.all():
         return replace(state, mean=mean, cov=cov)
@@ -249,8 +246,7 @@ def _benchmarks_step(data: _Data, state: _State, weight: Floats) -> _State:
     precision = weight[at] / (data.noise + state.misfit[at])
 
     def total(values: Floats) -> Floats:
-        summed: Floats = np.bincount(at, values, count)
-        return summed
+        return _sums(at, values, count)
 
     hold = 1 / _SLOPE_SPREAD**2
     sxx, sx, s1 = total(precision * (x**2 + doubt)) + hold, total(precision * x), total(precision) + 1 / _DIFFICULTY_SPREAD**2
@@ -264,6 +260,10 @@ def _benchmarks_step(data: _Data, state: _State, weight: Floats) -> _State:
     expected = weight[at] * (share**2 * residual + share * data.noise)
     misfit = (total(expected) + _MISFIT_ROWS * _MISFIT) / (total(weight[at]) + _MISFIT_ROWS)
     return replace(state, slope=slope, intercept=intercept, misfit=misfit, spread=_spreads(data, state))
+
+
+def _sums(places: Places, values: Floats, size: int) -> Floats:
+    return np.bincount(places, values, size).astype(np.float64)
 
 
 def _ability_at(data: _Data, state: _State) -> tuple[Floats, Floats]:

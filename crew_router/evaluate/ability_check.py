@@ -62,9 +62,11 @@ def compare_with_tiers(figures: Sequence[Figure], tiers: Mapping[str, float], *,
     for fold in range(folds):
         out = places[part == fold]
         kept = np.delete(np.arange(len(figures)), out)
-        by_fit[part == fold], by_tier[part == fold] = _predictions([figures[at] for at in kept], [figures[at] for at in out], tiers)
+        by_fit[part == fold], by_tier[part == fold] = _predictions(
+            [figures[int(at)] for at in kept], [figures[int(at)] for at in out], tiers
+        )
     known = ~(np.isnan(by_fit) | np.isnan(by_tier))
-    judged = [figures[at] for at in places[known]]
+    judged = [figures[int(at)] for at in places[known]]
     return Comparison(_judge(judged, by_fit[known]), _judge(judged, by_tier[known]))
 
 

@@ -16,7 +16,7 @@ from crew_router.types.model import Ability, EffortLevel, ModelDefinition
 from crew_router.types.vocabulary import ModelCapability, TaskType, Tier
 
 REFERENCE_DIFFICULTY: Final = -2.29
-"""Difficulty at which qualities are read: gpt-4o-mini, at -1.65, is right in 65 of 100 such requests, its quality since the first release."""
+"""Difficulty at which qualities are read, such that a model of the ability -1.67, about gpt-4o-mini, is right in 65 of 100 requests."""
 
 USER_ERROR: Final = 0.3
 """Error of a quality that the user wrote; a convention: his word weighs as much as a dozen figures of one measurer."""
@@ -31,7 +31,7 @@ _MARKET_ERROR: Final = 0.4
 _MARKET_START: Final = date(2026, 1, 1)
 _DAYS_PER_YEAR: Final = 365.25
 _CERTAIN: Final = 0.999
-_SIZE: Final = re.compile(r"(?<![a-z\d.])(\d+(?:\.\d+)?)b(?![a-z])")
+_SIZE: Final = re.compile(r"(?<![a-z\d.])(\d+(?:\.\d+)?)b(?![a-z\d])")
 
 
 def quality_to_ability(quality: float) -> float:

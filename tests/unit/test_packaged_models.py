@@ -2,14 +2,15 @@
 
 import math
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from genai_prices import Usage, calc_price
 
-from crew_router.columns import TIER_QUALITY
 from crew_router.configuration import load_config, packaged_folder, packaged_registry
 from crew_router.environment import with_environment
+from crew_router.predict.ability import ability_of
 from crew_router.registry import load_packaged
 from crew_router.schema.__main__ import texts
 from crew_router.types import ModelDefinition, Price, TaskType, Tier
@@ -28,13 +29,6 @@ GENAI_PROVIDER = {
 }
 LOCAL = {"lmstudio", "ollama", "vllm"}
 PRICED = [model for model in packaged_registry() if model.ref.provider not in LOCAL]
-ZEROEVAL = {  # share of the 1,689 prompts that the model got right
-    "openai:gpt-4o": 0.835,
-    "openai:gpt-4o-mini": 0.784,
-    "azure_openai:gpt-4o": 0.835,
-    "openrouter:meta-llama/llama-3.1-70b-instruct": 0.729,
-    "vllm:meta-llama/Llama-3.1-8B-Instruct": 0.556,
-}
 
 
 def listed(model: ModelDefinition, at: datetime, *, tokens: tuple[int, int, int]) -> float:
@@ -64,6 +58,18 @@ def test_every_price_is_that_of_genai_prices_on_its_day(model):
 
     for tokens in [*calls, *cached]:
         assert priced(price, tokens=tokens) == pytest.approx(listed(model, noon, tokens=tokens), rel=1e-9), tokens
+
+
+@pytest.mark.parametrize("model", PRICED, ids=lambda model: model.ref)
+def test_every_price_of_kept_input_is_that_of_genai_prices(model):
+    """Where the provider takes more for input that it keeps, the registry knows it, in every tier; elsewhere it is like other input."""
+    noon = datetime.combine(model.price.as_of, time(12), tzinfo=UTC)
+
+    for tokens in (1000, *(tier.above_input_tokens + 1 for tier in model.price.tiers)):
+        usage = Usage(input_tokens=tokens, cache_write_tokens=tokens)
+        wanted = calc_price(usage, model.model, provider_id=GENAI_PROVIDER[model.ref.provider], genai_request_timestamp=noon).total_price
+        found = model.price.cost_usd(input_tokens=tokens, output_tokens=0, written_tokens=tokens)
+        assert found == pytest.approx(float(wanted), rel=1e-9), tokens
 
 
 @pytest.mark.parametrize("model", [model for model in PRICED if model.price and model.price.windows], ids=lambda model: model.ref)
@@ -99,11 +105,81 @@ def test_every_entry_has_what_a_decision_needs(model):
 
 
 @pytest.mark.parametrize("model", packaged_registry().models, ids=lambda model: model.ref)
-def test_quality_has_a_source_or_is_absent(model):
-    """A figure names where it was measured; without one the entry says unmeasured."""
-    measured = model.quality is not None or bool(model.task_quality)
+def test_ability_is_measured_or_marked_as_a_guess(model):
+    """Every model and every effort has an ability with its error; what was measured names figures, sources and a day."""
+    abilities = [level.ability for level in model.efforts] or [ability_of(model)]
 
-    assert measured == (model.source != "unmeasured")
+    for ability in abilities:
+        assert ability is not None
+        assert ability.kind in {"measured", "estimated"}
+        assert -4 < ability.value < 3
+        assert 0.1 <= ability.error <= 1.1
+        assert ability.sources
+        if ability.kind == "measured":
+            assert ability.figures
+            assert ability.as_of is not None
+
+
+def test_the_word_of_the_user_is_left_to_him():
+    """The packaged registry measures; quality from 0 to 1 is for what a user says himself."""
+    assert all(model.quality is None and not model.task_quality for model in packaged_registry())
+
+
+@pytest.mark.parametrize("model", [model for model in packaged_registry() if model.efforts], ids=lambda model: model.ref)
+def test_ability_never_falls_with_effort(model):
+    """More thinking does not make a model less able, but for a fall that the data show beyond two errors."""
+    for less, more in pairwise(model.efforts):
+        doubt = math.hypot(less.ability.error, more.ability.error)
+        assert more.ability.value >= less.ability.value or less.ability.value - more.ability.value > 2 * doubt, more.name
+
+
+@pytest.mark.parametrize("model", [model for model in packaged_registry() if model.efforts], ids=lambda model: model.ref)
+def test_output_of_efforts_is_relative_to_the_default(model):
+    """The default effort is 1; only models that reason have efforts."""
+    default = model.effort(None) or model.efforts[0]
+
+    assert "reasoning" in model.capabilities
+    assert default.relative_output_tokens in {1.0, None}
+    assert model.ability == default.ability
+    assert (model.verbosity is None) == (default.relative_output_tokens is None)
+
+
+def test_most_models_are_measured():
+    """A guess is the exception: nine in ten of the packaged models have public figures at their default effort."""
+    kinds = [ability_of(model).kind for model in packaged_registry()]
+
+    assert kinds.count("measured") > 0.85 * len(kinds)
+
+
+def test_known_order_of_abilities_holds():
+    """What no measurer doubts is so here too: a model's successor is abler, and a flagship more than a small model of 2024."""
+    registry = packaged_registry()
+
+    def ability(ref, effort=None):
+        return ability_of(registry[ref], effort=effort).value
+
+    assert ability("anthropic:claude-opus-5-5") > ability("anthropic:claude-haiku-5-5") > ability("anthropic:claude-haiku-4-5")
+    assert ability("openai:gpt-6.1-sol", "low") > ability("openai:gpt-6-luna") > ability("openai:gpt-5-nano") > ability("openai:gpt-4o")
+    assert ability("openai:gpt-6-luna", "max") - ability("openai:gpt-6-luna", "none") > 1
+
+
+def test_retirements_name_a_model_that_is_there():
+    """A successor is in the registry, able to take over, and does not retire earlier itself."""
+    registry = packaged_registry()
+    retiring = [model for model in registry if model.retirement is not None]
+
+    assert retiring
+    for model in retiring:
+        assert model.retirement.source
+        if model.retirement.successor is not None:
+            successor = registry[model.retirement.successor]
+            assert successor.retirement is None or successor.retirement.on > model.retirement.on
+            assert successor.ref.provider == model.ref.provider
+
+
+def test_released_models_are_not_from_the_future():
+    """Dates of release lie before the day of the prices."""
+    assert all(model.released < date(2026, 11, 21) for model in packaged_registry() if model.released is not None)
 
 
 def test_premium_models_reason():
@@ -112,19 +188,6 @@ def test_premium_models_reason():
 
     assert premium
     assert all("reasoning" in model.capabilities for model in premium)
-
-
-def test_quality_follows_the_stated_anchor():
-    """Log-odds on ZeroEval, moved so that gpt-4o-mini has the prior of its tier."""
-    registry = packaged_registry()
-
-    def odds(share: float) -> float:
-        return math.log(share / (1 - share))
-
-    moved = odds(TIER_QUALITY[Tier.FAST]) - odds(ZEROEVAL["openai:gpt-4o-mini"])
-    assert {model.ref for model in registry if model.quality is not None} == set(ZEROEVAL)
-    for ref, share in ZEROEVAL.items():
-        assert registry[ref].quality == pytest.approx(1 / (1 + math.exp(-odds(share) - moved)), abs=5e-4), ref
 
 
 def test_local_models_are_free_and_found_on_their_usual_ports():

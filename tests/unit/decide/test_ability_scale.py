@@ -111,6 +111,15 @@ def test_unmeasured_model_is_estimated_from_date_price_and_reasoning():
     assert estimated_ability(model({**plain, "price": {"input": 4, "output": 20}})).value > guess.value
 
 
+def test_a_model_that_thinks_only_when_asked_is_estimated_as_one_that_does_not():
+    """The capability counts where the default effort uses it."""
+    plain = {"price": {"input": 1, "output": 5}, "released": date(2026, 7, 2)}
+    asked = {**plain, "capabilities": ["reasoning"], "efforts": {"none": {}, "high": {}}, "default_effort": "none"}
+
+    assert estimated_ability(model(asked)).value == pytest.approx(estimated_ability(model(plain)).value)
+    assert estimated_ability(model({**asked, "default_effort": "high"})).value > estimated_ability(model(plain)).value
+
+
 @pytest.mark.parametrize("entry", [{}, {"price": {"input": 0, "output": 0}}, {"released": date(2026, 1, 1)}])
 def test_free_unpriced_or_undated_models_are_estimated_by_their_size(entry):
     """The parameters in the name tell something, with an error of more than one logit."""

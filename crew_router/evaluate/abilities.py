@@ -29,6 +29,7 @@ _SLOPE_SPREAD: Final = 0.2  # prior of the slopes around 1; nearly all published
 _DIFFICULTY_SPREAD: Final = 3.0
 _MISFIT: Final = 0.1  # prior of a benchmark's misfit variance, worth _MISFIT_ROWS figures
 _MISFIT_ROWS: Final = 4.0
+_SUBJECTS_FOR_SPREAD: Final = 10
 _ROUNDS: Final = 80
 _RESAMPLE_ROUNDS: Final = 8
 _SETTLED: Final = 1e-5
@@ -279,7 +280,8 @@ def _spreads(data: _Data, state: _State) -> Floats:
     """Return the variance of abilities, and that of the offsets in each family over the subjects that were measured in it."""
     free = np.isnan(data.prior)
     spread = state.spread.copy()
-    if free.any():
+    # The variance of a handful of subjects about their own mean says nothing; the prior stays until there are some.
+    if free.sum() >= _SUBJECTS_FOR_SPREAD:
         ability = state.mean[free, 0]
         spread[0] = max(float(((ability - ability.mean()) ** 2 + state.cov[free, 0, 0]).mean()), 0.05)
     for family in range(1, spread.size):

@@ -3,13 +3,26 @@
 import math
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
 from crew_router.columns import TIER_QUALITY, capability_bits
 from crew_router.errors import RegistryError, UnknownModelError
 from crew_router.registry import Registry
-from crew_router.types import Latency, ModelCapability, ModelDefinition, ModelRef, Price, PriceTier, TaskType, Tier
+from crew_router.types import (
+    Ability,
+    EffortLevel,
+    Latency,
+    ModelCapability,
+    ModelDefinition,
+    ModelRef,
+    Price,
+    PriceTier,
+    Retirement,
+    TaskType,
+    Tier,
+)
 
 FULL = {
     "provider": "openai",
@@ -48,6 +61,85 @@ def test_entry_becomes_a_definition():
     assert (model.tier, model.latency, model.sla_p95_s) == (Tier.FAST, Latency(0.4, 80, 3), 5)
     assert (model.limits.rpm, model.regions, model.moderated, model.prefill) == (500, {"eu"}, True, False)
     assert (model.fallbacks, model.kwargs, model.source) == (("lab:slow",), {"top_p": 0.9}, "some data set, 2026-01")
+
+
+def test_entry_says_what_is_known_of_its_efforts():
+    """Efforts come in order of rising thinking; the default one is the model's ability; dates and the successor arrive."""
+    entry = {
+        "efforts": {
+            "max": {"ability": {"value": 2, "error": 0.2, "figures": 3, "sources": ["lab"], "as_of": "2026-10-08"}, "output_tokens": 4},
+            "none": {"ability": {"value": 0, "error": 0.3, "kind": "estimated"}, "ttft_s": 0.8},
+        },
+        "default_effort": "max",
+        "verbosity": 0.3,
+        "released": "2026-09-29",
+        "retires": {"date": "2027-01-14", "successor": "lab:next", "source": "the provider"},
+    }
+    model = Registry.from_entries({"lab:a": entry})["lab:a"]
+
+    top = Ability(2, 0.2, 3, ("lab",), "2026-10-08")
+    assert model.efforts == (
+        EffortLevel("none", Ability(0, 0.3, kind="estimated"), None, 0.8),
+        EffortLevel("max", top, 4, None),
+    )
+    assert (model.ability, model.default_effort, model.verbosity) == (top, "max", 0.3)
+    assert (model.released, model.retirement) == (
+        date(2026, 9, 29),
+        Retirement(date(2027, 1, 14), ModelRef("lab:next"), "the provider"),
+    )
+
+
+def test_without_a_documented_default_the_lowest_effort_stands_for_the_model():
+    """What a provider does when nothing is asked is not guessed upwards."""
+    efforts = {"high": {"ability": {"value": 1, "error": 0.2}}, "low": {"ability": {"value": 0, "error": 0.2}}}
+
+    assert Registry.from_entries({"lab:a": {"efforts": efforts}})["lab:a"].ability == Ability(0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "said"),
+    [
+        ({"ability": {"value": 1.0}}, "ability.error", "missing"),
+        ({"ability": {"value": "able", "error": 0.1}}, "ability.value", "'able'"),
+        ({"ability": {"value": 85, "error": 0.1}}, "ability.value", "85"),
+        ({"ability": {"value": 1, "error": 0}}, "ability.error", "0 is not above 0"),
+        ({"ability": {"value": 1, "error": 0.1, "kind": "sure"}}, "ability.kind", "'measured', 'estimated' or 'user'"),
+        ({"ability": {"value": 1, "error": 0.1, "as_of": "lately"}}, "ability.as_of", "lately"),
+        ({"efforts": {"ultra": {}}}, "efforts.ultra", "'none', 'minimal', 'low', 'medium', 'high', 'xhigh' or 'max'"),
+        ({"efforts": ["low"]}, "efforts", "not a mapping"),
+        ({"efforts": {"low": {"output_tokens": 0}}}, "efforts.low.output_tokens", "0 is not above 0"),
+        ({"efforts": {"low": {"ttft_s": -1}}}, "efforts.low.ttft_s", "-1 is negative"),
+        ({"efforts": {"low": {"abilty": {}}}}, "efforts.low.abilty", "did you mean ability?"),
+        ({"default_effort": "low"}, "default_effort", "list the efforts"),
+        ({"efforts": {"low": {}, "high": {}}, "default_effort": "max"}, "default_effort", "name one of low, high"),
+        ({"verbosity": 0}, "verbosity", "0 is not above 0"),
+        ({"released": "soon"}, "released", "'soon' is not a day"),
+        ({"retires": {"successor": "lab:b"}}, "retires.date", "missing"),
+        ({"retires": {"date": "2026-12-11", "successor": "b"}}, "retires.successor", "'b' is not a model reference"),
+        ({"price": {"input": 1, "output": 2, "cached_write": -1}}, "price.cached_write", "-1 is negative"),
+    ],
+)
+def test_wrong_abilities_and_efforts_get_one_clear_error(entry, key, said):
+    """The error names the key of the entry and what to write."""
+    with pytest.raises(RegistryError) as caught:
+        Registry.from_entries({"lab:a": entry}, place="mine.yaml")
+
+    assert str(caught.value).startswith(f"mine.yaml: models.lab:a.{key}: ")
+    assert said in str(caught.value)
+
+
+def test_input_that_the_provider_keeps_has_its_own_price():
+    """Written input costs what the entry says, in the tier that holds; like other input where it says nothing."""
+    priced = {"input": 2, "output": 10, "cached_input": 0.2, "cached_write": 2.5}
+    tiers = [{"above_input_tokens": 1000, "input": 4, "output": 20, "cached_write": 5}]
+    price = Registry.from_entries({"lab:a": {"price": {**priced, "tiers": tiers}}})["lab:a"].price
+    plain = Registry.from_entries({"lab:a": {"price": {"input": 2, "output": 10}}})["lab:a"].price
+
+    assert price.cost_usd(input_tokens=1000, output_tokens=0, written_tokens=400, cached_tokens=100) * 1e6 == pytest.approx(
+        500 * 2 + 400 * 2.5 + 100 * 0.2
+    )
+    assert price.cost_usd(input_tokens=2000, output_tokens=0, written_tokens=2000) * 1e6 == pytest.approx(2000 * 5)
+    assert plain.cost_usd(input_tokens=1000, output_tokens=0, written_tokens=1000) * 1e6 == pytest.approx(1000 * 2)
 
 
 def test_empty_entry_takes_provider_and_name_from_its_key():

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from evidence import fitted, read_facts, read_figures
 
-from crew_router.columns import TIER_QUALITY
-from crew_router.configuration import packaged_registry
+from crew_router.config.ability import estimated_ability
+from crew_router.config.load import packaged_registry
+from crew_router.decide.model_table import TIER_QUALITY
 from crew_router.evaluate.abilities import AbilityFit, Figure
 from crew_router.evaluate.ability_check import HeldOut, compare_with_tiers
-from crew_router.predict.ability import estimated_ability
 from crew_router.types import ModelDefinition
 
 

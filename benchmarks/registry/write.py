@@ -22,7 +22,7 @@ import numpy as np
 from evidence import AS_OF, Measured, fitted, read_facts, read_figures, read_measured, usual_speed
 from genai_prices import Usage, calc_price
 
-from crew_router.configuration import packaged_registry
+from crew_router.config.load import packaged_registry
 from crew_router.evaluate.abilities import AbilityFit, Estimate, never_falling
 from crew_router.types import EFFORT_ORDER, ModelDefinition
 

@@ -10,10 +10,10 @@ from typing import Annotated, Final
 import typer
 
 from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
-from crew_router.clock import SystemClock
-from crew_router.configuration import load_config
-from crew_router.predict.ability import ability_of, ability_to_quality
+from crew_router.config.ability import ability_of, ability_to_quality
+from crew_router.config.load import load_config
 from crew_router.types import ModelDefinition
+from crew_router.types.clock import SystemClock
 
 app: Final = typer.Typer(invoke_without_command=True)
 
@@ -23,7 +23,7 @@ def models(context: typer.Context, *, as_json: JsonOption = False, config: Confi
     """List the models, their prices, abilities with their source, and whether they can be called from here."""
     if context.invoked_subcommand is not None:
         return
-    from crew_router.evaluate.registry_age import retiring  # noqa: PLC0415 - only needed here
+    from crew_router.evaluate.registry_age import retiring
 
     with one_line_errors(), open_router(config) as router:
         reachable = router.reachable()
@@ -45,7 +45,7 @@ def fit(
     config: ConfigOption = None,
 ) -> None:
     """Place models by figures of your own, and print the YAML to paste; see docs/evidence.md."""
-    from crew_router.evaluate.own_figures import as_yaml, place_figures  # noqa: PLC0415 - the fit comes when it is wanted
+    from crew_router.evaluate.own_figures import as_yaml, place_figures
 
     with one_line_errors():
         placed = place_figures(figures, load_config(config, env=os.environ).registry)
@@ -75,8 +75,8 @@ def update(
     config: ConfigOption = None,
 ) -> None:
     """Say which list prices moved, by the installed package genai-prices; nothing is fetched."""
-    from crew_router.evaluate.price_check import as_diff, moved_prices  # noqa: PLC0415 - only needed here
-    from crew_router.evaluate.registry_age import age_line  # noqa: PLC0415 - only needed here
+    from crew_router.evaluate.price_check import as_diff, moved_prices
+    from crew_router.evaluate.registry_age import age_line
 
     with one_line_errors():
         registry = load_config(config, env=os.environ).registry

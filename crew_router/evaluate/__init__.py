@@ -1,1 +1,1 @@
-"""Offline: what is fitted and judged from outcomes and published figures."""
+"""Offline: training, evaluation, baselines, outcome files, reports, and abilities from published figures."""

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from crew_router.config.ability import ability_of
 from crew_router.errors import ConfigurationError, UnknownModelError, shown
 from crew_router.evaluate.abilities import AbilityFit, Estimate, Figure, fit_abilities, with_sources
-from crew_router.predict.ability import ability_of
 from crew_router.types.model import EFFORT_ORDER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from crew_router.registry import Registry
+    from crew_router.config.registry import Registry
 
 COLUMNS: Final = ("model", "effort", "benchmark", "score")
 _OPTIONAL: Final = ("n", "chance")

@@ -63,7 +63,7 @@ def as_diff(moved: Iterable[MovedPrice]) -> str:
 
 
 def _listed(model: ModelDefinition, noon: datetime) -> dict[str, float] | None:
-    from genai_prices import Usage, calc_price  # noqa: PLC0415 - optional
+    from genai_prices import Usage, calc_price
 
     usages = {
         "input": Usage(input_tokens=_TOKENS),

@@ -155,7 +155,7 @@ class Ability:
     """How able a model is at one effort, on one logit scale for all models: P(success) = logistic(ability - difficulty).
 
     Args:
-        value: Logits; ``crew_router.predict.ability`` says where the scale has its zero.
+        value: Logits; ``crew_router.config.ability`` says where the scale has its zero.
         error: One standard error of ``value``, logits.
         figures: Number of published figures behind it.
         sources: Who published them.

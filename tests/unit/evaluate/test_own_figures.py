@@ -12,13 +12,13 @@ import yaml
 from typer.testing import CliRunner
 
 from crew_router.cli.app import app
-from crew_router.configuration import packaged_registry
+from crew_router.config.ability import ability_of, success
+from crew_router.config.load import packaged_registry
+from crew_router.config.registry import Registry
 from crew_router.errors import ConfigurationError, MissingDependencyError
 from crew_router.evaluate.own_figures import as_yaml, place_figures
 from crew_router.evaluate.price_check import as_diff, moved_prices
 from crew_router.evaluate.registry_age import age_line, retiring
-from crew_router.predict.ability import ability_of, success
-from crew_router.registry import Registry
 
 REGISTRY = packaged_registry()
 KNOWN = ("openai:gpt-6.1-sol", "openai:gpt-6-luna", "openai:gpt-4.1-mini", "openai:gpt-5-mini", "anthropic:claude-haiku-4-5")

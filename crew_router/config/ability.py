@@ -24,6 +24,10 @@ USER_ERROR: Final = 0.3
 TIER_ABILITY: Final = {Tier.PREMIUM: 1.6, Tier.BASELINE: 0.05, Tier.FAST: -0.65, Tier.LOCAL: -1.5}
 """Mean ability of the packaged models of each tier that were measured; ``benchmarks/registry/fit.py`` prints them."""
 
+TYPICAL_OUTPUT_TOKENS: Final = {"none": 0.40, "minimal": 0.43, "low": 0.46, "medium": 1.0, "high": 1.5, "xhigh": 2.2, "max": 4.5}
+"""Output tokens of the same work, relative to medium: geometric means of the seven packaged models that were measured at several
+efforts; minimal was not measured and lies between its neighbours. From model to model they differ by a factor of 1.2 to 1.6."""
+
 _UNKNOWN_TIER_ABILITY: Final = 0.0
 _TIER_ERROR: Final = 1.0
 _NAME_ERROR: Final = 1.1  # leave-one-out error over 196 open models with a size in their names
@@ -85,6 +89,20 @@ def ability_of(model: ModelDefinition, task: TaskType | None = None, *, effort: 
 def efforts_of(model: ModelDefinition, task: TaskType | None = None) -> tuple[EffortLevel, ...]:
     """Return the efforts of a model with the ability at each as :func:`ability_of` tells it; empty where it has none."""
     return tuple(replace(level, ability=ability_of(model, task, effort=level.name)) for level in model.efforts)
+
+
+def relative_output_tokens(model: ModelDefinition, effort: str | None = None) -> tuple[float, bool]:
+    """Return the output tokens at an effort relative to the default one, and whether that was measured.
+
+    Where it was not, it is what models take in the mean; models without efforts, and the default effort itself, are 1.
+    """
+    base = model.effort(None) or (model.efforts[0] if model.efforts else None)
+    level = base if effort is None else model.effort(effort)
+    if level is None or base is None:
+        return 1.0, False
+    if level.relative_output_tokens is not None:
+        return level.relative_output_tokens, True
+    return TYPICAL_OUTPUT_TOKENS[level.name] / TYPICAL_OUTPUT_TOKENS[base.name], False
 
 
 def estimated_ability(model: ModelDefinition) -> Ability:

@@ -15,6 +15,7 @@ from crew_router.config.ability import (
     efforts_of,
     estimated_ability,
     quality_to_ability,
+    relative_output_tokens,
     success,
 )
 from crew_router.config.load import packaged_registry
@@ -152,3 +153,24 @@ def test_guesses_are_less_sure_than_most_measurements():
     errors = [ability_of(entry).error for entry in packaged_registry() if ability_of(entry).kind == "measured"]
 
     assert sorted(errors)[len(errors) * 8 // 10] < 0.4
+
+
+def test_output_of_an_effort_is_measured_or_that_of_other_models():
+    """A figure of the table is used as it is; a missing one is the usual ratio to the default effort, and marked."""
+    entry = model(MEASURED)
+    bare = model({"efforts": {"low": {}, "medium": {}, "max": {}}, "default_effort": "low"})
+
+    assert relative_output_tokens(entry, "high") == (1.7, True)
+    assert relative_output_tokens(entry) == (1.0, False)
+    assert relative_output_tokens(bare, "max") == (pytest.approx(4.5 / 0.46), False)
+    assert relative_output_tokens(model({})) == (1.0, False)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in packaged_registry() if entry.efforts], ids=lambda entry: entry.ref)
+def test_every_packaged_effort_has_an_expected_output(entry):
+    """Money can be reserved for every effort, and more thinking is expected to write more, but for what was measured."""
+    expected = [relative_output_tokens(entry, level.name) for level in entry.efforts]
+
+    assert all(tokens > 0 for tokens, _ in expected)
+    if not any(measured for _, measured in expected):
+        assert [tokens for tokens, _ in expected] == sorted(tokens for tokens, _ in expected)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from crew_router.decide.conditions import NO_RULING, ORDINARY, Circumstances, Ruling
+from crew_router.decide.conditions import NO_POLICY, ORDINARY, PolicyResult, RuntimeConditions
 from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
 
 if TYPE_CHECKING:
     from crew_router.decide.learned.options import Option
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.decide.predict.forecast import Forecast
     from crew_router.types.arrays import Flags
 
@@ -50,7 +50,7 @@ COST_SCALE_USD: Final = (1e-5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RoutingContext:
     """What filters, factors and strategies see of one request; never changed.
 
     ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
@@ -62,7 +62,7 @@ class Situation:
     request: RoutingRequest
     profile: RequestProfile
     models: tuple[ModelDefinition, ...]
-    columns: Columns
+    model_table: ModelTable
     forecast: Forecast
     snapshot: Snapshot
     _: KW_ONLY
@@ -75,8 +75,8 @@ class Situation:
     provider_limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
     cost_scale_usd: tuple[float, float] = COST_SCALE_USD
     unpriced_allowed: bool = False
-    ruling: Ruling = NO_RULING
-    circumstances: Circumstances = ORDINARY
+    policy_result: PolicyResult = NO_POLICY
+    conditions: RuntimeConditions = ORDINARY
     optimize: Literal["cost", "quality"] = "cost"
     capacity_factor: float = 1.25
     escalation: bool = True

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crew_router.record.state import breakers
 from crew_router.record.state.breaker import CLOSED, HARMLESS, BreakerPolicy, abandoned, probing
 from crew_router.record.state.breakers import Change
-from crew_router.record.state.snapshot_builder import View
-from crew_router.record.state.state_sync import SKEW_S, Exchange
+from crew_router.record.state.snapshot_builder import SnapshotBuilder
+from crew_router.record.state.state_sync import SKEW_S, StateSync
 from crew_router.record.state.store import Document, StoreError
 from crew_router.types import fork_hooks
 
@@ -76,8 +76,8 @@ class SharedState:
         self._wake, self._renewed = threading.Event(), threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._view = View()
-        self._exchange = Exchange(store, self._view, self._lock, clock)
+        self._view = SnapshotBuilder()
+        self._exchange = StateSync(store, self._view, self._lock, clock)
         self._asked_at = clock.monotonic()
         self._problem: str | None = None
         self._alone: Store | None = None

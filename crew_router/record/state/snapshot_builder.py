@@ -63,7 +63,7 @@ class Pending:
         return len(self.vectors) + len(self.providers)
 
 
-class View:
+class SnapshotBuilder:
     """The numbers of one process; its owner holds the lock."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ class TaskPreference:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Points that each factor of requirement A5 can give; they add up to 105 in the document.
+    """Points that each factor of requirement A5 can give; they add up to 105.
 
     ``extra`` are the points of factors that users registered, by name; what they registered them with holds otherwise.
     """
@@ -53,7 +53,7 @@ COST_SCALE_USD: Final = (1e-5, 1.0)
 class RoutingContext:
     """What filters, factors and strategies see of one request; never changed.
 
-    ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
+    ``reachable`` tells where a call could be made; ``executing`` whether one will be (rule 1). ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
     seconds since the epoch. ``optimize`` is what the configuration prefers; ``capacity_factor`` is that of rule 9.
     ``plans`` are what a trained model offers for the prompt, where one is loaded.

@@ -1,4 +1,4 @@
-"""The seven factors of requirement A5, by the formulas of ``CONTRACT.md`` rule 3.
+"""The seven factors of requirement A5, by the formulas of rule 3.
 
 Each factor gives every model a fraction of its points. Users add their own with :func:`factor`, or install them under the entry
 point ``crew_router.factors``.

@@ -368,7 +368,7 @@ class AttemptRunner:
             _log.exception("the recorder could not take an attempt of %s", attempt.model)
 
     def _price(self, opened: OpenCall, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
-        """Return usage and price of a call that ended; see rule 9 of ``DESIGN.md`` section 7."""
+        """Return usage and price of a call that ended; see rule of execution E9."""
         reported, stated = _reported(opened, reply)
         if reported is None and stated is not None:
             return None, math.ceil(round(stated * NANO_PER_USD, 6))

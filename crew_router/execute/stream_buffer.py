@@ -71,7 +71,7 @@ class StreamBuffer:
         return self._released
 
     def _show(self, *, everything: bool = False) -> Iterator[Piece]:
-        # Structured pieces stay until they are whole, and what follows one stays behind it (CONTRACT rule 10).
+        # Structured pieces stay until they are whole, and what follows one stays behind it (rule 10).
         while self._held and (everything or not self._held[0].structured):
             piece = self._held.pop(0)
             self._held_chars -= len(piece.text)

@@ -1,7 +1,7 @@
 """What becomes of feedback that is late, repeated or contradicted (requirement A12; the rules stand in ``docs/learning.md``).
 
 Feedback on one answer is one statement that may be made piece by piece: each field keeps what was said of it last. The reward
-of an answer is that of the whole statement (``CONTRACT.md`` rule 4).
+of an answer is that of the whole statement (rule 4).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class ErrorPolicy:
         fall_back: Whether another model may answer; otherwise the error is the caller's and is raised at once.
         retry: Whether the same model may be asked again once nothing else is left.
         unhealthy: Whether it counts against the model's breaker.
-        opens_credential: Whether it opens the breaker of the credential at once (``CONTRACT.md`` rule 5).
+        opens_credential: Whether it opens the breaker of the credential at once (rule 5).
     """
 
     fall_back: bool = True

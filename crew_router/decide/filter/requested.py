@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crew_router.types.arrays import Flags, Floats
 
 QUALITY_FLOOR: Final = "quality"
-TASTE: Final = (QUALITY_FLOOR, "latency", "deadline")  # not held against a model that somebody names (``CONTRACT.md``)
+TASTE: Final = (QUALITY_FLOOR, "latency", "deadline")  # not held against a model that somebody names (rule 1)
 
 
 def _providers_reason(context: RoutingContext, at: int) -> Rejection:

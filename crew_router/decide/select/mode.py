@@ -50,7 +50,7 @@ def select(context: RoutingContext, wish: Wish, *, implicit: bool, judges: Calla
         context: What is asked and known.
         wish: What the strategy wants.
         implicit: Whether the triggers of requirement A11 hold besides explicit ones (``parallel.triggers: moe``).
-        judges: Returns who may judge: models that pass everything but the quality floor (``CONTRACT.md`` rule 6).
+        judges: Returns who may judge: models that pass everything but the quality floor (rule 6).
     """
     order = wish.order
     why = _parallel_because(context, implicit=implicit)
@@ -90,7 +90,7 @@ def _wanted(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
 
 
 def _parallel_because(context: RoutingContext, *, implicit: bool) -> str:
-    """Return why a request runs in parallel, empty when it does not (``CONTRACT.md`` rule 2)."""
+    """Return why a request runs in parallel, empty when it does not (rule 2)."""
     request = context.request
     if request.parallel is not None:
         return "the caller asks for it" if request.parallel else ""

@@ -1,4 +1,4 @@
-"""Which model has to go first: a forced or pinned one (``CONTRACT.md``: it fixes the first attempt)."""
+"""Which model has to go first: a forced or pinned one; it fixes the first attempt, and fallbacks follow."""
 
 from __future__ import annotations
 

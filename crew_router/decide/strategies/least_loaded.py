@@ -1,4 +1,4 @@
-"""The best model that has room, and the next one when it is full (requirement D14, ``CONTRACT.md`` rule 9)."""
+"""The best model that has room, and the next one when it is full (requirement D14, rule 9)."""
 
 from __future__ import annotations
 

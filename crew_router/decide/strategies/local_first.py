@@ -21,7 +21,7 @@ _TIERS: Final = frozenset(Tier)
 @strategy("local_first")
 @dataclass(frozen=True, slots=True)
 class LocalFirst:
-    """Follows the decision tree of document C.
+    """Follow a decision tree: simple requests to a local model, hard ones to a strong model, the rest by a table (requirement C1).
 
     1. A forced model is used (by the line, before any strategy).
     2. After ``failures`` local failures in a row in the session or run, local models are passed over.

@@ -28,7 +28,7 @@ _SHARED: Final = frozenset({"protocol", "chance", "assignment"})
 class Choice:
     """Places of the registry in the order they should be used, the first with its propensity.
 
-    ``mode`` is set by a strategy that asks for one (``CONTRACT.md`` rule 2); for a cascade ``ladder`` holds its places in order.
+    ``mode`` is set by a strategy that asks for one (rule 2); for a cascade ``ladder`` holds its places in order.
     ``chances`` tell how likely every place was, where the strategy knows.
     ``stops`` are the probabilities at which a learned cascade accepts an answer, ``expects`` its P(right) and cost in USD.
     ``notes`` are added to the evidence of the decision. ``steady`` tells that the order of two models never depends on which others

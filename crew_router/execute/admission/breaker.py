@@ -1,4 +1,4 @@
-"""Keeps calls away from models, providers and credentials whose breaker is open (``CONTRACT.md`` rule 5)."""
+"""Keeps calls away from models, providers and credentials whose breaker is open (rule 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reserves the upper bound of a call before it is made and settles it after (``DESIGN.md`` section 7, rule 9)."""
+"""Reserves the upper bound of a call before it is made and settles it after (rule of execution E9)."""
 
 from __future__ import annotations
 

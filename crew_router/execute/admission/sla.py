@@ -1,4 +1,4 @@
-"""Back-pressure on a model that breaks its latency promise (requirement D3, ``CONTRACT.md`` rule 9).
+"""Back-pressure on a model that breaks its latency promise (requirement D3, rule 9).
 
 A model whose recent 95th percentile lies above ``sla.p95_s`` gets a share of its calls that falls by a fifth at every breach
 and grows by a quarter at every window that holds; at least one call in ten goes through, so that its recovery is seen. The

@@ -26,7 +26,7 @@ _DRAWS: Final = 100  # of a strategy that draws and does not say its chances; th
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """Reads the profile that was recorded, since the text may not be kept (``CONTRACT.md`` rule 13)."""
+    """Reads the profile that was recorded, since the text may not be kept (rule 13)."""
 
     profile: RequestProfile
 

@@ -148,7 +148,7 @@ class SharedState:
             return self._view.vectors.get(("sum", name), ())
 
     def mark_reachable(self, model: ModelRef, *, reachable: bool) -> None:
-        """Note whether a model answered at its last check (``CONTRACT.md`` rule 1); each process sees its own network."""
+        """Note whether a model answered at its last check (rule 1); each process sees its own network."""
         with self._lock:
             known = self._view.snapshot.unreachable
             self._view.replace(unreachable=known - {model} if reachable else known | {model})
@@ -220,7 +220,7 @@ class SharedState:
         self._policy, self._alpha = policy, alpha
 
     def reset(self) -> None:
-        """Start a new statistics epoch; breakers and shared texts stay (``CONTRACT.md`` rule 8)."""
+        """Start a new statistics epoch; breakers and shared texts stay (rule 8)."""
         with self._turn:
             self._exchange.restart()
 

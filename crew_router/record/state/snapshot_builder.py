@@ -24,7 +24,7 @@ _ALL = "all"
 
 @functools.cache
 def name_of(model: ModelRef, task_type: TaskType | None) -> str:
-    """Return the name of a model's figures on a task type; model ids are percent-encoded (``CONTRACT.md`` rule 11)."""
+    """Return the name of a model's figures on a task type; model ids are percent-encoded (rule 11)."""
     return f"{quote(model, safe='')}:{task_type or _ALL}"
 
 

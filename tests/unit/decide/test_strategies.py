@@ -19,7 +19,7 @@ TABLE = {"code_generation": ["local", "openai"], "reasoning": ["anthropic", "ope
 
 
 def local_first(request, *, failures=0, models=(LOCAL, OPENAI, CLAUDE)):
-    """Return the choice of document C's router."""
+    """Return the choice of the local-first tree."""
     chosen = line("local_first", strong=["anthropic"], table=TABLE).decide(
         request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, conditions=RuntimeConditions(local_failures=failures)
     )

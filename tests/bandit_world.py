@@ -7,7 +7,7 @@ import random
 import numpy as np
 from decision_pools import NOW, model, pool
 
-from crew_router.decide.bandits.updates import Credit
+from crew_router.decide.bandits.updates import BanditUpdate
 from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.decide.context import Weights
 from crew_router.decide.pipeline import DecisionPipeline
@@ -52,7 +52,7 @@ class World:
 
     def learn(self, decision, reward, **credit):
         """Take a reward in."""
-        known = Credit(decision.selected_model, decision.profile.task_type.value, reward=reward, profile=decision.profile, **credit)
+        known = BanditUpdate(decision.selected_model, decision.profile.task_type.value, reward=reward, profile=decision.profile, **credit)
         self.add(self.strategy.lesson(known, self.snapshot.sums))
 
     def add(self, lesson):

@@ -10,7 +10,7 @@ import numpy as np
 
 from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.decide.context import TaskPreference, Weights
-from crew_router.decide.model_table import columns_of
+from crew_router.decide.model_table import model_table_of
 from crew_router.decide.pipeline import DecisionPipeline
 from crew_router.decide.rules import Pool, Rules
 from crew_router.decide.strategies import make_strategy
@@ -55,7 +55,7 @@ def pool(
 ) -> Pool:
     """Return the models as the line takes them; all reachable unless said otherwise."""
     reach = np.array([True] * len(models) if reachable is None else reachable, dtype=np.bool_)
-    return Pool(tuple(models), columns_of(models), reach, "v", tokenizers or {})
+    return Pool(tuple(models), model_table_of(models), reach, "v", tokenizers or {})
 
 
 def line(

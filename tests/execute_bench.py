@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crew_router.config.credential import credential_key
-from crew_router.execute.admission.breaker import BreakerGate
-from crew_router.execute.admission.concurrency import Capacity
-from crew_router.execute.admission.protocol import Gate, SlowGate
+from crew_router.execute.admission.breaker import BreakerCheck
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter
+from crew_router.execute.admission.protocol import AdmissionCheck, BlockingCheck
 from crew_router.execute.attempts import Services
 from crew_router.execute.executor import Executor
 from crew_router.execute.policy import BackOff, ExecutionPolicy
@@ -70,20 +70,20 @@ class Bench:
     models: Mapping[str, ScriptedModel | RecordedModel]
     policy: ExecutionPolicy = QUICK
     clock: Clock = field(default_factory=SystemClock)
-    gates: tuple[Gate, ...] = ()
-    capacity: Capacity | None = None
+    checks: tuple[AdmissionCheck, ...] = ()
+    capacity: ConcurrencyLimiter | None = None
     notebook: Notebook = field(default_factory=Notebook)
     state: State | None = None
-    slow: SlowGate | None = None
+    slow: BlockingCheck | None = None
 
     def __post_init__(self) -> None:
         """Build the registry and the executor."""
         self.registry = {ModelRef(f"lab:{name}"): model.describe(ModelRef(f"lab:{name}")) for name, model in self.models.items()}
         recorder = self.notebook if self.state is None else Observer(self.state, self.registry, self.clock)
-        gates = self.gates if self.state is None else (BreakerGate(self.state, self.clock), *self.gates)
-        gates = gates if self.slow is None else (*gates, self.slow)
+        checks = self.checks if self.state is None else (BreakerCheck(self.state, self.clock), *self.checks)
+        checks = checks if self.slow is None else (*checks, self.slow)
         services = Services(
-            self.lookup, Transports(), self.clock, gates=gates, slow=self.slow, capacity=self.capacity, recorder=recorder
+            self.lookup, Transports(), self.clock, checks=checks, slow=self.slow, capacity=self.capacity, recorder=recorder
         )  # fmt: skip
         self.executor = Executor(services, policy=self.policy, rng=random.Random(1))
 

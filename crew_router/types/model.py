@@ -119,7 +119,7 @@ class Price:
         return usd / TOKENS_PER_PRICE
 
     def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, when: float | None = None) -> int:
-        """Return the price of one call in nano-dollars, rounded up once (``CONTRACT.md`` rule 7)."""
+        """Return the price of one call in nano-dollars, rounded up once (rule 7)."""
         usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=when)
         # Six decimals of a nano-dollar absorb binary rounding, so that $0.0045 does not become 4,500,001.
         return math.ceil(round(usd * NANO_PER_USD, 6))

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from crew_router.config.registry import Registry
-from crew_router.decide.model_table import TIER_QUALITY, capability_bits, columns_of
+from crew_router.decide.model_table import TIER_QUALITY, capability_bits, model_table_of
 from crew_router.errors import RegistryError, UnknownModelError
 from crew_router.types import (
     Ability,
@@ -305,20 +305,20 @@ def test_finished_definitions_pass_among_entries():
 def test_columns_hold_figures_and_mark_what_is_unknown():
     """Unknown figures are NaN; an unmeasured quality is that of the tier, and marked."""
     entries = {"lab:fast": FULL, "lab:slow": {"tier": "fast"}, "x:y": {"price": {"input": 0, "output": 0}}}
-    columns = columns_of(Registry.from_entries(entries).models)
+    model_table = model_table_of(Registry.from_entries(entries).models)
 
-    assert columns.refs == ("lab:fast", "lab:slow", "x:y")
-    assert columns.price_input.tolist()[::2] == [0.1, 0.0]
-    assert math.isnan(columns.price_input[1])
-    assert (columns.price_cached[0], columns.price_cached[2]) == (0.01, 0.0)
-    assert columns.capabilities.tolist() == [capability_bits([ModelCapability.TOOLS, ModelCapability.JSON]), 0, 0]
-    assert columns.quality_for(TaskType.REFACTORING)[:2].tolist() == [0.8, TIER_QUALITY[Tier.FAST]]
-    assert columns.measured_for(TaskType.REFACTORING).tolist() == [True, False, False]
+    assert model_table.refs == ("lab:fast", "lab:slow", "x:y")
+    assert model_table.price_input.tolist()[::2] == [0.1, 0.0]
+    assert math.isnan(model_table.price_input[1])
+    assert (model_table.price_cached[0], model_table.price_cached[2]) == (0.01, 0.0)
+    assert model_table.capabilities.tolist() == [capability_bits([ModelCapability.TOOLS, ModelCapability.JSON]), 0, 0]
+    assert model_table.quality_for(TaskType.REFACTORING)[:2].tolist() == [0.8, TIER_QUALITY[Tier.FAST]]
+    assert model_table.measured_for(TaskType.REFACTORING).tolist() == [True, False, False]
 
 
 def test_empty_registry_has_empty_columns():
     """No models is a registry too."""
-    assert columns_of(Registry().models).quality_for(TaskType.GENERAL).shape == (0,)
+    assert model_table_of(Registry().models).quality_for(TaskType.GENERAL).shape == (0,)
 
 
 def test_modules_load_without_numpy_pydantic_and_yaml():

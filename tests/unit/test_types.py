@@ -22,13 +22,13 @@ def test_model_reference_needs_provider_and_name(text):
 
 
 def test_task_type_reads_the_older_spelling():
-    """The spelling of document C and spoken forms are understood."""
+    """Slash ids and spoken forms are understood."""
     assert TaskType("Code-Refactor") is TaskType.REFACTORING
 
 
 @pytest.mark.parametrize(("text", "tier"), [("standard", Tier.BASELINE), ("Mini", Tier.FAST), ("premium", Tier.PREMIUM)])
 def test_tier_reads_other_names(text, tier):
-    """The names of document E are read as our tiers."""
+    """Other names of tiers are read as our tiers."""
     assert Tier(text) is tier
 
 

@@ -9,14 +9,14 @@ from decision_pools import EMPTY, NOW, line, model, pool
 from langchain_core.messages import AIMessage, HumanMessage
 
 from crew_router import CircuitBreakerState, ModelRef, PerformanceMetrics, Router, RoutingRequest
-from crew_router.decide.conditions import Circumstances, Warm
+from crew_router.decide.conditions import CachedPrefix, RuntimeConditions
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import Price, Snapshot, Usage
 
 OLD, NEW = ModelRef("lab:old"), ModelRef("lab:new")
 OLD_PRICE, NEW_PRICE = Price(1.0, 4.0, cached_input=0.1), Price(0.8, 4.0)
 ASKED = RoutingRequest(task_description="Go on.", context_tokens=20_000, expected_output_tokens=100, session_id="s")
-WARM = Warm(OLD, 18_000)
+WARM = CachedPrefix(OLD, 18_000)
 SAVED_USD = 18_000 * (1.0 - 0.1) / 1e6
 SLOW = PerformanceMetrics(
     OLD, None, samples=50.0, success_rate=1.0, latency_s=1.0, cost_usd=None, quality=None, confidence=1.0, updated_at=NOW, p95_s=9.0
@@ -26,9 +26,9 @@ SLOW = PerformanceMetrics(
 def decided(*warm, snapshot=EMPTY, request=ASKED, strategy="weighted", parameters=None, **changes):
     """Return the decision between two models of which the new one has the lower list price."""
     models = [model(OLD, price=OLD_PRICE, **changes), model(NEW, price=NEW_PRICE)]
-    seen = Circumstances(warm=warm)
+    seen = RuntimeConditions(warm=warm)
     a_line = line(strategy, **(parameters or {}))
-    return a_line.decide(request, pool=pool(models), snapshot=snapshot, now=NOW, executing=True, circumstances=seen)
+    return a_line.decide(request, pool=pool(models), snapshot=snapshot, now=NOW, executing=True, conditions=seen)
 
 
 def affinity_of(decision):
@@ -61,8 +61,8 @@ def test_the_evidence_states_what_the_cache_saves():
     [
         (WARM, Snapshot(breakers={OLD: CircuitBreakerState(OLD, "half_open")}), {}),
         (WARM, Snapshot(performance={(OLD, None): SLOW}), {"sla_p95_s": 5.0}),
-        (Warm(OLD, 25_000), EMPTY, {}),
-        (Warm(OLD, 18_000, share=0.0), EMPTY, {}),
+        (CachedPrefix(OLD, 25_000), EMPTY, {}),
+        (CachedPrefix(OLD, 18_000, share=0.0), EMPTY, {}),
     ],
     ids=["breaker", "sla", "shorter prompt", "cache that never hit"],
 )

@@ -284,8 +284,8 @@ def _chosen(models, request):
 
 def _ahead(models, request):
     """Return the models that rank above the first one, whether a filter removed them or not."""
-    situation = line().situation(request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, circumstances=ORDINARY)
-    rank = score(situation).rank
+    context = line().context(request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, conditions=ORDINARY)
+    rank = score(context).rank
     return {each.ref for each, points in zip(models, rank, strict=True) if points > rank[0]}
 
 

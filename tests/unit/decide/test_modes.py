@@ -12,7 +12,7 @@ FOUR = [model("a:best", quality=0.95), model("a:second", quality=0.94), model("b
 
 
 def moe(request, models=FOUR):
-    """Return a decision where the implicit triggers of document A hold."""
+    """Return a decision where the implicit triggers of requirement A11 hold."""
     return line(rules={"implicit_parallel": True}).decide(request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False)
 
 

@@ -70,9 +70,9 @@ def test_interval_holds_what_is_not_known_of_the_input():
 class Trained:
     """A fake of what training knows: prices paid for prompts like this one, and how far they were off."""
 
-    def predict(self, _request, _profile, *, columns):
+    def predict(self, _request, _profile, *, model_table):
         """Know the first model only."""
-        unknown = [math.nan] * (len(columns.refs) - 1)
+        unknown = [math.nan] * (len(model_table.refs) - 1)
         figures = np.array([[0.5, *unknown], [100.0, *unknown], [0.002, *unknown]])
         band = np.array([[0.5, *unknown], [3.0, *unknown]])
         return Prediction(figures[0], figures[1], band, figures[2], band)

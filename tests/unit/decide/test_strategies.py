@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
-from crew_router.decide.conditions import Circumstances
+from crew_router.decide.conditions import RuntimeConditions
 from crew_router.decide.context import TaskPreference
 from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError
@@ -19,9 +19,9 @@ TABLE = {"code_generation": ["local", "openai"], "reasoning": ["anthropic", "ope
 
 
 def local_first(request, *, failures=0, models=(LOCAL, OPENAI, CLAUDE)):
-    """Return the choice of document C's router."""
+    """Return the choice of the local-first tree."""
     chosen = line("local_first", strong=["anthropic"], table=TABLE).decide(
-        request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, circumstances=Circumstances(local_failures=failures)
+        request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, conditions=RuntimeConditions(local_failures=failures)
     )
     return chosen.selected_model
 

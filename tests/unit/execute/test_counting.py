@@ -10,7 +10,7 @@ from execute_bench import Bench
 from crew_router.errors import ModelCallError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import StreamPolicy
-from crew_router.execute.token_calibration import Counting
+from crew_router.execute.token_calibration import TokenCalibrator
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import ModelRef, Usage
 from crew_router.types.transport import Payload
@@ -28,12 +28,12 @@ INPUT, EXPECTED = 10, 5  # what the bench's decision counts and expects
 )
 def test_tokens_are_counted_as_the_models_other_calls_were_billed(seen, received, expected):
     """Input, characters and expected length of an unread call are scaled by what the provider reported of others."""
-    counting = Counting()
+    calibrator = TokenCalibrator()
     for _ in range(seen):
-        counting.seen(A, Usage(200, 100), input_tokens=100, chars=400 // 3, expected_tokens=50)
+        calibrator.seen(A, Usage(200, 100), input_tokens=100, chars=400 // 3, expected_tokens=50)
 
-    came = counting.received(A, input_tokens=100, chars=40)
-    unread = counting.expected(A, input_tokens=100, expected_tokens=50)
+    came = calibrator.received(A, input_tokens=100, chars=40)
+    unread = calibrator.expected(A, input_tokens=100, expected_tokens=50)
 
     assert (came.input_tokens, came.output_tokens) == pytest.approx(received, abs=1)
     assert (unread.input_tokens, unread.output_tokens) == pytest.approx(expected, abs=1)

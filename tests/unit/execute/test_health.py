@@ -13,9 +13,9 @@ from execute_bench import Bench, decision_for
 
 from crew_router import Router, RoutingRequest
 from crew_router.errors import AllModelsFailedError, NoCandidateError
-from crew_router.execute.admission.concurrency import Capacity
-from crew_router.execute.admission.protocol import Ask
-from crew_router.execute.admission.sla import SlaGate
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter
+from crew_router.execute.admission.protocol import CallRequest
+from crew_router.execute.admission.sla import SlaCheck
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.protocol import Refusal
 from crew_router.record.state.opening import open_state
@@ -59,7 +59,7 @@ def test_a_probe_whose_call_was_not_made_is_given_back(state, clock):
     """A half-open model that a later gate refuses is probed by the next request, not after the probe's lease."""
     budget = _Closed()
     models = {"a": ScriptedModel("Hello.", faults=["overload"] * 5), "b": ScriptedModel("Hi.")}
-    bench = Bench(models, state=state, clock=clock, gates=(budget,))
+    bench = Bench(models, state=state, clock=clock, checks=(budget,))
     for _ in range(5):
         bench.executor.run(bench.decision(), HELLO)
     clock.advance(70.0)
@@ -190,7 +190,7 @@ async def test_places_are_counted_over_all_processes(tmp_path):
     with contextlib.ExitStack() as opened:
         made = [open_state(f"sqlite:///{tmp_path}/s.db", project="t", clock=clock) for _ in "ab"]
         states = [opened.enter_context(contextlib.closing(state)) for state in made]
-        benches = [Bench({"a": model}, clock=clock, capacity=Capacity(clock, state)) for state in states]
+        benches = [Bench({"a": model}, clock=clock, capacity=ConcurrencyLimiter(clock, state)) for state in states]
         calls = [asyncio.to_thread(bench.executor.run, bench.decision(), HELLO) for bench in benches for _ in range(3)]
         responses = await asyncio.gather(*calls)
 
@@ -227,7 +227,7 @@ def test_threads_wait_for_a_place_too():
 
 def test_waiting_calls_are_served_by_urgency_then_deadline():
     """Interactive calls go first, then the earlier deadline, then who came first."""
-    capacity = Capacity(FrozenClock())
+    capacity = ConcurrencyLimiter(FrozenClock())
     model = _model(limits=Limits(concurrency=1))
     first = capacity.enter(_ask(model), last=True)
     waits = {
@@ -242,7 +242,7 @@ def test_waiting_calls_are_served_by_urgency_then_deadline():
 
     first.settle(None, spent=None)
     for name in ("person", "soon", "late"):
-        waits[name].place.settle(None, spent=None)
+        waits[name].slot.settle(None, spent=None)
 
     assert served == ["person", "soon", "late", "batch"]
 
@@ -265,7 +265,7 @@ async def test_calls_that_overflow_use_nothing_up_of_a_window():
     """Requests that find no place and go elsewhere leave the requests a minute to those that are made."""
     model = _LimitedModel("Hello.", limits=Limits(rpm=10, concurrency=1), latency_s=0.05)
     with contextlib.closing(open_state("memory://", project="test")) as state:
-        bench = Bench({"a": model, "b": ScriptedModel("Hi.")}, capacity=Capacity(SystemClock(), state))
+        bench = Bench({"a": model, "b": ScriptedModel("Hi.")}, capacity=ConcurrencyLimiter(SystemClock(), state))
         await asyncio.gather(*(bench.executor.arun(bench.decision(), HELLO) for _ in range(12)))
         crowd = model.calls
 
@@ -287,7 +287,7 @@ def test_a_call_that_finds_no_tokens_left_uses_up_no_request():
 
 def test_a_model_over_its_promise_gets_a_falling_share_until_it_recovers():
     """Slow calls lower the share step by step, quick ones raise it to the whole again."""
-    gate = SlaGate(random.Random(3))
+    gate = SlaCheck(random.Random(3))
     model = _model(sla_p95_s=1.0)
 
     shares = [_watch(gate, model, latency_s=5.0, calls=60), _watch(gate, model, latency_s=0.1, calls=400)]
@@ -298,9 +298,9 @@ def test_a_model_over_its_promise_gets_a_falling_share_until_it_recovers():
 
 def _watch(gate, model, *, latency_s, calls):
     for _ in range(calls):
-        entered = gate.enter(_ask(model))
-        if not isinstance(entered, Refusal):
-            entered.settle(Attempt(A, number=1, started_at=0.0, latency_s=latency_s), spent=None)
+        admission = gate.enter(_ask(model))
+        if not isinstance(admission, Refusal):
+            admission.settle(Attempt(A, number=1, started_at=0.0, latency_s=latency_s), spent=None)
     return gate.share(A)
 
 
@@ -311,7 +311,7 @@ def _model(**fields):
 def _ask(model, *, urgency=Urgency.NORMAL, deadline_s=None):
     decision = decision_for(model.ref, request=RoutingRequest(deadline_s=deadline_s))
     profile = dataclasses.replace(decision.profile, urgency=Reading(urgency, 1.0, "caller"))
-    return Ask(dataclasses.replace(decision, profile=profile), model, input_tokens=10, max_tokens=None, lease_s=60.0)
+    return CallRequest(dataclasses.replace(decision, profile=profile), model, input_tokens=10, max_tokens=None, lease_s=60.0)
 
 
 def _text_or_refusal(router, request):
@@ -344,7 +344,7 @@ class _LimitedBench(Bench):
     most_at_once = 0
 
     def __post_init__(self):
-        self.capacity = Capacity(self.clock)
+        self.capacity = ConcurrencyLimiter(self.clock)
         super().__post_init__()
 
     def lookup(self, ref):

@@ -6,7 +6,7 @@ import pytest
 from decision_pools import NOW, line, model, pool
 
 from crew_router.config.settings import PolicySettings
-from crew_router.decide.conditions import Circumstances, Override
+from crew_router.decide.conditions import Override, RuntimeConditions
 from crew_router.decide.policies import compile_policies
 from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError, NoCandidateError
@@ -33,7 +33,7 @@ def ruled(*rules, request=REQUEST, models=MODELS, now=NOW, override=None):
         snapshot=Snapshot(),
         now=now,
         executing=False,
-        circumstances=Circumstances(override or Override()),
+        conditions=RuntimeConditions(override or Override()),
     )
 
 

@@ -14,7 +14,7 @@ from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.protocol import Refusal
 from crew_router.types.clock import Clock
-from crew_router.types.error_policy import TREATMENTS
+from crew_router.types.error_policy import ERROR_POLICIES
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 
@@ -23,7 +23,7 @@ _FORCED: Final = frozenset({"breaker", "sla"})
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FlowContext:
     """One request as a flow sees it.
 
     Args:
@@ -72,7 +72,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextCandidate:
     """A candidate that may be called from ``at`` on."""
 
     model: ModelDefinition
@@ -88,17 +88,17 @@ class _Waiting:
     failures: int
 
 
-class Line:
+class CandidateQueue:
     """Who is next: untried models first, then forced and queued ones, then the earliest to recover."""
 
-    def __init__(self, job: Job, candidates: Sequence[ModelDefinition] | None = None) -> None:
-        self._job = job
-        self._untried = list(job.candidates if candidates is None else candidates)
+    def __init__(self, context: FlowContext, candidates: Sequence[ModelDefinition] | None = None) -> None:
+        self._job = context
+        self._untried = list(context.candidates if candidates is None else candidates)
         self._refused: list[tuple[ModelDefinition, Refusal]] = []
         self._waiting: list[_Waiting] = []
         self._failures: dict[str, int] = {}
         self._calls = 0
-        self._began = job.clock.monotonic()
+        self._began = context.clock.monotonic()
         self.errors: list[ModelCallError] = []
         self.refusals: list[Refusal] = []
 
@@ -107,14 +107,14 @@ class Line:
         """Tell whether a model is left that has not been tried."""
         return bool(self._untried)
 
-    def next(self, *, prefill: bool = False) -> Turn | None:
+    def next(self, *, prefill: bool = False) -> NextCandidate | None:
         """Return whose turn it is, or ``None`` when nobody is left; ``prefill`` asks for models that can go on from a text."""
         now = self._job.clock.monotonic()
         if self._calls >= self._job.policy.attempts:
             return None
         if (at := next((i for i, m in enumerate(self._untried) if m.prefill or not prefill), None)) is not None:
             self._calls += 1
-            return Turn(self._untried.pop(at), now)
+            return NextCandidate(self._untried.pop(at), now)
         return self._from_refused(now, prefill=prefill) or self._from_waiting(now, prefill=prefill)
 
     def refused(self, model: ModelDefinition, refusal: Refusal) -> None:
@@ -135,7 +135,7 @@ class Line:
         self._untried.sort(key=lambda other: _fails_too(other, model, error.kind))
         failures = self._failures[model.ref] = self._failures.get(model.ref, 0) + 1
         back_off = self._job.policy.back_off
-        if not TREATMENTS[error.kind].retry or failures > back_off.retries:
+        if not ERROR_POLICIES[error.kind].retry or failures > back_off.retries:
             return
         wait_s = wait_after(failures, back_off, jitter=self._job.rng.random(), retry_after_s=error.retry_after_s)
         if wait_s <= back_off.patience_s:
@@ -148,16 +148,16 @@ class Line:
         latest = self._began + self._job.policy.back_off.patience_s
         return refusal.retry_at <= (latest if self._job.deadline is None else min(latest, self._job.deadline))
 
-    def _from_refused(self, now: float, *, prefill: bool) -> Turn | None:
+    def _from_refused(self, now: float, *, prefill: bool) -> NextCandidate | None:
         fit = [(_ready(refusal, now), i) for i, (model, refusal) in enumerate(self._refused) if model.prefill or not prefill]
         if not fit:
             return None
         ready_at, at = min(fit)
         model, refusal = self._refused.pop(at)
         self._calls += 1
-        return Turn(model, ready_at, force=refusal.reason in _FORCED, queue=refusal.reason == "capacity")
+        return NextCandidate(model, ready_at, force=refusal.reason in _FORCED, queue=refusal.reason == "capacity")
 
-    def _from_waiting(self, now: float, *, prefill: bool) -> Turn | None:
+    def _from_waiting(self, now: float, *, prefill: bool) -> NextCandidate | None:
         fit = [each for each in self._waiting if each.model.prefill or not prefill]
         if not fit:
             return None
@@ -166,7 +166,7 @@ class Line:
             return None
         self._waiting.remove(first)
         self._calls += 1
-        return Turn(first.model, max(first.ready_at, now), force=True)
+        return NextCandidate(first.model, max(first.ready_at, now), force=True)
 
 
 def _ready(refusal: Refusal, now: float) -> float:

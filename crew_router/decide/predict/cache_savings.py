@@ -9,14 +9,20 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from crew_router.decide.conditions import Warm
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.conditions import CachedPrefix
+    from crew_router.decide.model_table import ModelTable
     from crew_router.types import ModelDefinition, Snapshot
     from crew_router.types.arrays import Floats
 
 
 def saved_usd(
-    warm: Sequence[Warm], columns: Columns, *, models: tuple[ModelDefinition, ...], snapshot: Snapshot, tokens_in: int, now: float
+    warm: Sequence[CachedPrefix],
+    model_table: ModelTable,
+    *,
+    models: tuple[ModelDefinition, ...],
+    snapshot: Snapshot,
+    tokens_in: int,
+    now: float,
 ) -> Floats | None:
     """Return the USD that each model's cache saves on this input; ``None`` when it saves nothing anywhere.
 
@@ -25,7 +31,7 @@ def saved_usd(
 
     Args:
         warm: The caches.
-        columns: The registry as arrays.
+        model_table: The registry as arrays.
         models: The registry.
         snapshot: The shared numbers.
         tokens_in: Tokens of the input.
@@ -35,9 +41,9 @@ def saved_usd(
         return None
     saved: Floats = np.zeros(len(models))
     for each in warm:
-        at = columns.place.get(each.model)
+        at = model_table.place.get(each.model)
         price = None if at is None else models[at].price
-        if at is None or price is None or each.tokens > tokens_in or _ill(at, columns, snapshot):
+        if at is None or price is None or each.tokens > tokens_in or _ill(at, model_table, snapshot):
             continue
         cold, cached = (
             price.cost_usd(input_tokens=tokens_in, output_tokens=0, cached_tokens=tokens, when=now)
@@ -47,10 +53,10 @@ def saved_usd(
     return saved if saved.any() else None
 
 
-def _ill(at: int, columns: Columns, snapshot: Snapshot) -> bool:
-    breakers = (snapshot.breakers.get(key) for key in columns.breaker_keys[at])
+def _ill(at: int, model_table: ModelTable, snapshot: Snapshot) -> bool:
+    breakers = (snapshot.breakers.get(key) for key in model_table.breaker_keys[at])
     if any(breaker is not None and breaker.phase != "closed" for breaker in breakers):
         return True
-    metrics = snapshot.performance.get((columns.refs[at], None))
+    metrics = snapshot.performance.get((model_table.refs[at], None))
     # An unknown promise is NaN, which nothing is above.
-    return metrics is not None and metrics.p95_s is not None and bool(metrics.p95_s > columns.sla_p95_s[at])
+    return metrics is not None and metrics.p95_s is not None and bool(metrics.p95_s > model_table.sla_p95_s[at])

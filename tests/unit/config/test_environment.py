@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-_SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "environment.py"
+_SCRIPT = Path(__file__).resolve().parents[3] / ".ci" / "environment.py"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from crew_router.decide.classify.risk import risks_of
 from crew_router.decide.classify.tokens import estimate_tokens
 from crew_router.types import Domain, RoutingRequest
 
-DATA = Path(__file__).parents[3] / "benchmarks" / "classifier"
+DATA = Path(__file__).parents[4] / "benchmarks" / "classifier"
 
 
 def rows(name):

@@ -75,7 +75,7 @@ def test_every_key_of_the_contract_is_read(tmp_path):
 @pytest.mark.parametrize("page", ["configuration.md", "registry.md"])
 def test_documented_configuration_loads(tmp_path, page):
     """The YAML that the pages show is valid as it stands."""
-    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
     shown = text.split("```yaml\n")[1].split("```")[0]
 
     config = load_config(write(tmp_path, shown), {})
@@ -85,7 +85,7 @@ def test_documented_configuration_loads(tmp_path, page):
 
 def test_every_section_is_documented():
     """No setting is missing on its page."""
-    text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
 
     missing = [item.name for item in fields(ConfigFile) if f"\n{item.name}:" not in text]
 

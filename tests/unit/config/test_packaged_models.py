@@ -232,7 +232,7 @@ def test_preferred_models_can_do_the_task():
 
 def test_example_of_the_document_loads():
     """The fifteen models of the example registry stand alone, with their prices per million tokens."""
-    config = load_config(Path(__file__).parents[2] / "examples" / "registries" / "moe.yaml", {})
+    config = load_config(Path(__file__).parents[3] / "examples" / "registries" / "moe.yaml", {})
 
     assert len(config.registry) == 15
     assert config.registry["anthropic:claude-haiku-4"].price.output == 1.25

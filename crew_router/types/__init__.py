@@ -35,7 +35,7 @@ from crew_router.types.outcome import (
     TradeOff,
     Usage,
 )
-from crew_router.types.profile import Reading, RequestProfile
+from crew_router.types.profile import Difficulty, Reading, RequestProfile
 from crew_router.types.request import FeedbackData, RoutingRequest
 from crew_router.types.vocabulary import (
     Domain,
@@ -59,6 +59,7 @@ __all__ = [
     "CircuitBreakerState",
     "CostPrediction",
     "DecisionTable",
+    "Difficulty",
     "Domain",
     "Draw",
     "ErrorKind",

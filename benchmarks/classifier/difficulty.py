@@ -29,6 +29,9 @@ HIDDEN: Final = 8
 LINEAR_PENALTY: Final = 3.0
 INNER_PENALTY: Final = 4.0  # chosen across folds of the training part, as the number of hidden units was
 SCALE: Final = 0.3  # of all weights, so that the penalties mean what they meant when they were chosen
+EASY: Final = 2.0
+HARD: Final = 8.5
+EXTREME: Final = 2.0  # how much more a trivial or a research-level text counts: taking one for the other costs most; no loss across folds
 NEWER: Final = 6.0  # weight of authors d and e beside a to c when the spread is fitted
 STEPS: Final = 200
 
@@ -81,6 +84,7 @@ def rows_of(data: Data) -> Rows:
         hard[judged] = Head(part_of(data, np.setdiff1d(order, judged))).read(part_of(data, judged))
     grades = np.array([e.complexity for e in data.examples], float)
     weights = np.array([e.grade_weight for e in data.examples]) * SCALE
+    weights *= np.where((grades <= EASY) | (grades >= HARD), EXTREME, 1.0)
     return Rows(data.examples, featured_by(data, hard), grades, weights, hard)
 
 
@@ -184,7 +188,10 @@ def judge_across(older: Data, frames: Data, *, spread: np.ndarray) -> None:
         both = ("training", "heldout")
         judged = load_graded(authors=other, parts=both)
         model, hard = model_without(joined(older, frames, load_graded(authors=learnt, parts=both)), judged, spread=spread)
-        difficulties = [model.read(e.text, hard=float(h), unknown=packaged_model().unknown_share(f)) for e, f, h in zip(judged.examples, judged.hashes, hard, strict=True)]
+        difficulties = [
+            model.read(e.text, hard=float(h), unknown=packaged_model().unknown_share(f))
+            for e, f, h in zip(judged.examples, judged.hashes, hard, strict=True)
+        ]
         grades = [float(e.complexity or 0.0) for e in judged.examples]
         print_row(f"author {learnt} -> {other}", grades, [d.mean for d in difficulties], stated=[confidence_of(d) for d in difficulties])
 

@@ -1,11 +1,14 @@
 """How well difficulty and easily mistaken task types are read: `python benchmarks/classifier/difficulty_figures.py [FILE]`.
 
 Judges the packaged classifier on the part `heldout` of `difficulty.jsonl` and `confusable.jsonl`, which nothing was fitted to, or on
-another file of the same form (all of it). ``-v`` lists what is read wrongly.
+another file of the same form (all of it), or on a file of outcomes (``{"prompt", "outcomes": {model: {"score"}}}``), where what is read is
+compared with the share of models that fail. ``-v`` lists what is read wrongly.
 """
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import sys
 from collections import Counter
@@ -28,8 +31,13 @@ BANDS: Final = (0.0, 0.45, 0.6, 0.7, 0.8, 0.9, 1.01)
 def main() -> None:
     """Print every table."""
     named = [each for each in sys.argv[1:] if not each.startswith("-")]
+    for each in named:
+        listed = _rows(Path(each))
+        if "outcomes" in listed[0]:
+            _judge_outcomes(listed, Path(each).name)
+        else:
+            _judge_difficulty(listed, Path(each).name)
     if named:
-        _judge_difficulty(_rows(Path(named[0])), "file")
         return
     rows = _rows(HERE / "difficulty.jsonl")
     print(f"difficulty.jsonl: {Counter(row['part'] for row in rows)}; the two grades: {_agreement(rows)}")
@@ -73,11 +81,13 @@ def _print_calibration(grades: list[float], profiles: list[RequestProfile]) -> N
     within = np.array([abs(profile.complexity.value - grade) <= 1 for grade, profile in zip(grades, profiles, strict=True)])
     print("stated confidence that the grade is within one of what is read, and the real share")
     error = 0.0
-    for low, high in zip(BANDS, BANDS[1:], strict=False):
+    for low, high in itertools.pairwise(BANDS):
         chosen = (stated >= low) & (stated < high)
         if chosen.any():
             error += abs(stated[chosen].mean() - within[chosen].mean()) * chosen.mean()
-            print(f"  {low:.2f} to {min(high, 1):.2f}: {chosen.sum():>4} texts, stated {stated[chosen].mean():.2f}, real {within[chosen].mean():.2f}")
+            print(
+                f"  {low:.2f} to {min(high, 1):.2f}: {chosen.sum():>4} texts, stated {stated[chosen].mean():.2f}, real {within[chosen].mean():.2f}"
+            )
     print(f"  expected calibration error {error:.3f}")
 
 
@@ -85,11 +95,24 @@ def _judge_types(rows: list[dict[str, Any]]) -> None:
     read = [str(_profile(row["prompt"]).task_type.value) for row in rows]
     right = sum(said == row["task_type"] for said, row in zip(read, rows, strict=True))
     mistaken = sum(said == row["looks_like"] for said, row in zip(read, rows, strict=True))
-    print(f"confusable.jsonl, heldout: {len(rows)} texts, type right {right / len(rows):.2f}, the type it looks like {mistaken / len(rows):.2f}")
+    print(
+        f"confusable.jsonl, heldout: {len(rows)} texts, type right {right / len(rows):.2f}, the type it looks like {mistaken / len(rows):.2f}"
+    )
     if "-v" in sys.argv:
         for row, said in zip(rows, read, strict=True):
             if said != row["task_type"]:
                 print(f"    {row['task_type']} read as {said}: {row['prompt'][:90]!r}")
+
+
+def _judge_outcomes(rows: list[dict[str, Any]], name: str) -> None:
+    read = [_profile(row["prompt"]).difficulty for row in rows]
+    means = [each.mean if each else float("nan") for each in read]
+    failing = [1.0 - float(np.mean([each["score"] for each in row["outcomes"].values()])) for row in rows]
+    lengths = [len(row["prompt"]) for row in rows]
+    alone = spearmanr(lengths, failing)[0]
+    print(f"{name:24} {len(rows):>5} rows, Spearman with the share of failing models {spearmanr(means, failing)[0]:.2f}, of the length alone {alone:.2f}")
+    if "difficulty" in rows[0]:
+        print(f"{'':24} with the graded difficulty {spearmanr(means, [row['difficulty'] for row in rows])[0]:.2f}")
 
 
 def _profile(prompt: str) -> RequestProfile:
@@ -102,7 +125,8 @@ def _agreement(rows: list[dict[str, Any]]) -> str:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
 
 
 if __name__ == "__main__":

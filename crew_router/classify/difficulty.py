@@ -55,11 +55,11 @@ class DifficultyModel:
             unknown: Share of its words that are not common English ones.
         """
         found = np.array(signals(text, hard=hard, unknown=unknown), np.float32)
-        members = np.tanh((found - self.middle) @ self.inner + self.inner_bias) @ self.outer + self.outer_bias
-        mean = float(found @ self.linear) + self.bias + float(members.mean())
-        mean = min(HIGH, max(LOW, mean))
-        spread = math.exp(float(spread_signals(mean, float(members.std()), unknown=unknown, chars=len(text)) @ self.spread))
-        return Difficulty(mean, spread)
+        members: list[float] = (np.tanh((found - self.middle) @ self.inner + self.inner_bias) @ self.outer + self.outer_bias).tolist()
+        correction = sum(members) / len(members)
+        mean = min(HIGH, max(LOW, float(found @ self.linear) + self.bias + correction))
+        apart = math.sqrt(sum((each - correction) ** 2 for each in members) / len(members))  # numpy is slower for three figures
+        return Difficulty(mean, math.exp(float(spread_signals(mean, apart, unknown=unknown, chars=len(text)) @ self.spread)))
 
 
 def spread_signals(mean: float, apart: float, *, unknown: float, chars: int) -> Floats:

@@ -70,8 +70,7 @@ def packaged_terms() -> Terms:
 
 
 def _script(text: str) -> str:
-    first = ord(text[0])
-    return "cyrillic" if first < 0x590 else "arabic" if first < 0x900 else "other"
+    return "cyrillic" if text < "\u0590" else "arabic" if text < "\u0900" else "other"
 
 
 def find(text: str) -> Found:

@@ -77,8 +77,10 @@ unit: environment
 bench: environment ## Measure what DESIGN promises, as ratios in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
 
-train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, a minute
+train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, three minutes
 	$(PY) benchmarks/classifier/train.py
+	$(PY) benchmarks/classifier/difficulty.py
+	$(PY) benchmarks/classifier/difficulty_figures.py
 
 docs: environment ## Check links and run the examples of the documents
 	$(PY) -m pytest tests/docs -q

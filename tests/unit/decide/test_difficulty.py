@@ -160,7 +160,7 @@ def test_reply_to_an_offer_is_as_hard_as_the_offer():
         {"role": "user", "content": "What is a mutex?"},
         {
             "role": "assistant",
-            "content": "A lock that one thread holds at a time.\n\nShall I implement a lock-free MPMC queue in C++ and prove it linearizable?",
+            "content": "A lock that one thread holds.\n\nShall I implement a lock-free MPMC queue in C++ and prove it linearizable?",
         },
         {"role": "user", "content": "yes please"},
     ]

@@ -29,7 +29,7 @@ _STEP: Final = 0.25  # grades are means of two, so that halves occur: a quarter 
 
 @dataclass(frozen=True, slots=True)
 class DifficultyModel:
-    """A linear score and three small corrections of it, whose mean is the difficulty; where they disagree the spread is wider.
+    """A linear score and a few small corrections of it; with their mean it is the difficulty; where they disagree the spread is wider.
 
     Example:
         >>> packaged_difficulty().read("Say hi.", hard=4.0, unknown=0.0).mean < 3
@@ -58,7 +58,7 @@ class DifficultyModel:
         members: list[float] = (np.tanh((found - self.middle) @ self.inner + self.inner_bias) @ self.outer + self.outer_bias).tolist()
         correction = sum(members) / len(members)
         mean = min(HIGH, max(LOW, float(found @ self.linear) + self.bias + correction))
-        apart = math.sqrt(sum((each - correction) ** 2 for each in members) / len(members))  # numpy is slower for three figures
+        apart = math.sqrt(sum((each - correction) ** 2 for each in members) / len(members))  # numpy is slower for so few
         return Difficulty(mean, math.exp(float(spread_signals(mean, apart, unknown=unknown, chars=len(text)) @ self.spread)))
 
 

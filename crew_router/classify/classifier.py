@@ -114,7 +114,8 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
             scores = model.score(found)
         read.append(reader.read(text, hard=scores.complexity, unknown=model.unknown_share(found)))
     hardest = max(read, key=lambda each: each.mean)
-    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if asked.reply else hardest
+    says_nothing = asked.reply or not spoken.text.strip()
+    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if says_nothing else hardest
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:

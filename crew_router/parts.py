@@ -353,6 +353,13 @@ class Parts:
         self.ledger.close()
         self.state.close()
 
+    def release(self) -> None:
+        """Close, but for what somebody who still holds the ledger may ask it."""
+        if self.transports is not None:
+            self.transports.close()
+        self.ledger.release()
+        self.state.close()
+
     async def aclose(self) -> None:
         """Close, connections of the running loop too, without holding it up."""
         import asyncio  # noqa: PLC0415 - not needed to import the package

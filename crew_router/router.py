@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from crew_router.learn.replay.queue import Reruns
     from crew_router.ledger.protocol import Ledger
     from crew_router.parts import Parts
+    from crew_router.reloading import Reloader
     from crew_router.settings import RouterConfig
 
 Prompt = str | Sequence[object] | Payload
@@ -95,6 +97,7 @@ class Router:
         from crew_router.assembly import assemble  # noqa: PLC0415 - reads files, which importing must not
         from crew_router.origin import Origin, Overrides  # noqa: PLC0415 - as above
         from crew_router.reloading import Reloader  # noqa: PLC0415 - as above
+        from crew_router.types.exit_hooks import release_with  # noqa: PLC0415 - as above
 
         if state_url is not None and redis_url is not None:
             raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
@@ -110,6 +113,7 @@ class Router:
         origin = Origin.of(config, models, overrides)
         mark = origin.mark()
         self._reloader = Reloader(origin, assemble(origin, classifier=classifier, clock=clock, seed=seed), mark)
+        release_with(self, functools.partial(_released, self._reloader))
 
     @property
     def _parts(self) -> Parts:
@@ -493,6 +497,12 @@ class Router:
         """Close, without holding up the event loop."""
         self._reloader.close()
         await self._parts.aclose()
+
+
+def _released(reloader: Reloader) -> None:
+    """Do what :meth:`Router.close` does, for a router that nobody holds any more."""
+    reloader.close()
+    reloader.parts.release()
 
 
 def _plan(parts: Parts, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:

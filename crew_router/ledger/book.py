@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import secrets
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from crew_router import forking
 from crew_router.errors import StorageError, UnknownDecisionError
@@ -22,6 +23,7 @@ from crew_router.ledger.questions import SERIES, Slot, breakdown, by_model_and_t
 from crew_router.ledger.retention import Keeper, Retention, forget_texts, prune
 from crew_router.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.ledger.writer import DEFAULT, Writer, WriterPolicy
+from crew_router.types import exit_hooks
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ModelRef
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 FOR_EVER: Final = Retention()
 _PAGE: Final = 1000
+_IN_MEMORY: Final = "sqlite://"
 _ANSWERED: Final = "(SELECT o.model FROM outcomes o WHERE o.decision_id = d.id AND o.success = 1 ORDER BY o.seq DESC LIMIT 1)"
 _REWARD: Final = "(SELECT f.reward FROM feedback f WHERE f.decision_id = d.id ORDER BY f.seq DESC LIMIT 1)"
 _QUALITY: Final = "(SELECT coalesce(o.quality, o.success) FROM outcomes o WHERE o.decision_id = d.id ORDER BY o.seq DESC LIMIT 1)"
@@ -75,7 +78,11 @@ class Book:
         self._purse: Purse | None = None
         self._retention = retention
         self._keeper = Keeper(_retaining(self)) if retention else None
+        # In the order in which they are closed; held apart from the book, so that they can be closed when it is gone.
+        self._owned: list[_Closable] = [self._writer, database]
         forking.watch(self)
+        exit_hooks.watch(self)
+        exit_hooks.release_with(self, functools.partial(_close_all, self._owned))
 
     def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> Purse:
         """Return the budgets kept in this ledger.
@@ -87,6 +94,7 @@ class Book:
         if self._purse is None:
             safe = self._policy.durability == "full"
             self._purse = Purse(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
+            self._owned.insert(0, self._purse)
         if limits is not None:
             self._purse.limits = limits
         return self._purse
@@ -289,10 +297,19 @@ class Book:
         """Write what waits and release everything; further calls do nothing."""
         if self._keeper is not None:
             self._keeper.stop()
+        _close_all(self._owned)
+
+    def release(self) -> None:
+        """Write what waits and release threads and files, for whoever still holds the ledger of a router that is gone."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        _close_all([each for each in self._owned if each is not self._database or self._database.url != _IN_MEMORY])
+
+    def at_exit(self) -> None:
+        """Write what waits before the process ends; what comes after that is written at once."""
         if self._purse is not None:
             self._purse.close()
-        self._writer.close()
-        self._database.close()
+        self._writer.close_at_exit()
 
     def before_fork(self) -> None:
         """Hold still."""
@@ -343,6 +360,15 @@ class Book:
                 ((key,),) = cursor.run("SELECT value FROM meta WHERE name = 'hash_key'")
             self._privacy = rows.Privacy(bytes.fromhex(str(key)), self._keep_text)
         return self._privacy
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def _close_all(owned: list[_Closable]) -> None:
+    for each in owned:
+        each.close()
 
 
 def _retaining(book: Book) -> Callable[[], None]:

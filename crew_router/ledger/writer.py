@@ -68,8 +68,9 @@ class Writer:
         self._urgent = 0
         self._owed: dict[str, int] = {}
         self._waiting: list[tuple[int, Callable[[], None]]] = []
-        self._closed = False
+        self._closed = self._ending = False
         self._failures = 0
+        self._taking = threading.Lock()
         self.problem: str | None = None
 
     @property
@@ -99,6 +100,8 @@ class Writer:
                 self._start()
             if self._full or ticket - self._done == 1:
                 self._wake.set()
+        if self._ending:
+            self._write_here()
         return ticket
 
     def confirm(self, ticket: int, key: str = "") -> None:
@@ -174,8 +177,15 @@ class Writer:
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
+        if thread is None or self.problem is None:
+            self._write_here()
         if self.unwritten:
             _log.error("%s: %d rows were not written: %s", self._database.url, self.unwritten, self.problem)
+
+    def close_at_exit(self) -> None:
+        """Close; what others hand over after this, while the process ends, is written before :meth:`put` returns."""
+        self._ending = True
+        self.close()
 
     def hold(self) -> None:
         """Keep rows out until :meth:`let_go`, around a fork."""
@@ -189,6 +199,7 @@ class Writer:
             self._wake, self._lock = threading.Event(), threading.Lock()
             self._moved = threading.Condition(self._lock)
             self._thread = None
+            self._taking, self._ending, self._closed = threading.Lock(), False, False
             self._owed, self._waiting = {}, []
             self._handed = self._done = self._dropped = self._refused = self._urgent = self._failures = 0
 
@@ -201,9 +212,13 @@ class Writer:
         return len(self._queue) < self._policy.max_rows
 
     def _start(self) -> None:
+        if self._ending:
+            return
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="crew-router-ledger", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="crew-router-ledger", daemon=True)
+        with contextlib.suppress(RuntimeError):  # a process that ends starts no thread any more; close() writes what waits
+            thread.start()
+            self._thread = thread
 
     def _await(self, ticket: int) -> None:
         with self._lock:
@@ -255,6 +270,12 @@ class Writer:
         with self._lock:
             self._moved.wait_for(lambda: self._closed, _RETRY_S[min(self._failures, len(_RETRY_S)) - 1])
         return False
+
+    def _write_here(self) -> None:
+        """Write what waits on the caller's thread, where there is no thread to do it; give up with the database."""
+        with self._taking:
+            while self._queue and self._thread is None and self._write_some():
+                pass
 
     def _write_some(self) -> bool:
         entries = [self._queue[number] for number in range(min(len(self._queue), self._policy.batch_rows))]

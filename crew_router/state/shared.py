@@ -16,6 +16,7 @@ from crew_router.state.breakers import Change
 from crew_router.state.exchange import SKEW_S, Exchange
 from crew_router.state.store import Document, StoreError
 from crew_router.state.view import View
+from crew_router.types import exit_hooks
 
 if TYPE_CHECKING:
     from crew_router.clock import Clock
@@ -75,7 +76,7 @@ class SharedState:
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._wake, self._renewed = threading.Event(), threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._sleeps = False
         self._view = View()
         self._exchange = Exchange(store, self._view, self._lock, clock)
         self._asked_at = clock.monotonic()
@@ -83,6 +84,7 @@ class SharedState:
         self._alone: Store | None = None
         if not store.exclusive:
             forking.watch(self)
+            exit_hooks.watch(self)
             self.sync()
 
     # What decisions read --------------------------------------------------------------------------------------------
@@ -264,6 +266,11 @@ class SharedState:
             self.sync()
         self._store.close()
 
+    def at_exit(self) -> None:
+        """Send what is pending before the process ends."""
+        if not self._closed and self._exchange.owes:
+            self.sync()
+
     def before_fork(self) -> None:
         """Hold still."""
         self._turn.acquire()
@@ -294,7 +301,7 @@ class SharedState:
             self._exchange.transitions.clear()
             return
         self._ensure_thread()
-        if urgent:
+        if urgent or self._sleeps:
             self._wake.set()
 
     def _ask_for_renewal(self) -> None:
@@ -316,13 +323,16 @@ class SharedState:
 
     def _run(self) -> None:
         while not self._closed:
-            busy = bool(self._exchange.owes or self._problem) or (
-                self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
-            )
-            self._wake.wait(self._refresh.max_age_s / 2 if busy else None)
+            self._sleeps = True  # said first: whoever adds something after the look below wakes this thread
+            self._sleeps = not (self._exchange.owes or self._problem or self._was_asked())
+            self._wake.wait(None if self._sleeps else self._refresh.max_age_s / 2)
+            self._sleeps = False
             self._wake.clear()
             if not self._closed:
                 self.sync()
+
+    def _was_asked(self) -> bool:
+        return self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
 
     def _probe_alone(self, key: str, *, lease_s: float) -> bool:
         with self._lock:

@@ -78,10 +78,11 @@ class DatabaseError(Exception):
     Args:
         problem: Its words.
         gone: Whether it may work later; otherwise the statement itself was refused.
+        damaged: Whether it will not work before somebody mends or replaces it.
     """
 
-    def __init__(self, problem: str, *, gone: bool) -> None:
-        self.problem, self.gone = problem, gone
+    def __init__(self, problem: str, *, gone: bool, damaged: bool = False) -> None:
+        self.problem, self.gone, self.damaged = problem, gone, damaged
         super().__init__(problem)
 
 

@@ -71,6 +71,7 @@ class Writer:
         self._closed = self._ending = False
         self._failures = 0
         self._taking = threading.Lock()
+        self._said = ""
         self.problem: str | None = None
 
     @property
@@ -286,17 +287,21 @@ class Writer:
             if error.gone:
                 self._failed(error)
                 return False
-            self._one_by_one(entries)
+            return self._one_by_one(entries)
         except Exception:  # noqa: BLE001 - a row that cannot be made must not end the thread that writes the others
-            self._one_by_one(entries)
+            return self._one_by_one(entries)
+        self._taken(len(entries))
+        return True
+
+    def _taken(self, count: int) -> None:
+        """Let the first rows of the queue go: they are on disk, or refused for good."""
         with self._lock:
-            for _ in entries:
+            for _ in range(count):
                 self._queue.popleft()
-            self._done += len(entries)
+            self._done += count
             self._failures, self.problem = 0, None
             self._moved.notify_all()
         self._call_who_waits()
-        return True
 
     def _commit(self, rows: dict[Table, list[Row]]) -> None:
         with self._database.transaction() as cursor:
@@ -305,20 +310,34 @@ class Writer:
             for table, some in rows.items():
                 self._mirror.add(table, some)
 
-    def _one_by_one(self, entries: list[Entry]) -> None:
+    def _one_by_one(self, entries: list[Entry]) -> bool:
+        """Find the rows that are refused; return false when the database went away meanwhile, with the rest still in the queue."""
         for entry in entries:
             try:
                 self._commit(_rows_of([entry]))
+            except DatabaseError as error:
+                if error.gone:
+                    self._failed(error)
+                    return False
+                self._refuse(entry, error)
             except Exception as error:  # noqa: BLE001 - as above; it is counted and logged
-                self._refused += 1
-                _log.exception("a row of %s cannot be written: %s", entry[0].name, error)
+                self._refuse(entry, error)
+            self._taken(1)
+        return True
+
+    def _refuse(self, entry: Entry, error: Exception) -> None:
+        self._refused += 1
+        said = f"{entry[0].name}: {error}"
+        if said != self._said:  # many rows may have the same fault
+            _log.error("a row cannot be written to %s", said, exc_info=error)
+        self._said = said
 
     def _failed(self, error: DatabaseError) -> None:
         with self._lock:
             if self.problem is None:
                 _log.warning("ledger %s does not answer, rows wait in memory: %s", self._database.url, error)
             self.problem = str(error)
-            self._failures += 1
+            self._failures = len(_RETRY_S) if error.damaged else self._failures + 1
             self._moved.notify_all()
         self._call_who_waits()
 

@@ -104,8 +104,8 @@ def _release(releases: queue.SimpleQueue[Callable[[], None]]) -> None:
 
 def _prepare() -> None:
     """Be ready for the end of this process, whatever it is."""
-    import multiprocessing.process  # noqa: PLC0415 - a program that keeps nothing needs none of it
-    import multiprocessing.util  # noqa: PLC0415 - as above
+    import multiprocessing.process
+    import multiprocessing.util
 
     if _here not in _marks:
         _marks.add(_here)
@@ -127,7 +127,7 @@ _marks: set[_Mark] = set()
 
 
 def _prepare_child() -> None:
-    from multiprocessing.util import Finalize  # noqa: PLC0415 - as above
+    from multiprocessing.util import Finalize
 
     global _child_pid  # noqa: PLW0603 - one for each child
     if _child_pid == os.getpid():

@@ -12,8 +12,9 @@ from storage_samples import decision, outcome
 
 from crew_router import Router
 from crew_router.errors import StorageError
-from crew_router.ledger import WriterPolicy, open_ledger
-from crew_router.ledger.budgets import Scope
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.writer import WriterPolicy
 from crew_router.testing import ScriptedModel
 
 SCOPE = Scope("project", 1_000_000)
@@ -85,7 +86,7 @@ def test_a_damaged_file_is_an_error_with_full_durability_and_one_line_in_the_log
     assert health["unwritten"] >= 3
     assert "damaged" in health["problem"]
     lines = [record.name for record in caplog.records if str(path) in record.getMessage()]
-    assert lines.count("crew_router.ledger.writer") == 1
+    assert lines.count("crew_router.record.ledger.writer") == 1
     assert len(lines) <= 2  # the other is of operators' orders, which are read from there too
     path.unlink()
     router.close()

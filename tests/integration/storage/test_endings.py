@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from crew_router import Router
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.state import open_state
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.state.opening import open_state
 from crew_router.testing import ScriptedModel
 from crew_router.types import ModelRef
 

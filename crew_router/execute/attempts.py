@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from crew_router.errors import CrewRouterError, ModelCallError
@@ -19,13 +18,14 @@ from crew_router.execute.validation import fault_of
 from crew_router.types.clock import Clock
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.redaction import disarm, logger, redacted
 from crew_router.types.transport import Call, Fault, Payload, Piece, Reply, Transport
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.types.decision import RoutingDecision
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _UNREAD = frozenset({ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
 _CAME = _UNREAD | {ErrorKind.EMPTY}
 _UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED})
@@ -230,9 +230,10 @@ class Desk:
         """Take what a call raised."""
         if isinstance(error, ModelCallError):
             fault = Fault(error.kind, error.message, error.retry_after_s, error.status_code)
-        else:
-            fault = opened.transport.classify(error)
-        return self._end(opened, fault=fault, cause=error)
+            return self._end(opened, fault=fault, cause=error)
+        clean = disarm(error)  # first: what classifies it may cut its words in the middle of a secret
+        fault = opened.transport.classify(error)
+        return self._end(opened, fault=replace(fault, message=redacted(fault.message)), cause=clean)
 
     def cancelled(self, call: int, kind: ErrorKind) -> Done:
         """End a running call; one that ended in the same moment is reported as it ended."""

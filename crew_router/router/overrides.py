@@ -6,7 +6,6 @@ there is a new one, so that none has to be restarted.
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.decide.conditions import Override
 from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.types import ModelRef
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.protocol import Ledger
@@ -30,7 +30,7 @@ _COUNTER: Final = "override"
 _NEVER: Final = (-1.0,)
 NOTHING: Final = Override()
 _ASK_AGAIN_S: Final = 5.0
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
-import logging
 import os
 import queue
 import signal
@@ -19,7 +18,9 @@ import weakref
 from collections.abc import Callable
 from typing import Final, Protocol
 
-_log = logging.getLogger(__name__)
+from crew_router.types.redaction import logger
+
+_log = logger(__name__)
 _WRITE_FIRST: Final = 100  # a finalizer's priority: before those of queues and pools
 _MOST_S: Final = 10.0  # that a terminated child may take to write
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from pydantic_core import to_json
 
 from crew_router.record.ledger.schema import MIGRATIONS, Cell, Dialect, Row, Table, statements
+from crew_router.types.redaction import redacted
 
 Rows: TypeAlias = Mapping[Table, Sequence[Row]]
 
@@ -82,8 +83,8 @@ class DatabaseError(Exception):
     """
 
     def __init__(self, problem: str, *, gone: bool, damaged: bool = False) -> None:
-        self.problem, self.gone, self.damaged = problem, gone, damaged
-        super().__init__(problem)
+        self.problem, self.gone, self.damaged = redacted(problem), gone, damaged
+        super().__init__(self.problem)
 
 
 def write_rows(cursor: Cursor, dialect: Dialect, rows: Rows) -> None:

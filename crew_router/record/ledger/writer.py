@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from crew_router.errors import StorageError
 from crew_router.record.ledger.database import DatabaseError, write_rows
 from crew_router.record.ledger.schema import Row, Table
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Database
     from crew_router.record.ledger.jsonl_sink import Mirror
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 Entry: TypeAlias = tuple[Table, Callable[..., Row], tuple[object, ...]]
 _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 

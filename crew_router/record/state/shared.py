@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from crew_router.record.state.snapshot_builder import View
 from crew_router.record.state.state_sync import SKEW_S, Exchange
 from crew_router.record.state.store import Document, StoreError
 from crew_router.types import exit_hooks, fork_hooks
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.state.observation import Observation
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from crew_router.types.vocabulary import ModelRef, TaskType
 
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 ALPHA: Final = 0.1  # of the learned weight, requirement A12
 _IDLE_CYCLES: Final = 10
 

@@ -203,23 +203,34 @@ def _ask_ten():
 
 def mid_stream():
     """Be killed by SIGTERM in the middle of a stream."""
-    folder, url = sys.argv[2:]
-    slow = ScriptedModel("one two three four five six seven", price=PRICE, usage=(10, 5), latency_s=4.0)
-    slowly = Router({"ledger": {"url": url}, "state": {"url": f"sqlite:///{folder}/state.db"}}, models={"lab:a": slow}, project="crew")
-    for _ in slowly.stream("A long story"):
+    for _ in _slow_stream():
         sys.stdout.write("piece\n")
         sys.stdout.flush()
 
 
+def _slow_stream():
+    folder, url = sys.argv[2:]
+    slow = ScriptedModel("so it went on " * 60, price=PRICE, usage=(10, 240), latency_s=6.0)
+    config = {"ledger": {"url": url}, "state": {"url": f"sqlite:///{folder}/state.db"}}
+    return Router(config, models={"lab:a": slow}, project="crew").stream("A long story")
+
+
+def in_threads():
+    """Be told to end by a signal that the program turns into an exit, while a stream runs on a daemon thread."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    threading.Thread(target=mid_stream, daemon=True).start()
+    time.sleep(60)
+
+
 def suspended():
     """End normally while a stream is half read."""
-    chunks = router.stream("A long story")
+    chunks = _slow_stream()
     next(chunks)
     globals()["kept"] = chunks
 
 
 if __name__ == "__main__":
     atexit.register(_ask_ten)  # before the router registers its own, and so called after it
-    if sys.argv[1] not in {"spawned", "forkserver", "mid_stream"}:
+    if sys.argv[1] not in {"spawned", "forkserver", "mid_stream", "in_threads", "suspended"}:
         router = make(*sys.argv[2:])
     globals()[sys.argv[1]]()

@@ -255,6 +255,10 @@ class Desk:
         for call in (*self._open, *self._queued):
             self.cancelled(call, ErrorKind.CANCELLED)
 
+    def at_exit(self) -> None:
+        """End what still runs, because the process ends."""
+        self.close()
+
     def input_tokens(self, payload: Payload, transport: Transport) -> int:
         """Return the estimate of the input: the decision's own for the request, else counted once a payload."""
         known = self._decision.profile.input_tokens.value

@@ -23,6 +23,7 @@ from crew_router.execute.trade_off import trade_off
 from crew_router.types.canonical_answer import CodeRunner
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.evidence import Rejection
+from crew_router.types.exit_hooks import watch
 from crew_router.types.model import ModelDefinition
 from crew_router.types.outcome import total_usd
 from crew_router.types.response import RoutedChunk, RoutedResponse
@@ -170,6 +171,7 @@ class Executor:
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
         desk = Desk(services, decision, payload=payload, validate=options.validate)
+        watch(desk)
         desk.warm(decision.selected_model)
         job = Job(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,

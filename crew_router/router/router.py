@@ -513,9 +513,9 @@ def _decided(runtime: Runtime, prompt: Prompt, request: RoutingRequest) -> tuple
 
 
 def _record(runtime: Runtime, decision: RoutingDecision, request: RoutingRequest, options: Options | None) -> None:
-    runtime.recorder.decided(decision, text=request.task_description)
+    by = "" if options is None else options.approved_by
+    runtime.recorder.decided(decision, text=request.task_description, runs=not decision.approval or bool(by))
     if decision.approval:
-        by = "" if options is None else options.approved_by
         runtime.recorder.approved(decision, by=by)
         if not by:
             raise ApprovalRequiredError(decision)

@@ -42,7 +42,7 @@ _pipe: tuple[int, int] | None = None
 
 
 def watch(thing: Ending) -> None:
-    """Call ``thing.at_exit()`` before the process ends, unless nobody holds the thing any more by then."""
+    """Call ``thing.at_exit()`` before the process ends, unless nobody holds the thing any more by then; what came last goes first."""
     key = id(thing)
     _watched[key] = weakref.ref(thing, lambda _: _watched.pop(key, None))
     _prepare()
@@ -64,7 +64,7 @@ def end() -> None:
     with _releasing:
         while not _releases.empty():
             _attempt(_releases.get())
-    for reference in list(_watched.values()):
+    for reference in reversed(list(_watched.values())):  # what came last uses what was there before
         thing = reference()
         if thing is not None:
             _attempt(thing.at_exit)

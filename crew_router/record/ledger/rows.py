@@ -48,7 +48,7 @@ class Privacy:
         return len(text), digest, redaction.redacted(readable) if self.keep_text and not risky else None
 
 
-def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
+def decision_row(decision: RoutingDecision, text: str, privacy: Privacy, *, process: str | None = None) -> Row:
     """Return a decision's row; the request's own text stays in its body only if texts are kept."""
     request, profile = decision.request, decision.profile
     risky = bool(profile.risk.value & {Risk.PII, Risk.SECRETS})
@@ -82,6 +82,7 @@ def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
         kept,
         clean(redaction.redacted(said_of(decision, table))),
         redaction.redacted_json(body) if keeps else body,
+        process,
     )
 
 

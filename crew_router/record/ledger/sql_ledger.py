@@ -19,6 +19,7 @@ from crew_router.record.ledger.database import DatabaseError
 from crew_router.record.ledger.decision_codec import decision_of
 from crew_router.record.ledger.jsonl_sink import Mirror
 from crew_router.record.ledger.leased_budgets import Purse
+from crew_router.record.ledger.processes import Processes
 from crew_router.record.ledger.retention import Keeper, Retention, forget_texts, prune
 from crew_router.record.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.record.ledger.writer import DEFAULT, Writer, WriterPolicy
@@ -74,11 +75,12 @@ class Book:
         self._privacy: rows.Privacy | None = None
         self._mirror = None if mirror is None else Mirror(mirror)
         self._writer = Writer(database, policy, mirror=self._mirror)
+        self._processes = Processes(database, project, clock)
         self._purse: Purse | None = None
         self._retention = retention
         self._keeper = Keeper(_retaining(self)) if retention else None
         # In the order in which they are closed; held apart from the book, so that they can be closed when it is gone.
-        self._owned: list[_Closable] = [self._writer, database]
+        self._owned: list[_Closable] = [self._writer, _Leaving(self._processes), database]
         fork_hooks.watch(self)
         exit_hooks.watch(self)
         exit_hooks.release_with(self, functools.partial(_close_all, self._owned))
@@ -120,9 +122,11 @@ class Book:
             raise
         await self._writer.committed(decision_id)
 
-    def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
-        """Append a decision; it is turned into a row on the writer's thread."""
-        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text), decision.id)
+    def decided(self, decision: RoutingDecision, *, text: str = "", runs: bool = False) -> None:
+        """Append a decision; it is turned into a row on the writer's thread. ``runs`` says that it is carried out now."""
+        if runs:
+            self._processes.runs(decision.id)
+        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text, runs), decision.id)
 
     def attempted(self, decision_id: str, attempt: Attempt) -> None:
         """Append one call."""
@@ -130,7 +134,10 @@ class Book:
 
     def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
         """Append what a request came to; the answer is kept, or hashed, as configured."""
-        self._writer.confirm(self._writer.put(OUTCOMES, self._outcome_row, outcome, answer), outcome.decision_id or "")
+        ticket = self._writer.put(OUTCOMES, self._outcome_row, outcome, answer)
+        if outcome.source == "engine":
+            self._processes.ended(outcome.decision_id)
+        self._writer.confirm(ticket, outcome.decision_id or "")
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
         """Append feedback with its reward."""
@@ -309,6 +316,7 @@ class Book:
         if self._purse is not None:
             self._purse.close()
         self._writer.close_at_exit()
+        self._processes.leave()
 
     def before_fork(self) -> None:
         """Hold still."""
@@ -321,6 +329,8 @@ class Book:
         """Go on; the child opens its own connections and leaves the parent's rows to the parent."""
         self._database.let_go()
         self._writer.let_go(child=child)
+        if child:
+            self._processes.begin()
         if self._purse is not None:
             self._purse.let_go(child=child)
         if child:
@@ -330,6 +340,7 @@ class Book:
 
     def _read(self, sql: str, values: tuple[Cell, ...]) -> list[Row]:
         self._writer.flush()
+        self._processes.close_left_open()
         with self._translated():
             return self._database.query(sql, values)
 
@@ -346,8 +357,8 @@ class Book:
             (row,) = self._database.query(sql, (self._project,))
         return float(row[0] or 0)
 
-    def _decision_row(self, decision: RoutingDecision, text: str) -> Row:
-        return rows.decision_row(decision, text, self._private())
+    def _decision_row(self, decision: RoutingDecision, text: str, runs: bool) -> Row:
+        return rows.decision_row(decision, text, self._private(), process=self._processes.note() if runs else None)
 
     def _outcome_row(self, outcome: RequestOutcome, answer: str) -> Row:
         return rows.outcome_row(self._project, outcome, answer, self._private())
@@ -363,6 +374,13 @@ class Book:
 
 class _Closable(Protocol):
     def close(self) -> None: ...
+
+
+class _Leaving:
+    """Takes the process out of the ledger between the writer's end and the database's."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.close = processes.leave
 
 
 def _close_all(owned: list[_Closable]) -> None:

@@ -105,6 +105,59 @@ def test_what_is_reported_after_a_pause_reaches_the_shared_state(tmp_path, file)
     assert weights
 
 
+def signalled(how, folder, url, number):
+    """Send a signal to a program in the middle of its stream; return what it ended with."""
+    command = [sys.executable, str(_WORKER), how, str(folder), url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:  # noqa: S603 - our own script
+        running.stdout.readline()
+        time.sleep(0.5)
+        running.send_signal(number)
+        return running.wait(30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_request_that_its_process_did_not_live_to_end_is_closed_by_the_next_one(tmp_path, url, ledger_of, number):
+    """Killed in mid-stream it has one outcome and one call, both cancelled, as soon as somebody opens the ledger, and once."""
+    code = signalled("mid_stream", tmp_path, url, number)
+
+    found = [ledger_of(url).select(OPEN) for _ in range(2)]
+
+    assert code == -number
+    assert found == [[(1, 1, 0, "cancelled", "cancelled")]] * 2
+
+
+def test_a_process_that_lives_keeps_its_requests_open(tmp_path, file, ledger_of):
+    """Whoever opens the ledger beside it closes nothing; the request ends as it would have."""
+    command = [sys.executable, str(_WORKER), "mid_stream", str(tmp_path), file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own script
+        running.stdout.readline()
+        time.sleep(0.5)
+        beside = ledger_of(file).select("SELECT count(*) FROM decisions WHERE process IS NOT NULL")
+        outcomes = ledger_of(file).select("SELECT count(*) FROM outcomes")
+        running.communicate(timeout=30)
+
+    assert (beside, outcomes) == ([(1,)], [(0,)])
+    assert ledger_of(file).select("SELECT count(*), sum(success) FROM outcomes") == [(1, 1)]
+
+
+@pytest.mark.parametrize("how", ["in_threads", "suspended"])
+def test_a_request_that_still_runs_when_its_program_ends_is_closed(tmp_path, url, ledger_of, how):
+    """A stream on another thread, or one that nobody reads on, has its call with tokens and its outcome, both cancelled."""
+    code = signalled(how, tmp_path, url, signal.SIGTERM) if how == "in_threads" else end(how, tmp_path, url).returncode
+
+    ledger = ledger_of(url)
+    assert code == 0
+    assert ledger.select(OPEN) == [(1, 1, 0, "cancelled", "cancelled")]
+    assert ledger.select("SELECT count(*) FROM attempts WHERE input_tokens > 0") == [(1,)]
+    assert ledger.select("SELECT count(*) FROM processes") == [(0,)]
+
+
+OPEN = (
+    "SELECT (SELECT count(*) FROM decisions), count(*), max(success), max(error), (SELECT max(error) FROM attempts) "
+    "FROM outcomes"
+)
+
+
 def test_routers_that_nobody_holds_any_more_leave_neither_threads_nor_files(tmp_path, file, ledger_of):
     """After twenty of them there are at most two threads and four files more than before, and every row is on disk."""
     ended = end("forgotten", tmp_path, file)

@@ -45,6 +45,10 @@ class Recorder(Protocol):
         ...
 
 
+class _Waiting(Protocol):
+    def waits(self, ask: Ask) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What every request needs: the registry, transports, time, gates, the one of them that may wait, and who is told."""
@@ -55,9 +59,20 @@ class Services:
     _: KW_ONLY
     gates: Sequence[Gate] = ()
     slow: SlowGate | None = None
+    also_slow: Sequence[SlowGate] = ()
     capacity: Capacity | None = None
     recorder: Recorder | None = None
     counting: Counting = field(default_factory=Counting)
+    warmed: set[ModelRef] = field(default_factory=set[ModelRef])
+
+    def slow_gates(self, model: ModelDefinition) -> Sequence[_Waiting]:
+        """Return what may ask a database about the calls of a model."""
+        gates = self.also_slow if self.slow is None else (*self.also_slow, self.slow)
+        return (*gates, self.capacity) if self.capacity is not None and self.capacity.shares(model) else gates
+
+    def is_warm(self, ref: ModelRef) -> bool:
+        """Tell whether what the calls of a model need is imported and built."""
+        return ref in self.warmed
 
 
 @dataclass(slots=True)
@@ -124,13 +139,18 @@ class Desk:
         """Take note of a call that is about to be opened, and may be given up before that."""
         self._starts[start.call] = start
 
+    def warming(self, ref: ModelRef) -> Callable[[], None] | None:
+        """Return what builds what the calls of a model need, where that is still to be done; a loop does it on a thread."""
+        return None if self._services.is_warm(ref) else functools.partial(self.warm, ref)
+
     def entering(self, start: Start) -> Callable[[], Entered] | None:
         """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
 
         Whatever it returns is handed to :meth:`open`, or to :meth:`leave` when the call was given up meanwhile.
         """
-        slow, model, payload = self._services.slow, self._services.registry(start.model), start.payload or self._payload
-        if slow is None:
+        model, payload = self._services.registry(start.model), start.payload or self._payload
+        slow = self._services.slow_gates(model)
+        if not slow:
             return None
         try:
             transport = self._services.transports(model)
@@ -139,7 +159,8 @@ class Desk:
         if self._unfit(model, payload, transport):
             return None
         ask = self._ask(start, model, transport=transport, payload=payload)
-        return None if ask is None or not slow.waits(ask) else functools.partial(self._enter, start, ask, None)
+        waits = ask is not None and any(gate.waits(ask) for gate in slow)
+        return functools.partial(self._enter, start, ask, None) if waits else None
 
     def leave(self, entered: Entered) -> None:
         """Give back what was entered for a call that is not made."""
@@ -154,12 +175,15 @@ class Desk:
         The first call of a process imports the provider's package, which takes seconds; out of the time of the call itself,
         a healthy model would look dead.
         """
+        if self._services.is_warm(ref):
+            return
         model = self._services.registry(ref)
         # What cannot be built is told by the attempt, with its kind and its cure.
         with contextlib.suppress(CrewRouterError):
             warm = getattr(self._services.transports(model), "warm", None)
             if warm is not None:
                 warm(model)
+        self._services.warmed.add(ref)
 
     def open(self, start: Start, place: Place | None = None, *, entered: Entered | None = None) -> Opened | Queued | Done:
         """Check a candidate again, fit the request to it, and return a call that has not begun.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -109,6 +110,7 @@ class Executor:
         """Return the answer to one request, as :meth:`run` does."""
         if (kept := self._kept(decision, payload, options)) is not None:
             return kept
+        await self._awarm(decision, payload)
         work = self._work(decision, payload, options, live=False)
         return self._answered(await arun(work.flow, work.desk), work)
 
@@ -145,10 +147,16 @@ class Executor:
             for chunk in _replayed(kept):
                 yield chunk
             return
+        await self._awarm(decision, payload)
         work = self._work(decision, payload, options, live=True)
         async with contextlib.aclosing(adrive(work.flow, work.desk)) as items:
             async for item in items:
                 yield self._chunk(item, work)
+
+    async def _awarm(self, decision: RoutingDecision, payload: Payload) -> None:
+        """Import and build on a thread what the first call of a model needs, so that the loop goes on."""
+        if not all(map(self._services.is_warm, _at_once(decision))):
+            await asyncio.to_thread(_warm, Desk(self._services, decision, payload=payload), decision)
 
     def _kept(self, decision: RoutingDecision, payload: Payload, options: Options | None) -> RoutedResponse | None:
         # A kept answer has not passed the check that this caller brings.
@@ -172,7 +180,7 @@ class Executor:
         services, deadline_s = self._services, decision.request.deadline_s
         desk = Desk(services, decision, payload=payload, validate=options.validate)
         watch(desk)
-        desk.warm(decision.selected_model)
+        _warm(desk, decision)
         job = Job(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
@@ -195,6 +203,16 @@ class _Running:
     deadline_s: float | None
     concurrent: bool
     models: Callable[[ModelRef], ModelDefinition]
+
+
+def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
+    """Return the models that are called first."""
+    return decision.selected_model, *decision.models
+
+
+def _warm(desk: Desk, decision: RoutingDecision) -> None:
+    for ref in _at_once(decision):
+        desk.warm(ref)
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:

@@ -37,13 +37,14 @@ def executor_of(
     learned: Learned | None,
 ) -> Executor:
     """Return the executor over what a router consists of."""
-    gate = BudgetGate(budgets, functools.partial(scopes_of, limits, kept.clock))
+    gate, breakers = BudgetGate(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerGate(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        gates=(BreakerGate(kept.state, kept.clock), SlaGate(kept.rng), gate),
+        gates=(breakers, SlaGate(kept.rng), gate),
         slow=gate if config.budgets.limits() else None,
+        also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,
         counting=kept.token_counts,

@@ -115,6 +115,15 @@ class Runtime:
         return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
 
     @property
+    def has_decided(self) -> bool:
+        """Whether what decisions need is imported and built."""
+        return "pipeline" in vars(self)
+
+    def warm(self) -> None:
+        """Import and build what decisions need."""
+        self.pipeline  # noqa: B018 - made when first asked for
+
+    @property
     def clock(self) -> Clock:
         """Time."""
         return self.kept.clock

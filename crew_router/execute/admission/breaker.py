@@ -29,6 +29,14 @@ class BreakerGate:
     def __init__(self, state: State, clock: Clock) -> None:
         self._state, self._clock = state, clock
 
+    def waits(self, ask: Ask) -> bool:
+        """Tell whether a probe has to be claimed in the store."""
+        breakers = self._state.snapshot().breakers
+        if ask.force or not breakers:
+            return False
+        now = self._clock.now()
+        return any(admission(breakers.get(key), at=now) == "probe" for key in breaker_keys(ask.model))
+
     def enter(self, ask: Ask) -> Pass | Refusal | None:
         """Refuse while a breaker of the model, its provider or its credential is open, unless the call is forced."""
         breakers = self._state.snapshot().breakers

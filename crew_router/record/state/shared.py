@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +89,18 @@ class SharedState:
 
     # What decisions read --------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        """Whether the numbers lie in a store that has to be asked for some of them."""
+        return not self._store.exclusive
+
+    @property
+    def fresh(self) -> bool:
+        """Whether :meth:`snapshot` would not wait for a renewal."""
+        return self._store.exclusive or self._problem is not None or self._age_s() <= self._refresh.max_age_s
+
     def snapshot(self) -> Snapshot:
-        """Return the numbers to decide with, without I/O; a stale one starts a renewal in the background."""
+        """Return the numbers to decide with, without I/O; a stale one starts a renewal, which only an event loop does not wait for."""
         if not self._store.exclusive and self._clock.monotonic() - self._exchange.read_at > self._refresh.max_age_s / 2:
             self._ask_for_renewal()
         return self._view.snapshot
@@ -288,6 +299,9 @@ class SharedState:
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
+    def _age_s(self) -> float:
+        return self._clock.monotonic() - self._exchange.read_at
+
     def _now(self) -> float:
         return self._clock.now() + self._exchange.offset_s
 
@@ -307,6 +321,9 @@ class SharedState:
         self._asked_at = self._clock.monotonic()
         self._ensure_thread()
         if self._asked_at - self._exchange.read_at <= self._refresh.max_age_s or self._problem is not None:
+            return
+        if _on_a_loop():
+            self._wake.set()
             return
         with self._renewed:
             self._wake.set()
@@ -359,3 +376,11 @@ class SharedState:
         if self._problem is None:
             _log.warning("state %s does not answer, going on from what is known here: %s", self._url, error)
         self._problem = str(error)
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

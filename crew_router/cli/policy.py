@@ -10,7 +10,7 @@ import typer
 
 from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
 from crew_router.config.load import load_config
-from crew_router.config.schema.reading import read_mapping
+from crew_router.config.schema.yaml_reader import read_mapping
 from crew_router.decide.policies.cases import Verdict, read_cases, run_cases
 from crew_router.decide.policies.conflicts import findings
 from crew_router.router.rules import check_strategy, rules_of

@@ -47,13 +47,13 @@ def take_outcome(
     )
     runtime.recorder.reported(outcome)
     if decision_id is not None:
-        runtime.learning.reported(decision_id, success=success, quality=quality)
+        runtime.learning.record_outcome(decision_id, success=success, quality=quality)
 
 
 def take_feedback(runtime: Runtime, feedback: FeedbackData) -> float:
     """Take feedback into the ledger and, when learning is on, into everything that learns; return its reward 0..1."""
     model = None if feedback.model_id is None else runtime.models.registry.resolve(feedback.model_id).ref
-    return runtime.learning.take(feedback, model)
+    return runtime.learning.record(feedback, model)
 
 
 def stats(runtime: Runtime) -> dict[str, object]:

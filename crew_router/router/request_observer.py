@@ -34,7 +34,7 @@ class RequestObserver:
         """Take the answer and return it."""
         self._answered = True
         if self._learning is not None:
-            self._learning.answered(response.decision, response.model)
+            self._learning.remember(response.decision, response.model)
         self._recorder.answered(response, latency_s=self._elapsed())
         return response
 
@@ -51,4 +51,3 @@ class RequestObserver:
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
-

@@ -34,29 +34,29 @@ class Memory:
 
     def position(self, sums: Sums, context: str) -> float:
         """Return how many rewards the context has seen."""
-        seen = sums.get(f"{self.name}:{context}", {}).get("n", ())
-        return seen[0] if seen else 0.0
+        counted = sums.get(f"{self.name}:{context}", {}).get("n", ())
+        return counted[0] if counted else 0.0
 
-    def additions(self, context: str, arm: str, values: Sequence[float], *, at: float) -> tuple[Addition, ...]:
+    def additions(self, context: str, arm: str, values: Sequence[float], *, position: float) -> tuple[Addition, ...]:
         """Return what a reward at a position adds."""
-        return self.corrections(context, arm, values, at=at), (f"{self.name}:{context}{_COUNT}", (1.0,))
+        return self.corrections(context, arm, values, position=position), (f"{self.name}:{context}{_COUNT}", (1.0,))
 
-    def corrections(self, context: str, arm: str, values: Sequence[float], *, at: float) -> Addition:
+    def corrections(self, context: str, arm: str, values: Sequence[float], *, position: float) -> Addition:
         """Return what changes when a reward at a position is replaced; ``values`` are the differences."""
-        landmark, weight = self._weighed(at)
+        landmark, weight = self._weighed(position)
         return f"{self.name}:{context}:{landmark}/{arm}", tuple(weight * value for value in values)
 
     def sums_of(self, sums: Sums, context: str, arms: Sequence[str], *, width: int) -> list[tuple[float, ...]]:
         """Return the faded sums of every arm, in order; zeros where nothing was seen."""
-        at = self.position(sums, context)
-        landmark, weight = self._weighed(at)
+        position = self.position(sums, context)
+        landmark, weight = self._weighed(position)
         now = sums.get(f"{self.name}:{context}:{landmark}", {})
         before = sums.get(f"{self.name}:{context}:{landmark - 1}", {})
         return [self._faded(now, before, arm, weight=weight, width=width) for arm in arms]
 
-    def _weighed(self, at: float) -> tuple[int, float]:
-        landmark = int(at // (_SPAN * self.half_life))
-        return landmark, 2.0 ** (at / self.half_life - landmark * _SPAN)
+    def _weighed(self, position: float) -> tuple[int, float]:
+        landmark = int(position // (_SPAN * self.half_life))
+        return landmark, 2.0 ** (position / self.half_life - landmark * _SPAN)
 
     @staticmethod
     def _faded(

@@ -38,7 +38,7 @@ class BanditUpdate:
     profile: RequestProfile | None = None
     weight: float = 1.0
     of_run: bool = False
-    marks: Mapping[str, float] = field(default_factory=dict[str, float])
+    positions: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ class StateUpdate:
     """What a learner makes of a credit: numbers to add to shared sums, and a mark to find them by when it is corrected."""
 
     additions: tuple[Addition, ...]
-    mark: float
+    position: float

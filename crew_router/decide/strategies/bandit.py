@@ -70,74 +70,76 @@ class Bandit:
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the reward replaces the score
         """Pull; the propensity is exact."""
-        places = np.flatnonzero(eligible)
+        candidates = np.flatnonzero(eligible)
         generator = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
-        pull = self._policy.pull(self._arms(context, places), generator)
-        return drawn(pull, places, context, explore=self.explore, rng=rng)
+        pull = self._policy.pull(self._arms(context, candidates), generator)
+        return choice_of_pull(pull, candidates, context, explore=self.explore, rng=rng)
 
-    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
+    def state_update(self, update: BanditUpdate, sums: Sums) -> StateUpdate | None:
         """Return what a reward adds to the sums of its task type; a run's result is not for bandits."""
         linear = self._policy.linear
-        if credit.of_run or credit.task_type is None or (linear and credit.profile is None):
+        if update.of_run or update.task_type is None or (linear and update.profile is None):
             return None
-        features = features_of(credit.profile) if linear and credit.profile is not None else ()
-        return lesson_of(credit, Memory(self.memory_name, self.half_life), sums, features=features)
+        features = features_of(update.profile) if linear and update.profile is not None else ()
+        return state_update_of(update, Memory(self.memory_name, self.half_life), sums, features=features)
 
-    def _arms(self, context: RoutingContext, places: Codes) -> Arms:
+    def _arms(self, context: RoutingContext, candidates: Codes) -> Arms:
         task, linear = context.profile.task_type.value, self._policy.linear
-        refs = [context.model_table.refs[int(at)] for at in places]
+        refs = [context.model_table.refs[int(index)] for index in candidates]
         width = _PLAIN + (len(_UPPER) + _SIZE if linear else 0)
         memory = Memory(self.memory_name, self.half_life)
         table = np.array(memory.sums_of(context.snapshot.sums, task, refs, width=width))
         gram, moments = _unpacked(table) if linear else (None, None)
         return Arms(
-            context.model_table.quality_for(task)[places],
+            context.model_table.quality_for(task)[candidates],
             strength=self.prior_strength,
             samples=table[:, 0],
             rewards=table[:, 1],
             squares=table[:, 2],
-            penalty=penalty(context, places, self.willingness_to_pay),
+            penalty=penalty(context, candidates, self.willingness_to_pay),
             features=np.array(features_of(context.profile)) if linear else None,
             gram=gram,
             moments=moments,
         )
 
 
-def penalty(context: RoutingContext, places: Codes, worth_usd: float) -> Floats:
+def penalty(context: RoutingContext, candidates: Codes, worth_usd: float) -> Floats:
     """Return what each model costs in units of reward; one without a price is taken to cost as much as the dearest that has one."""
-    given = context.request.willingness_to_pay
-    cost = context.forecast.cost[places]
+    stated_worth_usd = context.request.willingness_to_pay
+    cost = context.forecast.cost[candidates]
     dearest = float(np.nanmax(cost)) if not np.isnan(cost).all() else 0.0
-    taken: Floats = np.nan_to_num(cost, nan=dearest) / max(worth_usd if given is None else given, 1e-9)
-    return taken
+    penalties: Floats = np.nan_to_num(cost, nan=dearest) / max(worth_usd if stated_worth_usd is None else stated_worth_usd, 1e-9)
+    return penalties
 
 
-def drawn(pull: Pull, places: Codes, context: RoutingContext, *, explore: float, rng: random.Random) -> Choice:
+def choice_of_pull(pull: Pull, candidates: Codes, context: RoutingContext, *, explore: float, rng: random.Random) -> Choice:
     """Draw an arm and put the others behind it by value, equal values by name."""
-    probabilities = (1.0 - explore) * pull.probabilities + explore / len(places)
+    probabilities = (1.0 - explore) * pull.probabilities + explore / len(candidates)
     number = rng.random()
     edges: Floats = np.cumsum(probabilities)
-    at = min(int((edges <= number * edges[-1]).sum()), int(np.flatnonzero(probabilities).max()))
-    ordered = np.lexsort((context.model_table.tie_break[places], -pull.values))
-    first = int(places[at])
-    order = (first, *(int(places[rest]) for rest in ordered if rest != at))
-    chances = dict(zip(places.tolist(), probabilities.tolist(), strict=True))
-    draw = Draw(detail={"number": number, "value": float(pull.values[at])})
-    return Choice(order, propensity=float(probabilities[at]), draw=draw, chances=chances)
+    pulled = min(int((edges <= number * edges[-1]).sum()), int(np.flatnonzero(probabilities).max()))
+    ordered = np.lexsort((context.model_table.tie_break[candidates], -pull.values))
+    first = int(candidates[pulled])
+    order = (first, *(int(candidates[other]) for other in ordered if other != pulled))
+    chances = dict(zip(candidates.tolist(), probabilities.tolist(), strict=True))
+    draw = Draw(detail={"number": number, "value": float(pull.values[pulled])})
+    return Choice(order, propensity=float(probabilities[pulled]), draw=draw, chances=chances)
 
 
-def lesson_of(credit: BanditUpdate, memory: Memory, sums: Sums, *, features: tuple[float, ...] = (), context: str = "") -> StateUpdate:
+def state_update_of(
+    update: BanditUpdate, memory: Memory, sums: Sums, *, features: tuple[float, ...] = (), context: str = ""
+) -> StateUpdate:
     """Return what a credit adds; a correction is made where the reward that it corrects was put, if that is known."""
-    where = context or str(credit.task_type)
-    mark = credit.marks.get(memory.name)
-    if credit.previous is None or mark is None:
-        at, reward, weight = memory.position(sums, where), credit.reward, credit.weight
+    arm_context = context or str(update.task_type)
+    position = update.positions.get(memory.name)
+    if update.previous is None or position is None:
+        position, reward, weight = memory.position(sums, arm_context), update.reward, update.weight
         values = (weight, weight * reward, weight * reward * reward, *_packed(features, reward))
-        return StateUpdate(memory.additions(where, credit.model, values, at=at), at)
-    moved = credit.reward - credit.previous
-    squares = credit.reward**2 - credit.previous**2
-    values = (0.0, moved, squares, *((0.0,) * len(_UPPER) if features else ()), *(moved * value for value in features))
-    return StateUpdate((memory.corrections(where, credit.model, values, at=mark),), mark)
+        return StateUpdate(memory.additions(arm_context, update.model, values, position=position), position)
+    change = update.reward - update.previous
+    squares = update.reward**2 - update.previous**2
+    values = (0.0, change, squares, *((0.0,) * len(_UPPER) if features else ()), *(change * value for value in features))
+    return StateUpdate((memory.corrections(arm_context, update.model, values, position=position),), position)
 
 
 def _packed(features: tuple[float, ...], reward: float) -> tuple[float, ...]:
@@ -148,6 +150,6 @@ def _packed(features: tuple[float, ...], reward: float) -> tuple[float, ...]:
 
 def _unpacked(table: Floats) -> tuple[Floats, Floats]:
     gram = np.zeros((len(table), _SIZE, _SIZE))
-    for at, (row, column) in enumerate(_UPPER, start=_PLAIN):
-        gram[:, row, column] = gram[:, column, row] = table[:, at]
+    for column_index, (row, column) in enumerate(_UPPER, start=_PLAIN):
+        gram[:, row, column] = gram[:, column, row] = table[:, column_index]
     return gram, table[:, _PLAIN + len(_UPPER) :]

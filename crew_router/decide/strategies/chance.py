@@ -23,18 +23,18 @@ def drawn(probabilities: Sequence[float], rng: random.Random) -> int:
         >>> drawn([0.0, 1.0], random.Random(1))
         1
     """
-    left = rng.random()
-    for at, probability in enumerate(probabilities):
-        left -= probability
-        if left < 0:
-            return at
-    return max(range(len(probabilities)), key=lambda at: probabilities[at])
+    remaining = rng.random()
+    for index, probability in enumerate(probabilities):
+        remaining -= probability
+        if remaining < 0:
+            return index
+    return max(range(len(probabilities)), key=lambda index: probabilities[index])
 
 
 def softmax(values: Floats, *, temperature: float) -> Floats:
     """Return the probability that each value is the largest after Gumbel noise of a scale."""
-    raised: Floats = np.exp((values - values.max()) / temperature)
-    share: Floats = raised / raised.sum()
+    weights: Floats = np.exp((values - values.max()) / temperature)
+    share: Floats = weights / weights.sum()
     return share
 
 

@@ -41,15 +41,15 @@ class LeastLoaded:
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put models with room first, by rank; full ones follow, the least loaded first."""
         factor = context.capacity_factor if self.capacity_factor is None else self.capacity_factor
-        flight, model_table = context.snapshot.in_flight, context.model_table
-        running = np.array([flight.get(ref, 0) for ref in model_table.refs], dtype=np.float64)
-        room = np.where(np.isnan(model_table.concurrency), np.nanmean([*model_table.concurrency, 1.0]), model_table.concurrency)
-        share = room / room[eligible].sum()
+        in_flight, model_table = context.snapshot.in_flight, context.model_table
+        running = np.array([in_flight.get(ref, 0) for ref in model_table.refs], dtype=np.float64)
+        concurrency = np.where(np.isnan(model_table.concurrency), np.nanmean([*model_table.concurrency, 1.0]), model_table.concurrency)
+        share = concurrency / concurrency[eligible].sum()
         capacity = np.ceil(factor * share * (running[eligible].sum() + 1.0))
-        free = eligible & (running + 1.0 <= capacity)
-        load = -(running + 1.0) / room
-        order = by_rank(load if self.by_load else scores.rank, context, free) + by_rank(load, context, eligible & ~free)
+        has_room = eligible & (running + 1.0 <= capacity)
+        load = -(running + 1.0) / concurrency
+        order = by_rank(load if self.by_load else scores.rank, context, has_room) + by_rank(load, context, eligible & ~has_room)
         best = by_rank(scores.rank, context, eligible)[0]
-        full = not self.by_load and order[0] != best
+        overflows = not self.by_load and order[0] != best
         detail = f"{model_table.refs[best]} is at its capacity ({running[best]:.0f} calls under way), the request goes on"
-        return Choice(order, notes=(Evidence("capacity", detail, 0.0, context.now),) if full else ())
+        return Choice(order, notes=(Evidence("capacity", detail, 0.0, context.now),) if overflows else ())

@@ -12,7 +12,7 @@ from crew_router.decide.bandits import Pull
 from crew_router.decide.bandits.memory import Memory
 from crew_router.decide.bandits.protocol import at_least
 from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
-from crew_router.decide.strategies.bandit import drawn, lesson_of, penalty
+from crew_router.decide.strategies.bandit import choice_of_pull, penalty, state_update_of
 from crew_router.decide.strategies.protocol import Choice, strategy
 
 if TYPE_CHECKING:
@@ -68,21 +68,21 @@ class Reinforcement:
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
         """Draw by value; the propensity is exact."""
-        places = np.flatnonzero(eligible)
-        refs = [context.model_table.refs[at] for at in places.tolist()]
+        candidates = np.flatnonzero(eligible)
+        refs = [context.model_table.refs[at] for at in candidates.tolist()]
         memory = Memory(self.memory_name, self.half_life)
-        seen = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
-        prior = context.model_table.quality_for(context.profile.task_type.value)[places]
-        mean = (seen[:, 1] + self.prior_strength * prior) / (seen[:, 0] + self.prior_strength)
-        values = mean - penalty(context, places, self.willingness_to_pay)
+        sums_by_arm = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
+        prior = context.model_table.quality_for(context.profile.task_type.value)[candidates]
+        mean = (sums_by_arm[:, 1] + self.prior_strength * prior) / (sums_by_arm[:, 0] + self.prior_strength)
+        values = mean - penalty(context, candidates, self.willingness_to_pay)
         soft = np.exp((values - values.max()) / self.temperature)
-        return drawn(Pull(soft / soft.sum(), values), places, context, explore=0.0, rng=rng)
+        return choice_of_pull(Pull(soft / soft.sum(), values), candidates, context, explore=0.0, rng=rng)
 
-    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
+    def state_update(self, update: BanditUpdate, sums: Sums) -> StateUpdate | None:
         """Return what a reward, or the share of a run's result that a step deserves, adds."""
-        if credit.profile is None:
+        if update.profile is None:
             return None
-        return lesson_of(credit, Memory(self.memory_name, self.half_life), sums, context=kind_of_step(credit.profile))
+        return state_update_of(update, Memory(self.memory_name, self.half_life), sums, context=kind_of_step(update.profile))
 
 
 def kind_of_step(profile: RequestProfile) -> str:

@@ -40,10 +40,10 @@ class RoundRobin:
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - turns, not chance
         """Start at the model whose turn it is."""
         success = context.forecast.success
-        taking = eligible & (success >= success[eligible].max() - self.margin)
-        places = by_rank(np.zeros(len(success)), context, taking)
+        in_turn = eligible & (success >= success[eligible].max() - self.margin)
+        candidates = by_rank(np.zeros(len(success)), context, in_turn)
         turn = next(self._turns)
-        start = turn % len(places)
-        order = places[start:] + places[:start] + by_rank(scores.rank, context, eligible & ~taking)
-        chance = 1.0 / len(places)
-        return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(places, chance))
+        start = turn % len(candidates)
+        order = candidates[start:] + candidates[:start] + by_rank(scores.rank, context, eligible & ~in_turn)
+        chance = 1.0 / len(candidates)
+        return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(candidates, chance))

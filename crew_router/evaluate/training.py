@@ -10,8 +10,8 @@ import numpy as np
 
 from crew_router.decide.learned.agreement import AgreementFitter, ballots_of
 from crew_router.decide.learned.cascade_table import make_plans, settings_for
-from crew_router.decide.learned.correctness_model import Before, CorrectnessModel, fit_reader, read_drafts
-from crew_router.decide.learned.nearest_prompt import NearestPrompt, recollect, sketches
+from crew_router.decide.learned.correctness_model import CorrectnessModel, PromptTable, answer_table, fit_correctness
+from crew_router.decide.learned.nearest_prompt import NearestPrompt, fit_nearest_prompt, sketches
 from crew_router.decide.learned.quality import fit_quality
 from crew_router.decide.learned.text import fit_text
 from crew_router.decide.learned.trained_model import TrainedModel, TrainingReport
@@ -53,19 +53,23 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
     fitted = fit_quality(inputs, score=complete.score, cost_usd=complete.cost_usd, tokens=complete.output_tokens, seed=seed)
     report_step("quality")
     clusters = len(fitted.model.centres)
-    before = Before(fitted.held_out.quality, fitted.held_out.cluster, inputs)
-    reading = (
-        _fit_reader(complete, before, sketches(text, complete.prompts), clusters=clusters, seed=seed) if complete.has_answers else None
+    prompt_table = PromptTable(fitted.held_out.quality, fitted.held_out.cluster, inputs)
+    fitted_answers = (
+        _fit_answers(complete, prompt_table, sketches(text, complete.prompts), clusters=clusters, seed=seed)
+        if complete.has_answers
+        else None
     )
     report_step("reading")
-    final, read_probability = (complete.answers, before.quality) if reading is None else (reading.final, reading.read)
-    ballots = ballots_of(final, read=read_probability, cluster=before.cluster, clusters=clusters)
+    final, read_probability = (
+        (complete.answers, prompt_table.quality) if fitted_answers is None else (fitted_answers.final, fitted_answers.probability)
+    )
+    ballots = ballots_of(final, read=read_probability, cluster=prompt_table.cluster, clusters=clusters)
     fitter = AgreementFitter(ballots, complete.score)
     plans, (plan_predicted, plan_actual) = make_plans(
         fitter,
         complete.cost_usd,
-        foreseen=(fitted.held_out.quality, fitted.held_out.cost_usd),
-        agreeing=reading is not None,
+        predicted=(fitted.held_out.quality, fitted.held_out.cost_usd),
+        has_answers=fitted_answers is not None,
         progress=lambda: report_step("plans"),
     )
     prefixes = (tuple(sorted(plan.models[:at])) for plan in plans for at in range(1, len(plan.models) + 1))
@@ -73,8 +77,8 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
         complete.models,
         text=text,
         quality=fitted.model,
-        reader=None if reading is None else reading.reader,
-        memory=None if reading is None else reading.memory,
+        correctness=None if fitted_answers is None else fitted_answers.correctness,
+        nearest_prompt=None if fitted_answers is None else fitted_answers.nearest_prompt,
         agreement=fitter.done(prefixes, seed=seed),
         plans=plans,
         settings=tuple(float(value) for value in settings_for(complete.score, complete.cost_usd)),
@@ -85,7 +89,7 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
             clusters=clusters,
             explained=_explained_variance(fitted.held_out.quality, complete.score),
             ece_before=calibration_error(fitted.held_out.quality, complete.score),
-            ece_after=calibration_error(read_probability, complete.score) if reading is not None else float("nan"),
+            ece_after=calibration_error(read_probability, complete.score) if fitted_answers is not None else float("nan"),
             ece_plan=calibration_error(plan_predicted, plan_actual),
         ),
     )
@@ -96,27 +100,27 @@ def _no_progress(_step: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _FittedReader:
+class _FittedAnswers:
     """What was fitted to the answers.
 
     Args:
-        reader: Judges answers.
-        memory: The scores of nearly equal prompts, one of the reader's inputs.
+        correctness: Judges answers.
+        nearest_prompt: Finds nearly equal training prompts.
         final: The final answer that each training answer comes down to, by prompt and model.
-        read: Probability that each training answer is right, predicted out of fold; prompts x models.
+        probability: Probability that each training answer is right, predicted out of fold; prompts x models.
     """
 
-    reader: CorrectnessModel
-    memory: NearestPrompt
+    correctness: CorrectnessModel
+    nearest_prompt: NearestPrompt
     final: tuple[tuple[str | None, ...], ...]
-    read: Floats
+    probability: Floats
 
 
-def _fit_reader(table: OutcomeTable, before: Before, sketch: Floats, *, clusters: int, seed: int) -> _FittedReader:
-    drafts = read_drafts(table.prompts, table.answers)
-    memory, recalled = recollect(sketch, table.prompts, drafts.final, table.score, seed=seed)
-    fitted = fit_reader(drafts.beside(recalled), before, table.score, clusters=clusters, seed=seed)
-    return _FittedReader(fitted.reader, memory, drafts.final, fitted.held_out)
+def _fit_answers(table: OutcomeTable, prompt_table: PromptTable, sketch: Floats, *, clusters: int, seed: int) -> _FittedAnswers:
+    answers = answer_table(table.prompts, table.answers)
+    nearest_prompt, nearest = fit_nearest_prompt(sketch, table.prompts, answers.final, table.score, seed=seed)
+    fitted = fit_correctness(answers.beside(nearest), prompt_table, table.score, clusters=clusters, seed=seed)
+    return _FittedAnswers(fitted.model, nearest_prompt, answers.final, fitted.held_out)
 
 
 def calibration_error(probability: Floats, score: Floats) -> float:

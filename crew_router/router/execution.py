@@ -59,9 +59,9 @@ def executor_of(
 
 
 def _weigh(learned: TrainedModel) -> Weigh:
-    from crew_router.decide.learned.answer_weigher import Weigher
+    from crew_router.decide.learned.answer_weigher import AnswerWeigher
 
-    return Weigher(learned)
+    return AnswerWeigher(learned)
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:

@@ -1,4 +1,4 @@
-"""An arm of an experiment decides: the same user always gets the same arm, by a hash (requirements A13, E5)."""
+"""A strategy that splits traffic over arms; a hash gives the same user always the same arm (requirements A13, E5)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class _Arm:
 @strategy("experiment")
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Lets an arm decide for a share of the traffic.
+    """Lets each arm decide for its share of the traffic.
 
-    The unit is the user, else the session, else the run; a request without any is drawn by chance.
+    The unit of assignment is the user, else the session, else the run; a request without any of them gets a random arm.
 
     Args:
-        name: Name of the experiment; another name shuffles the units anew.
+        name: Name of the experiment; another name assigns the units differently.
         arms: Mappings with ``name``, ``weight`` (1 by default), and ``strategy`` (a name, or ``{name, parameters}``)
             or ``model``; an arm with neither is the control.
     """
@@ -54,7 +54,7 @@ class Experiment:
         object.__setattr__(self, "_arms", arms)
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
-        """Find the arm and let it choose; the propensity of its model is the sum over all arms that may choose it."""
+        """Find the arm and let it choose; the propensity of the model is summed over all arms that may choose it."""
         arm, share = self.arm_of(context.request, rng)
         choices = {each.name: each.strategy.choose(context, scores, eligible=eligible, rng=rng) for each in self._arms if each.weight > 0}
         choice = choices[arm.name]

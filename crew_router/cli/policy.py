@@ -11,7 +11,7 @@ import typer
 from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
 from crew_router.config.load import load_config
 from crew_router.config.schema.yaml_reader import read_mapping
-from crew_router.decide.policies.cases import Verdict, read_cases, run_cases
+from crew_router.decide.policies.cases import CaseResult, read_cases, run_cases
 from crew_router.decide.policies.conflicts import findings
 from crew_router.router.rules import check_strategy, rules_of
 
@@ -79,5 +79,5 @@ def _tier(router: Router, ref: str) -> str | None:
     return next((None if model.tier is None else str(model.tier) for model in router.models if model.ref == ref), None)
 
 
-def _said(verdict: Verdict) -> str:
+def _said(verdict: CaseResult) -> str:
     return f"FAILED {verdict.case}: {'; '.join(verdict.problems)}" if verdict.problems else f"passed {verdict.case}"

@@ -35,9 +35,9 @@ def evaluate(
     as_json: JsonOption = False,
     config: ConfigOption = None,  # noqa: ARG001 - every command has it; the models are those of the file
 ) -> None:
-    """Run the router over recorded outcomes at many settings of the dial; report the curve beside all yardsticks."""
+    """Run the router over recorded outcomes at many settings of the dial; report its cost-quality curve beside the baselines."""
     with one_line_errors():
-        from crew_router.evaluate.outcomes import read_outcomes  # comes when the command runs
+        from crew_router.evaluate.outcomes import read_outcomes  # slow to import, so only when the command runs
 
         table = read_outcomes(data, usd_per_hour=usd_per_hour)
         with _bar() as advance:

@@ -1,4 +1,4 @@
-"""``crew-router policy``: check rules against each other, and test them with a team's own cases."""
+"""``crew-router policy``: check policies against each other, and test them with a team's own cases."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def run_tests(
 ) -> None:
     """Decide every case without calling or recording anything; exit 1 when one is not decided as expected."""
     with one_line_errors(), open_router(config) as router:
-        read = read_cases(read_mapping(cases, str(cases)), place=str(cases))
-        verdicts = run_cases(read, _decider(router), tier_of=lambda ref: _tier(router, ref))
-        failed = sum(bool(verdict.problems) for verdict in verdicts)
+        loaded_cases = read_cases(read_mapping(cases, str(cases)), place=str(cases))
+        results = run_cases(loaded_cases, _decider(router), tier_of=lambda ref: _tier(router, ref))
+        failed = sum(bool(result.problems) for result in results)
         if as_json:
-            say_json({"ok": not failed, "cases": len(verdicts), "failed": failed, "verdicts": verdicts})
+            say_json({"ok": not failed, "cases": len(results), "failed": failed, "verdicts": results})
         else:
-            for verdict in verdicts:
-                say(_said(verdict))
-            say(f"{len(verdicts)} cases, {failed} failed")
+            for result in results:
+                say(_result_line(result))
+            say(f"{len(results)} cases, {failed} failed")
         if failed:
             raise typer.Exit(FAILED)
 
@@ -79,5 +79,5 @@ def _tier(router: Router, ref: str) -> str | None:
     return next((None if model.tier is None else str(model.tier) for model in router.models if model.ref == ref), None)
 
 
-def _said(verdict: CaseResult) -> str:
-    return f"FAILED {verdict.case}: {'; '.join(verdict.problems)}" if verdict.problems else f"passed {verdict.case}"
+def _result_line(result: CaseResult) -> str:
+    return f"FAILED {result.case}: {'; '.join(result.problems)}" if result.problems else f"passed {result.case}"

@@ -35,14 +35,14 @@ def check(
     with one_line_errors():
         loaded = load_config(file or config, env=os.environ, check_strategy=check_strategy)
         policies = rules_of(loaded, loaded.registry).policies
-        found = findings(policies, loaded.registry.models)
+        problems = findings(policies, loaded.registry.models)
         if as_json:
-            say_json({"ok": not found, "policies": len(policies), "findings": found})
+            say_json({"ok": not problems, "policies": len(policies), "findings": problems})
         else:
-            for each in found:
+            for each in problems:
                 say(f"{each.kind}: {each.policy!r}{f' with {each.other!r}' if each.other else ''}: {each.text}")
-            say(f"{len(policies)} policies, {len(found)} findings")
-        if found:
+            say(f"{len(policies)} policies, {len(problems)} findings")
+        if problems:
             raise typer.Exit(FAILED)
 
 

@@ -81,7 +81,7 @@ def substituted(text: str, env: Mapping[str, str]) -> str:
         >>> substituted("http://${HOST:-127.0.0.1}:${PORT}/v1", {"PORT": "1234"})
         'http://127.0.0.1:1234/v1'
     """
-    return _VARIABLE.sub(lambda found: env.get(found[1]) or (found[0] if found[2] is None else found[2]), text)
+    return _VARIABLE.sub(lambda match: env.get(match[1]) or (match[0] if match[2] is None else match[2]), text)
 
 
 def with_environment(model: ModelDefinition, env: Mapping[str, str]) -> ModelDefinition:
@@ -101,7 +101,7 @@ def missing_variables(model: ModelDefinition) -> tuple[str, ...]:
     A model with a missing variable stays in the registry as not reachable; only calling it is an error.
     """
     texts = [model.base_url, model.api_key, *model.kwargs.values()]
-    return tuple(dict.fromkeys(found[1] for text in texts if isinstance(text, str) for found in _VARIABLE.finditer(text)))
+    return tuple(dict.fromkeys(match[1] for text in texts if isinstance(text, str) for match in _VARIABLE.finditer(text)))
 
 
 def require_variables(model: ModelDefinition) -> None:

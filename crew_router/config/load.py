@@ -194,11 +194,11 @@ def _packaged_layers() -> tuple[Layer, ...]:
 def _read(path: Path, place: str) -> Iterable[Layer]:
     if not path.is_dir():
         return (Layer.of(place, read_mapping(path, place)),)
-    found = tuple(_folder_layers(path, place.rstrip("/") + "/"))
-    if not found:
+    layers = tuple(_folder_layers(path, place.rstrip("/") + "/"))
+    if not layers:
         names = ", ".join((*_SINGLE_FILES[1:], "models/*.yaml"))
         raise ConfigurationError(place, "", "the folder holds no configuration", cure=f"put one of {names} there")
-    return found
+    return layers
 
 
 def files_of(source: GivenConfig, env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -75,10 +75,10 @@ def _listed_prices(model: ModelDefinition, noon: datetime) -> dict[str, float] |
     prices: dict[str, float] = {}
     for key, usage in usages.items():
         try:
-            found = calc_price(usage, model.model, provider_id=provider, genai_request_timestamp=noon)
+            calculated = calc_price(usage, model.model, provider_id=provider, genai_request_timestamp=noon)
         except LookupError:
             return None
-        prices[key] = float(found.total_price) / _TOKENS * 1e6
+        prices[key] = float(calculated.total_price) / _TOKENS * 1e6
     return prices
 
 

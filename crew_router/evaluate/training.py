@@ -72,7 +72,7 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
         has_answers=fitted_answers is not None,
         progress=lambda: report_step("plans"),
     )
-    prefixes = (tuple(sorted(plan.models[:at])) for plan in plans for at in range(1, len(plan.models) + 1))
+    prefixes = (tuple(sorted(plan.models[:end])) for plan in plans for end in range(1, len(plan.models) + 1))
     return TrainedModel(
         complete.models,
         text=text,

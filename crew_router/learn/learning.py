@@ -94,8 +94,8 @@ class Learning:
         Raises:
             UnknownDecisionError: Neither this process nor the ledger knows the decision.
         """
-        known = self.recent.get(decision_id)
-        return known if known is not None else self._from_ledger(decision_id)
+        recent = self.recent.get(decision_id)
+        return recent if recent is not None else self._from_ledger(decision_id)
 
     def _subject(self, feedback: FeedbackData, model: ModelRef | None) -> tuple[Answered, bool]:
         """Return the answer that feedback is about, and whether it is the one of the model that answered."""
@@ -151,10 +151,10 @@ class Learning:
         if not strategy:
             return learners
         try:
-            asked = make_strategy(strategy)
+            named = make_strategy(strategy)
         except ConfigurationError:
             return learners
-        return learners_of((*learners, asked))
+        return learners_of((*learners, named))
 
     def _record_run(self, feedback: FeedbackData) -> float:
         """Record feedback on a whole run, and credit each step of the run with it."""

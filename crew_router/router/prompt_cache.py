@@ -90,8 +90,8 @@ class PromptCacheTracker(RecordObserver):
         if before.tokens < self._settings.min_tokens or attempt.started_at - before.at > self._settings.cache_s:
             return
         share = min(usage.cached_tokens / before.tokens, 1.0)
-        known = self._hit_shares.get(attempt.model, share)
-        self._hit_shares[attempt.model] = known + _HIT_STEP * (share - known)
+        average = self._hit_shares.get(attempt.model, share)
+        self._hit_shares[attempt.model] = average + _HIT_STEP * (share - average)
 
 
 def _from_chat(messages: tuple[object, ...]) -> dict[ModelRef, _CachedPrompt]:

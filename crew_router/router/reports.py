@@ -89,5 +89,5 @@ def _subject(
         return runtime.models.registry.resolve(model_id).ref, task
     if decision_id is None:
         raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
-    known = runtime.learning.subject(decision_id)
-    return known.model, task or known.task_type
+    answered = runtime.learning.subject(decision_id)
+    return answered.model, task or answered.task_type

@@ -75,8 +75,8 @@ class World:
     def run(self) -> None:
         """Run until nothing is left to do."""
         while self._agenda:
-            at, _, _, act = heapq.heappop(self._agenda)
-            seconds = at - self.clock.monotonic()
+            time, _, _, act = heapq.heappop(self._agenda)
+            seconds = time - self.clock.monotonic()
             if seconds > 0.0:
                 self.clock.advance(seconds)
             act()
@@ -226,12 +226,12 @@ def check_seeds(scenario: Callable[[int], None], seeds: Iterable[int], *, replay
     Raises:
         AssertionError: An invariant is violated; the message names the seed and the command that replays it.
     """
-    held = 0
+    passed = 0
     for seed in seeds:
         try:
             scenario(seed)
         except AssertionError as error:
             message = f"seed {seed} breaks an invariant: {error}\nreplay: {replay.format(seed=seed)}"
             raise AssertionError(message) from error
-        held += 1
-    return held
+        passed += 1
+    return passed

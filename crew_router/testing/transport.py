@@ -90,11 +90,11 @@ class ScriptedCall:
 
     def complete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.reply_of(tuple(self._played(self._in_time(whole=True))))
+        return self.reply_of(tuple(self._played(self._in_time(limit_total=True))))
 
     async def acomplete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.reply_of(tuple([piece async for piece in self._aplayed(self._in_time(whole=True))]))
+        return self.reply_of(tuple([piece async for piece in self._aplayed(self._in_time(limit_total=True))]))
 
     def stream(self) -> Iterator[Piece]:
         """Play the script."""
@@ -104,14 +104,14 @@ class ScriptedCall:
         """Play the script."""
         return self._aplayed(self._in_time())
 
-    def _in_time(self, *, whole: bool = False) -> Iterator[Step]:
+    def _in_time(self, *, limit_total: bool = False) -> Iterator[Step]:
         """Yield the steps until the client's timeout, which limits a whole answer, or the gap between two pieces of a stream."""
         left_s = limit_s = math.inf if self.asked.timeout_s is None else self.asked.timeout_s
         for step in self.steps():
             if step.after_s > left_s:
                 yield Step(left_s, error=ScriptedFaultError(ScriptedFault(ErrorKind.TIMEOUT)))
             yield step
-            left_s = left_s - step.after_s if whole else limit_s
+            left_s = left_s - step.after_s if limit_total else limit_s
 
     def _played(self, steps: Iterator[Step]) -> Iterator[Piece]:
         for step in steps:

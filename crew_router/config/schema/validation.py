@@ -189,14 +189,14 @@ def _resolved(root: JsonSchema, schema: JsonSchema) -> JsonSchema:
 
 def _reachable(kind: type[Any]) -> set[type[Any]]:
     """Return all dataclasses that can occur in one: those in the modules of it and its bases, and so on."""
-    found: set[type[Any]] = {kind}
+    reachable: set[type[Any]] = {kind}
     waiting = list(kind.__mro__)
     while waiting:
         module = sys.modules[waiting.pop().__module__]
-        new = {item for item in vars(module).values() if isinstance(item, type) and is_dataclass(item)} - found
-        found |= new
+        new = {item for item in vars(module).values() if isinstance(item, type) and is_dataclass(item)} - reachable
+        reachable |= new
         waiting += new
-    return found
+    return reachable
 
 
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)

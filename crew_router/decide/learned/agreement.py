@@ -107,10 +107,10 @@ class AgreementFitter:
 
     def verdict(self, members: Members) -> Verdict:
         """Return the best answer of each training row, with its probability as if the row had not been fitted."""
-        known = self.verdicts.get(members)
-        if known is None:
-            known = self.verdicts[members] = self._fitted(members)
-        return known
+        verdict = self.verdicts.get(members)
+        if verdict is None:
+            verdict = self.verdicts[members] = self._fitted(members)
+        return verdict
 
     def _fitted(self, members: Members) -> Verdict:
         learnt: list[Floats] = []

@@ -96,7 +96,7 @@ def _arrays(learned: TrainedModel) -> dict[str, NDArray[Any]]:
     for name in _HEADS:
         head: Head = getattr(quality, name)
         arrays |= {f"{name}.means": head.means, f"{name}.weights": head.rest.weights, f"{name}.intercept": head.rest.intercept}
-    arrays |= {f"agreement.{at}": weights for at, weights in enumerate(learned.agreement.weights.values())}
+    arrays |= {f"agreement.{index}": weights for index, weights in enumerate(learned.agreement.weights.values())}
     if learned.correctness is not None:
         model = learned.correctness
         arrays |= {"reader.centre": model.centre, "reader.scale": model.scale}
@@ -117,10 +117,10 @@ def _nearest_prompt_arrays(memory: NearestPrompt | None) -> dict[str, NDArray[An
 def _nearest_prompt(arrays: Mapping[str, Floats]) -> NearestPrompt | None:
     if "memory.sketch" not in arrays:
         return None
-    said, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
-    if len(ends) != len(arrays["memory.sketch"]) or len(said) != len(right) or ends[-1] != len(said):
+    answers, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
+    if len(ends) != len(arrays["memory.sketch"]) or len(answers) != len(right) or ends[-1] != len(answers):
         raise ValueError("the memory of prompts is incomplete")
-    return NearestPrompt(arrays["memory.sketch"], said, right, ends)
+    return NearestPrompt(arrays["memory.sketch"], answers, right, ends)
 
 
 def _short(array: Floats) -> Floats:
@@ -142,13 +142,13 @@ def _from_arrays(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> T
     models = tuple(str(name) for name in manifest["models"])
     plans: tuple[Plan, ...] = decode(tuple[Plan, ...], manifest["plans"])
     _check(plans, len(models))
-    sets = [tuple(int(at) for at in members) for members in manifest["sets"]]
+    sets = [tuple(int(index) for index in members) for members in manifest["sets"]]
     return TrainedModel(
         models,
         text=TextFeatures(wide["text.weight"], wide["text.basis"], wide["text.centre"], wide["text.scale"]),
         quality=quality,
         correctness=_correctness_model(manifest["sayings"], wide, clusters=len(quality.centres)),
-        agreement=Agreement({members: wide[f"agreement.{at}"] for at, members in enumerate(sets)}, wide["generic"]),
+        agreement=Agreement({members: wide[f"agreement.{index}"] for index, members in enumerate(sets)}, wide["generic"]),
         plans=plans,
         settings=tuple(float(value) for value in manifest["settings"]),
         mean_quality=wide["mean_quality"],

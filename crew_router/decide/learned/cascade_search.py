@@ -159,29 +159,29 @@ class ChainSearch:
     def _predicted(self, remaining: Chain) -> tuple[Floats, Floats]:
         """Return the mean predicted quality and the summed predicted cost of some models, by row."""
         members = tuple(sorted(remaining))
-        known = self._predictions.get(members)
-        if known is None:
+        cached = self._predictions.get(members)
+        if cached is None:
             columns = list(members)
             quality: Floats = self.predicted[0][:, columns].sum(axis=1) / len(columns)
-            known = self._predictions[members] = quality, self.predicted[1][:, columns].sum(axis=1)
-        return known
+            cached = self._predictions[members] = quality, self.predicted[1][:, columns].sum(axis=1)
+        return cached
 
     def _step(self, chain: Chain) -> tuple[Floats, Floats]:
         """Return, after the models of a chain, P(right) of the best answer and what it is worth in right answers, by row."""
         members = tuple(sorted(chain))
-        known = self._steps.get(members)
-        if known is None:
+        cached = self._steps.get(members)
+        if cached is None:
             verdict = self.fitter.verdict(members)
             happened = self.fitter.score[np.arange(len(verdict.model)), verdict.model]
             right = _REALISED * happened + (1 - _REALISED) * verdict.probability
-            known = self._steps[members] = verdict.probability, right
-        return known
+            cached = self._steps[members] = verdict.probability, right
+        return cached
 
     def _utility_of_rows(self, chain: Chain) -> Floats:
-        known = self._values.get(chain)
-        if known is None:
-            known = self._values[chain] = self.stopping(chain, self.worth_usd).utility.mean(axis=1)
-        return known
+        cached = self._values.get(chain)
+        if cached is None:
+            cached = self._values[chain] = self.stopping(chain, self.worth_usd).utility.mean(axis=1)
+        return cached
 
     def _mean_utility(self, chain: Chain) -> float:
         return float(self._utility_of_rows(chain).mean())

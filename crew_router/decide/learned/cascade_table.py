@@ -216,11 +216,11 @@ def expected_quality(scores: Floats, *, in_cluster: Flags) -> Floats:
         in_cluster: Which rows belong to the cluster.
     """
     advantage = scores - scores.mean(axis=0)
-    here, everywhere = advantage[:, in_cluster].mean(axis=1), advantage.mean(axis=1)
+    in_this, everywhere = advantage[:, in_cluster].mean(axis=1), advantage.mean(axis=1)
     noise = float(advantage[:, in_cluster].var(axis=1).mean()) / max(int(in_cluster.sum()), 1)
-    spread = float(((here - everywhere) ** 2).mean())
+    spread = float(((in_this - everywhere) ** 2).mean())
     kept = max(spread - noise, 0.0) / max(spread, _FREE_USD)
-    expected: Floats = scores[:, in_cluster].mean() + everywhere + kept * (here - everywhere)
+    expected: Floats = scores[:, in_cluster].mean() + everywhere + kept * (in_this - everywhere)
     return np.clip(expected, 0.0, 1.0)
 
 

@@ -86,5 +86,5 @@ def _quality_change(learned: TrainedModel, snapshot: Snapshot) -> Floats:
         if model is not None and metrics.quality is not None:
             samples[model] += metrics.samples
             total[model] += metrics.samples * (metrics.quality - learned.mean_quality[model])
-    found: Floats = total / (samples + PRIOR_OUTCOMES)
-    return found
+    change: Floats = total / (samples + PRIOR_OUTCOMES)
+    return change

@@ -132,11 +132,11 @@ def band(true: Floats, predicted: Floats) -> Floats:
     """
     bounds = np.full((2, true.shape[1]), np.nan)
     for column in range(true.shape[1]):
-        known = np.isfinite(true[:, column]) & (predicted[:, column] > 0)
-        count = int(known.sum())
+        valid = np.isfinite(true[:, column]) & (predicted[:, column] > 0)
+        count = int(valid.sum())
         if count >= _MIN_FOR_BAND:
             tail = _TAIL * (count + 1) / count - 1 / count
-            bounds[:, column] = np.quantile(true[known, column] / predicted[known, column], (max(tail, 0.0), min(1 - tail, 1.0)))
+            bounds[:, column] = np.quantile(true[valid, column] / predicted[valid, column], (max(tail, 0.0), min(1 - tail, 1.0)))
     return bounds
 
 
@@ -150,16 +150,16 @@ def cluster_means(values: Floats, cluster: Codes, count: int, *, prior_rows: flo
 def _head(inputs: Floats, targets: Floats, *, cluster: Codes, fold: Codes) -> tuple[Head, Floats]:
     """Fit a head with the penalty that predicts held-out rows best; return it with those predictions."""
     count = int(cluster.max()) + 1
-    held = {penalty: np.zeros_like(targets) for penalty in _PENALTIES}
+    predictions = {penalty: np.zeros_like(targets) for penalty in _PENALTIES}
     for part in range(int(fold.max()) + 1):
         training, held_out = fold != part, fold == part
         means = cluster_means(targets[training], cluster[training], count)
         residual = targets[training] - means[cluster[training]]
-        for penalty, predicted in held.items():
+        for penalty, predicted in predictions.items():
             predicted[held_out] = means[cluster[held_out]] + ridge(inputs[training], residual, penalty=penalty)(inputs[held_out])
-    best = min(_PENALTIES, key=lambda penalty: float(((held[penalty] - targets) ** 2).mean()))
+    best = min(_PENALTIES, key=lambda penalty: float(((predictions[penalty] - targets) ** 2).mean()))
     means = cluster_means(targets, cluster, count)
-    return Head(means, ridge(inputs, targets - means[cluster], penalty=best)), held[best]
+    return Head(means, ridge(inputs, targets - means[cluster], penalty=best)), predictions[best]
 
 
 def _cluster_count(inputs: Floats, score: Floats, *, fold: Codes, seed: int) -> int:

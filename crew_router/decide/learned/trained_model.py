@@ -170,13 +170,15 @@ class TrainedModel:
 
     def predict(self, prompt: str) -> PromptPrediction:
         """Predict quality, cost and length of every model on a prompt."""
-        known = self.recent_predictions.get(prompt)
-        if known is None:
+        prediction = self.recent_predictions.get(prompt)
+        if prediction is None:
             text = self.text([prompt])
             predicted = self.quality(text)
-            known = PromptPrediction(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0])
-            self.recent_predictions.put(prompt, known)
-        return known
+            prediction = PromptPrediction(
+                int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0]
+            )
+            self.recent_predictions.put(prompt, prediction)
+        return prediction
 
     def best_answer(self, prompt: str, given: Sequence[GivenAnswer]) -> BestAnswer:
         """Return the best of some answers, each of another model, and the probability that it is right given all of them."""
@@ -204,12 +206,12 @@ class TrainedModel:
         return [AnswerFeatures(figures, answer) for figures, answer in zip(features, final, strict=True)]
 
     def _compared(self, prompt: str) -> ComparedPrompt:
-        known = self.recent_comparisons.get(prompt)
-        if known is None:
+        compared = self.recent_comparisons.get(prompt)
+        if compared is None:
             nearest, similarity = 0, 0.0
             if self.nearest_prompt is not None:
                 indices, similarities = self.nearest_prompt.nearest(sketches(self.text, [prompt]))
                 nearest, similarity = int(indices[0]), float(similarities[0])
-            known = ComparedPrompt(PromptFacts.of(prompt), nearest, similarity)
-            self.recent_comparisons.put(prompt, known)
-        return known
+            compared = ComparedPrompt(PromptFacts.of(prompt), nearest, similarity)
+            self.recent_comparisons.put(prompt, compared)
+        return compared

@@ -151,8 +151,8 @@ def _admit(result: PolicyResult, admitted: Admission) -> PolicyResult:
 
 
 def _bound(result: PolicyResult, field: str, bound: Bound, pick: Callable[[float, float], float]) -> PolicyResult:
-    known: Bound | None = getattr(result, field)
-    if known is not None and pick(known.value, bound.value) == known.value:
+    current: Bound | None = getattr(result, field)
+    if current is not None and pick(current.value, bound.value) == current.value:
         return result
     return replace(result, **cast("Any", {field: bound}))
 

@@ -182,8 +182,8 @@ def _against_control(experiment: Experiment, sums: Sums) -> list[Comparison]:
     others = [arm.name for arm in experiment.live if arm.name != experiment.control]
     level = _level(experiment, len(others))
     metric, control = experiment.primary, experiment.control
-    found = ((arm, _compared(experiment, sums, (arm, control), metric=metric, level=level)) for arm in others)
-    return [Comparison(experiment.primary, arm, experiment.control, interval) for arm, interval in found if interval is not None]
+    intervals = ((arm, _compared(experiment, sums, (arm, control), metric=metric, level=level)) for arm in others)
+    return [Comparison(experiment.primary, arm, experiment.control, interval) for arm, interval in intervals if interval is not None]
 
 
 def _ratio_evidence(experiment: Experiment, sums: Sums, stage: int) -> float:
@@ -209,5 +209,5 @@ def _preferences(experiment: Experiment, sums: Sums) -> dict[str, tuple[str, flo
 
 
 def _shadows(experiment: Experiment, sums: Sums) -> dict[str, float]:
-    found = {arm.name: _mean(experiment, sums, arm.name, "shadow") for arm in experiment.arms if arm.shadow}
-    return {name: mean for name, (mean, count) in found.items() if count}
+    shares = {arm.name: _mean(experiment, sums, arm.name, "shadow") for arm in experiment.arms if arm.shadow}
+    return {name: mean for name, (mean, count) in shares.items() if count}

@@ -207,10 +207,10 @@ class Trials(RecordObserver):
         for _ in range(_TRIES):
             try:
                 document = self._state.document(_DOCUMENT)
-                known = _from_json(document.text)
-                after = change(known)
-                if after == known or self._state.swap(_DOCUMENT, _to_json(after), expected=document.version):
-                    self._adopt(document.version + (after != known), after)
+                current = _from_json(document.text)
+                after = change(current)
+                if after == current or self._state.swap(_DOCUMENT, _to_json(after), expected=document.version):
+                    self._adopt(document.version + (after != current), after)
                     return
             except StoreError as error:
                 _log.warning("experiments are changed in this process only: %s", error)

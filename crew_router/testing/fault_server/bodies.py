@@ -84,12 +84,12 @@ def sample(schema: Mapping[str, Any]) -> Any:
 def _continuation(text: str, prefix: str, rng: random.Random) -> str:
     if not text.startswith(prefix.strip()):
         return text
-    rest = text[len(prefix) :] if text.startswith(prefix) else text[len(prefix.strip()) :]
+    continuation = text[len(prefix) :] if text.startswith(prefix) else text[len(prefix.strip()) :]
     if rng.random() >= _RESTATE_SHARE:
-        return rest
-    already_sent = text[: len(text) - len(rest)]
+        return continuation
+    already_sent = text[: len(text) - len(continuation)]
     start = already_sent.rstrip().rfind(" ", 0, max(len(already_sent) - rng.randint(1, 20), 1)) + 1
-    return already_sent[start:] + rest
+    return already_sent[start:] + continuation
 
 
 def last_user_text(body: Mapping[str, Any]) -> str:

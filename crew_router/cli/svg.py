@@ -1,4 +1,4 @@
-"""A cost-quality picture as SVG: named points, and a line for the settings of the dial."""
+"""Draw a cost-quality picture as SVG: named points, and a line through the settings of the router."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH: Final = 860
 _HEIGHT: Final = 520
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 250, 50, 60
 _COLOURS: Final = {"single": "#64748b", "yardstick": "#b45309", "router": "#0f766e"}
-_ROOM: Final = 0.08
+_MARGIN: Final = 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,15 @@ class Point:
 
 
 def cost_quality_svg(title: str, points: Sequence[Point], *, unit: str) -> str:
-    """Return the picture; the points of kind router are joined in the order given.
+    """Return the picture; a line joins the points of kind router in the given order.
 
     Args:
-        title: Its heading.
-        points: What to draw; costs are shown as they are, in ``unit``.
-        unit: What a cost means, for example ``USD per 1,000 requests``.
+        title: Heading of the picture.
+        points: The points, with costs in ``unit``.
+        unit: Label of the cost axis, for example ``USD per 1,000 requests``.
     """
     scale = _Scale.around(points)
-    return "\n".join(["<?xml version='1.0' encoding='utf-8'?>", *_drawn(title, points, unit=unit, scale=scale), "</svg>", ""])
+    return "\n".join(["<?xml version='1.0' encoding='utf-8'?>", *_lines(title, points, unit=unit, scale=scale), "</svg>", ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class _Scale:
     @classmethod
     def around(cls, points: Sequence[Point]) -> _Scale:
         costs, qualities = [p.cost_usd for p in points], [p.quality for p in points]
-        room_x, room_y = _ROOM * ((max(costs) - min(costs)) or 1.0), _ROOM * ((max(qualities) - min(qualities)) or 1.0)
-        return cls(max(min(costs) - room_x, 0.0), max(costs) + room_x, min(qualities) - room_y, min(max(qualities) + room_y, 1.0))
+        margin_x, margin_y = _MARGIN * ((max(costs) - min(costs)) or 1.0), _MARGIN * ((max(qualities) - min(qualities)) or 1.0)
+        return cls(max(min(costs) - margin_x, 0.0), max(costs) + margin_x, min(qualities) - margin_y, min(max(qualities) + margin_y, 1.0))
 
     def x(self, cost: float) -> float:
         return _LEFT + (cost - self.cost_low) / (self.cost_high - self.cost_low) * (_WIDTH - _LEFT - _RIGHT)
@@ -57,15 +57,15 @@ class _Scale:
         return _HEIGHT - _BOTTOM - (quality - self.quality_low) / (self.quality_high - self.quality_low) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _drawn(title: str, points: Sequence[Point], *, unit: str, scale: _Scale) -> Iterator[str]:
+def _lines(title: str, points: Sequence[Point], *, unit: str, scale: _Scale) -> Iterator[str]:
     yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" font-family="sans-serif" font-size="13">'
     yield f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>'
     yield f'<text x="{_LEFT}" y="28" font-size="17" font-weight="bold">{escape(title)}</text>'
     yield from _axes(unit, scale)
     path = " ".join(f"{scale.x(p.cost_usd):.1f},{scale.y(p.quality):.1f}" for p in points if p.kind == "router")
     yield f'<polyline points="{path}" fill="none" stroke="{_COLOURS["router"]}" stroke-width="2"/>'
-    for at, point in enumerate(points):
-        yield from _mark(point, scale, at=at)
+    for index, point in enumerate(points):
+        yield from _point(point, scale, index=index)
 
 
 def _axes(unit: str, scale: _Scale) -> Iterator[str]:
@@ -80,12 +80,12 @@ def _axes(unit: str, scale: _Scale) -> Iterator[str]:
     yield f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 14}" text-anchor="middle">{escape(unit)}</text>'
 
 
-def _mark(point: Point, scale: _Scale, *, at: int) -> Iterator[str]:
+def _point(point: Point, scale: _Scale, *, index: int) -> Iterator[str]:
     x, y, colour = scale.x(point.cost_usd), scale.y(point.quality), _COLOURS[point.kind]
     yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
-    yield f'<text x="{x + 6:.1f}" y="{y - 6:.1f}" font-size="11" fill="{colour}">{at + 1}</text>'
-    label = f"{at + 1}  {point.label}: {point.quality:.1%}, {point.cost_usd:.3g}"
-    yield f'<text x="{_WIDTH - _RIGHT + 16}" y="{_TOP + 14 + at * 20}" fill="{colour}">{escape(label)}</text>'
+    yield f'<text x="{x + 6:.1f}" y="{y - 6:.1f}" font-size="11" fill="{colour}">{index + 1}</text>'
+    label = f"{index + 1}  {point.label}: {point.quality:.1%}, {point.cost_usd:.3g}"
+    yield f'<text x="{_WIDTH - _RIGHT + 16}" y="{_TOP + 14 + index * 20}" fill="{colour}">{escape(label)}</text>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

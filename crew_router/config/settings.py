@@ -1,7 +1,8 @@
-"""Everything that can be configured, as values.
+"""Everything that can be configured, as frozen values.
 
-:class:`Settings` holds the sections of ``crew_router.yaml`` with its own key names; what was worked out while loading is added
-by :class:`crew_router.config.router_config.RouterConfig`. The annotations are the schema (see :mod:`crew_router.config.schema.entry`).
+:class:`Settings` holds the sections of ``crew_router.yaml`` under the same key names.
+:class:`crew_router.config.router_config.RouterConfig` adds what loading works out, such as the registry. The annotations and
+the argument descriptions below are the schema (see :mod:`crew_router.config.schema.entry`).
 """
 
 from __future__ import annotations

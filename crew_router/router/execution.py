@@ -1,4 +1,4 @@
-"""The executor as the configuration says, with its gates and limits."""
+"""Build the executor, with its admission checks and limits, from the configuration."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def executor_of(
 
 
 def _weigh(learned: TrainedModel) -> Weigh:
-    from crew_router.decide.learned.answer_weigher import Weigher
+    from crew_router.decide.learned.answer_weigher import AnswerWeigher
 
-    return Weigher(learned)
+    return AnswerWeigher(learned)
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:
@@ -81,6 +81,6 @@ def _execution(config: RouterConfig) -> ExecutionPolicy:
     )
 
 
-def _cascade(said: EscalationSettings) -> CascadePolicy:
-    judge = None if said.judge is None else ModelRef(said.judge)
-    return CascadePolicy(said.threshold if said.enabled else 0.0, said.samples, judge)
+def _cascade(settings: EscalationSettings) -> CascadePolicy:
+    judge = None if settings.judge is None else ModelRef(settings.judge)
+    return CascadePolicy(settings.threshold if settings.enabled else 0.0, settings.samples, judge)

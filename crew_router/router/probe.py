@@ -1,4 +1,4 @@
-"""Asking a local OpenAI-compatible server whether it is there and what it serves."""
+"""Ask OpenAI-compatible servers which models they list."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _MAX_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answered, with the names of the models it lists."""
+    """A local server that answered, with the names of the models it lists."""
 
     provider: str
     base_url: str
     models: tuple[str, ...]
 
     def refs(self) -> tuple[ModelRef, ...]:
-        """Return the models as references."""
+        """Return references to the models."""
         return tuple(ModelRef(f"{self.provider}:{name}") for name in self.models)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a server answered to ``GET /models``: the status, and the names where it lists any."""
+    """A server's answer to ``GET /models``: the HTTP status, and the names of models, if it lists any."""
 
     status: int
     models: tuple[str, ...]
@@ -45,14 +45,14 @@ class Listing:
 def listed_models(base_url: str, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...] | None:
     """Return the model names that ``GET {base_url}/models`` lists.
 
-    Nothing is listed by a server that answers otherwise; ``None`` when nobody answers at all.
+    The list is empty when the answer is not a listing; ``None`` when no server answers.
     """
-    found = listing(base_url, timeout_s=timeout_s)
-    return None if found is None else found.models
+    answer = listing(base_url, timeout_s=timeout_s)
+    return None if answer is None else answer.models
 
 
 def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIMEOUT_S) -> Listing | None:
-    """Return what ``GET {base_url}/models`` answers; ``None`` when nobody answers at all.
+    """Return the answer to ``GET {base_url}/models``; ``None`` when no server answers.
 
     Args:
         base_url: Address of an OpenAI-compatible server, with ``/v1`` where it has one.

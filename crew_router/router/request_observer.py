@@ -1,4 +1,4 @@
-"""Following requests to their end."""
+"""Observe one request from its decision to its end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 
 class RequestObserver:
-    """Times one request and tells the recorder how it ended, whatever that is; a context manager around its execution."""
+    """Times one request and tells the recorder how it ended; a context manager around its execution.
+
+    Args:
+        decision: The decision that is executed.
+        recorder: Records how the request ended.
+        clock: Source of the time.
+        learning: Remembers which model answered; ``None`` for requests that are not learnt from.
+    """
 
     def __init__(self, decision: RoutingDecision, *, recorder: Recorder, clock: Clock, learning: Learning | None = None) -> None:
         self._decision, self._recorder, self._learning, self._clock = decision, recorder, learning, clock
-        self._began = clock.monotonic()
+        self._started_s = clock.monotonic()
         self._answered = self._over = False
 
     def __enter__(self) -> Self:
@@ -28,7 +35,7 @@ class RequestObserver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Take what ended the request early, if anything did."""
+        """Record the error that ended the request, if any."""
         if error is not None:
             self.failed(error)
         self._over = True
@@ -40,15 +47,15 @@ class RequestObserver:
             self._over = True
 
     def answered(self, response: RoutedResponse) -> RoutedResponse:
-        """Take the answer and return it."""
+        """Record the answer and return it."""
         self._answered = True
         if self._learning is not None:
-            self._learning.answered(response.decision, response.model)
+            self._learning.remember(response.decision, response.model)
         self._recorder.answered(response, latency_s=self._elapsed())
         return response
 
     def on_chunk(self, chunk: RoutedChunk) -> RoutedChunk:
-        """Take a piece and return it; the last one carries the answer."""
+        """Return a chunk of a stream; the last one carries the whole answer, which is recorded."""
         if chunk.response is not None:
             self.answered(chunk.response)
         return chunk
@@ -59,5 +66,4 @@ class RequestObserver:
             self._recorder.failed(self._decision, error, latency_s=self._elapsed())
 
     def _elapsed(self) -> float:
-        return self._clock.monotonic() - self._began
-
+        return self._clock.monotonic() - self._started_s

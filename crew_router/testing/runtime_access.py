@@ -1,4 +1,4 @@
-"""What a router consists of, for tests that look inside."""
+"""Access to the runtime of a router, for tests of its parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def runtime_of(router: Router) -> Runtime:
-    """Return the runtime that serves a router's requests at this moment.
+    """Return the runtime that currently serves a router's requests.
 
     Args:
         router: A router that is open.
@@ -22,4 +22,4 @@ def runtime_of(router: Router) -> Runtime:
         ...     [model.ref for model in runtime_of(router).models.registry]
         ['lab:a']
     """
-    return router._runtime  # noqa: SLF001 - the one way in for tests
+    return router._runtime  # noqa: SLF001 - the only access for tests

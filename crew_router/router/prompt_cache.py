@@ -8,10 +8,11 @@ known in this process by ``session_id``, and on every machine from the chat itse
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
+
+from cachetools import LRUCache
 
 from crew_router.decide.conditions import CachedPrefix
 from crew_router.record.recorder import RecordObserver
@@ -45,7 +46,7 @@ class PromptCacheTracker(RecordObserver):
 
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
-        self._left: OrderedDict[str, dict[ModelRef, _Left]] = OrderedDict()
+        self._left: LRUCache[str, dict[ModelRef, _Left]] = LRUCache(_KEEP)
         self._hits: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
 
@@ -56,7 +57,6 @@ class PromptCacheTracker(RecordObserver):
             return
         with self._lock:
             left = self._left.setdefault(key, {})
-            self._left.move_to_end(key)
             if attempt.error is not None:
                 if ERROR_POLICIES[attempt.error].unhealthy:
                     left.pop(attempt.model, None)
@@ -65,8 +65,6 @@ class PromptCacheTracker(RecordObserver):
             usage = attempt.usage
             tokens = decision.profile.input_tokens.value if usage is None else usage.input_tokens
             left[attempt.model] = _Left(tokens, attempt.started_at + attempt.latency_s)
-            while len(self._left) > _KEEP:
-                self._left.popitem(last=False)
 
     def warm(self, request: RoutingRequest, *, now: float) -> tuple[CachedPrefix, ...]:
         """Return the caches that hold the beginning of a request's conversation, with the tokens that are expected in each."""

@@ -21,6 +21,7 @@ HEAVY = (
     "rich",
     "sqlite3",
     "asyncio",
+    "cachetools",
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
+from cachetools import FIFOCache
 
 from crew_router.decide.learned.agreement import Agreement, ballots_of
 from crew_router.decide.learned.cascade_table import Plan
@@ -92,19 +93,18 @@ class Recall(Generic[T]):
     """What was worked out for the newest prompts, so that deciding and executing one request work it out once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, T] = {}
+        self._known: FIFOCache[str, T] = FIFOCache(_REMEMBERED)
         self._lock = threading.Lock()
 
     def get(self, prompt: str) -> T | None:
         """Return what was worked out for a prompt lately."""
-        return self._known.get(prompt)
+        with self._lock:
+            return self._known.get(prompt)
 
     def put(self, prompt: str, value: T) -> None:
         """Remember something and forget the oldest beyond the limit."""
         with self._lock:
             self._known[prompt] = value
-            while len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a router consists of, for tests that look inside."""
+"""What a router consists of, and what its threads do, for tests that look inside."""
 
 from __future__ import annotations
 
@@ -23,3 +23,24 @@ def runtime_of(router: Router) -> Runtime:
         ['lab:a']
     """
     return router._runtime  # noqa: SLF001 - the one way in for tests
+
+
+def take_over_changes(router: Router) -> None:
+    """Look at a router's configuration files now, as its own thread does within a second; what is refused is logged.
+
+    Args:
+        router: A router over files.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from crew_router import Router
+        >>> from crew_router.testing import ScriptedModel
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "crew_router.yaml"
+        >>> written = file.write_text("optimize: cost")
+        >>> with Router(file, models={"lab:a": ScriptedModel("a")}, ledger_url="sqlite://") as router:
+        ...     written = file.write_text("optimize: quality")
+        ...     take_over_changes(router)
+        ...     runtime_of(router).config.routing.optimize
+        'quality'
+    """
+    router._reloader.look()  # noqa: SLF001 - the one way in for tests

@@ -74,8 +74,13 @@ class SqlLedger:
         self._writer = Writer(database, policy, mirror=self._mirror)
         self._purse: LeasedBudgets | None = None
         self._retention = retention
-        self._keeper = Keeper(_retaining(self)) if retention else None
+        self._keeper = Keeper(_retaining(self), retention) if retention else None
         fork_hooks.watch(self)
+
+    @property
+    def database(self) -> Database:
+        """Return where rows are kept, for statements of one's own."""
+        return self._database
 
     def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> LeasedBudgets:
         """Return the budgets kept in this ledger.

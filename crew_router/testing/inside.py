@@ -22,7 +22,7 @@ def runtime_of(router: Router) -> Runtime:
         ...     [model.ref for model in runtime_of(router).models.registry]
         ['lab:a']
     """
-    return router._runtime  # noqa: SLF001 - the one way in for tests
+    return router._runtime  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one way in for tests
 
 
 def take_over_changes(router: Router) -> None:
@@ -43,4 +43,4 @@ def take_over_changes(router: Router) -> None:
         ...     runtime_of(router).config.routing.optimize
         'quality'
     """
-    router._reloader.look()  # noqa: SLF001 - the one way in for tests
+    router._reloader.look()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one way in for tests

@@ -48,6 +48,7 @@ def graded(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "id": task.id,
             "domain": task.kind,
+            "group": task.group,
             "difficulty": task.difficulty,
             "prompt": task.prompt,
             "check": task.check,

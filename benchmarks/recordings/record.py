@@ -2,7 +2,7 @@
 
 FOLDER is what fetch_models.py filled. Each finished answer is one JSON line appended to OUT.jsonl; a run that was stopped goes on
 where it stopped when it is started again with the same arguments. The models answer one task after the other, largest first, so
-that at any moment all tasks but one are complete. Run it with `nice`: it takes one core for about an hour.
+that at any moment all tasks but one are complete. Run it with `nice`: it takes one core for an hour or two.
 """
 
 from __future__ import annotations

@@ -97,12 +97,77 @@ _FACTS = """\
 5|Which enzyme unwinds the DNA double helix?|helicase
 5|What is the currency of Poland?|zloty/złoty
 """
+_MORE_FACTS = """\
+1|What is the capital of Russia?|Moscow
+1|What is the capital of China?|Beijing
+1|How many minutes are in an hour?|60/sixty
+1|What color do you get by mixing blue and yellow?|green
+1|Which season comes after winter?|spring
+1|What is the opposite of hot?|cold
+1|How many wheels does a bicycle have?|2/two
+1|Which animal says moo?|cow
+1|What is the first letter of the English alphabet?|A
+1|On which continent is Kenya?|Africa
+2|What is the capital of Greece?|Athens
+2|What is the capital of Portugal?|Lisbon
+2|What is the capital of India?|New Delhi/Delhi
+2|Who wrote Romeo and Juliet?|Shakespeare
+2|What is the boiling point of water in degrees Fahrenheit?|212
+2|Which gas do humans need to breathe?|oxygen
+2|What is the hardest natural substance?|diamond
+2|Which planet has the most famous rings?|Saturn
+2|How many sides does a hexagon have?|6/six
+2|What is the longest river in Africa?|Nile
+2|What is the currency of the United Kingdom?|pound
+2|Who was the first person on the Moon?|Armstrong
+3|What is the capital of Sweden?|Stockholm
+3|What is the capital of Argentina?|Buenos Aires
+3|What is the capital of South Korea?|Seoul
+3|Who wrote Don Quixote?|Cervantes
+3|What is the chemical symbol of silver?|Ag
+3|In which year did the First World War begin?|1914
+3|Which vitamin does sunlight help the skin to make?|vitamin D
+3|Which language is spoken in Austria?|German
+3|Who painted The Starry Night?|Gogh
+3|What does RAM stand for?|random access memory/random-access memory
+3|Which command lists files in a Unix shell?|ls
+3|What is the powerhouse of the cell?|mitochondria/mitochondrion
+3|What is the largest desert in Africa?|Sahara
+3|How many players of one side are on a football (soccer) pitch?|11/eleven
+4|What is the capital of Hungary?|Budapest
+4|What is the capital of Kenya?|Nairobi
+4|Who wrote Crime and Punishment?|Dostoevsky/Dostoyevsky
+4|What is the chemical symbol of lead?|Pb
+4|Which layer of the atmosphere holds the ozone layer?|stratosphere
+4|Who formulated the laws of planetary motion?|Kepler
+4|In which year did the French Revolution begin?|1789
+4|What is the default port of PostgreSQL?|5432
+4|Which country is the largest by area?|Russia
+4|Which HTTP status code means too many requests?|429
+4|What is the square root of 289?|17/seventeen
+5|What is the capital of Mongolia?|Ulaanbaatar/Ulan Bator
+5|What is the capital of Ecuador?|Quito
+5|Which element has the atomic number 79?|gold
+5|Who wrote The Magic Mountain?|Mann
+5|In which year was the Battle of Hastings?|1066
+5|What is the SI unit of electrical capacitance?|farad
+5|Which scientist first described radioactivity?|Becquerel
+"""
 _FACT_ASK = ("{} Answer in one short sentence.", "{} Answer briefly.", "{} Give only the answer.")
 
 
 def facts() -> Iterator[Task]:
-    """Make one task of each line above."""
-    for position, line in enumerate(_FACTS.splitlines()):
+    """Make one task of each line of the first list."""
+    yield from _facts(_FACTS)
+
+
+def more_facts() -> Iterator[Task]:
+    """Make one task of each line of the second list."""
+    yield from _facts(_MORE_FACTS)
+
+
+def _facts(lines: str) -> Iterator[Task]:
+    for position, line in enumerate(lines.splitlines()):
         difficulty, question, answers = line.split("|")
         yield Task("facts", int(difficulty), _FACT_ASK[position % 3].format(question), names(*answers.split("/")))
 
@@ -155,10 +220,12 @@ def reasoning() -> Iterator[Task]:
         yield Task("reasoning", int(difficulty), f"{question} {ask}", choice(right, ("yes", "no")), max_tokens=20)
     for difficulty, series, following in _SERIES:
         yield Task("reasoning", difficulty, f"What number comes next: {series}, ...? Answer with only the number.", number(following))
-    yield from _orders(random.Random(103))
+    yield from orders(103)
 
 
-def _orders(chance: random.Random) -> Iterator[Task]:
+def orders(seed: int) -> Iterator[Task]:
+    """Make 23 questions on the order of people and on days of the week."""
+    chance = random.Random(seed)
     people = ("Ann", "Bob", "Cid", "Dan", "Eve", "Fay", "Gil", "Hal")
     words = (("taller", "tallest", "shortest"), ("older", "oldest", "youngest"), ("faster", "fastest", "slowest"))
     for turn in range(15):

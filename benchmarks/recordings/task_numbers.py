@@ -17,9 +17,9 @@ _PEOPLE = ("Ann", "Ben", "Cleo", "Dev", "Eva", "Finn", "Gus", "Hana", "Ivo", "Ju
 _GOODS = ("apples", "pens", "stickers", "cards", "marbles", "books", "coins", "shells")
 
 
-def arithmetic() -> Iterator[Task]:
-    """Make 88 sums from 3 + 4 to (23 + 19) * 7 - 45 / 9."""
-    chance = random.Random(101)
+def arithmetic(seed: int = 101) -> Iterator[Task]:
+    """Make about 90 sums from 3 + 4 to (23 + 19) * 7 - 45 / 9."""
+    chance = random.Random(seed)
     for position, (difficulty, text, value) in enumerate(_sums(chance)):
         yield Task("arithmetic", difficulty, _ASK[position % len(_ASK)].format(text), number(value))
 
@@ -50,9 +50,9 @@ def _sums(chance: random.Random) -> Iterator[tuple[int, str, float]]:
         yield 5, f"the remainder of {a * 37 + b} divided by {c + 4}", (a * 37 + b) % (c + 4)
 
 
-def word_problems() -> Iterator[Task]:
-    """Make 75 word problems of one to five steps."""
-    chance = random.Random(102)
+def word_problems(seed: int = 102) -> Iterator[Task]:
+    """Make about 75 word problems of one to five steps."""
+    chance = random.Random(seed)
     for turn in range(15):
         who, other = chance.sample(_PEOPLE, 2)
         goods = chance.choice(_GOODS)

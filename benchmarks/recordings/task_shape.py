@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task; `check` names a rule of grade.py and what it compares with."""
+    """One task; `check` names a rule of grade.py and what it compares with.
+
+    Tasks of one `group` ask the same in other words: they belong on the same side when the tasks are split.
+    """
 
     kind: str
     difficulty: int  # 1 easy .. 5 hard, the writer's guess before any model saw it
@@ -16,6 +19,7 @@ class Task:
     check: dict[str, Any]
     max_tokens: int = 40
     id: str = field(default="", compare=False)
+    group: str = field(default="", compare=False)
 
 
 def number(value: float) -> dict[str, Any]:

@@ -12,9 +12,9 @@ _CITIES = (("Rome", "Italy"), ("Paris", "France"), ("Oslo", "Norway"), ("Lima", 
 _END = ("Output only the JSON.", "Reply with JSON and nothing else.", "Answer with the JSON only.")
 
 
-def json_tasks() -> Iterator[Task]:
-    """Make 63 JSON values: one object, lists, nested ones, and ones that need a small computation."""
-    chance = random.Random(106)
+def json_tasks(seed: int = 106) -> Iterator[Task]:
+    """Make about 55 JSON values: one object, lists, nested ones, and ones that need a small computation."""
+    chance = random.Random(seed)
     position = 0
     for _ in range(7):
         for difficulty, text, value in _values(chance):
@@ -57,9 +57,9 @@ Answer with one JSON object {"tool": ..., "arguments": {...}} and nothing else; 
 Request: """
 
 
-def calls() -> Iterator[Task]:
-    """Make 48 requests for one of four tools or none."""
-    chance = random.Random(107)
+def calls(seed: int = 107) -> Iterator[Task]:
+    """Make about 40 requests for one of four tools or none."""
+    chance = random.Random(seed)
     for turn in range(8):
         city = _CITIES[turn % 6][0]
         amount, day = chance.randint(5, 90), chance.randint(10, 28)

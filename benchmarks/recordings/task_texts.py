@@ -118,18 +118,91 @@ _PRIORITY = """\
 4|The page shows an error to everybody who opens the archive of 1998.|low
 """
 
+_MORE_SENTIMENT = """\
+1|I am so happy with this blender, it is perfect.|positive
+1|The worst flight of my life.|negative
+1|Delicious cake and friendly people!|positive
+1|The screen cracked on the first day. Awful quality.|negative
+1|A beautiful song, I listen to it every day.|positive
+1|Rude waiter, dirty table, bad food.|negative
+1|Super comfortable shoes, I love them.|positive
+1|Do not buy this, it is a waste of money.|negative
+2|The plot is thin, but I could not stop reading until dawn.|positive
+2|It works, when it feels like it, which is seldom.|negative
+2|My old one was better in every way.|negative
+2|Five stars are not enough.|positive
+3|I have seen paint dry with more suspense.|negative
+3|Nothing about this camera disappointed me.|positive
+3|Well, at least the box was pretty.|negative
+4|They promised a quiet room. Quiet it was, once the building site closed at midnight.|negative
+4|I tried hard to find a flaw and had to give up.|positive
+"""
+_MORE_TOPICS = """\
+1|The goalkeeper saved a penalty in the last minute.|sports
+1|Boil the pasta for ten minutes and add some salt.|food
+1|The government plans to raise the minimum wage.|politics
+1|The app now syncs your photos to the cloud.|technology
+1|She won the tennis match in three sets.|sports
+2|The bread needs to rise for two hours.|food
+2|Engineers found a flaw in the wireless protocol.|technology
+2|The two parties could not form a coalition.|politics
+3|The mayor cut the ribbon of the new swimming arena before the election.|politics
+3|The robot arm flips pancakes by itself, thanks to a new vision model.|technology
+"""
+_MORE_SPAM = """\
+1|You are our lucky winner! Claim your free cruise now!|spam
+1|Can you send me the slides from today's talk?|ham
+1|Lose 10 kilos in one week with this one trick!!!|spam
+1|Happy birthday, see you on Saturday.|ham
+2|Your bank card is blocked, click here to unlock it.|spam
+2|The invoice for March is attached, as we agreed on the phone.|ham
+3|Dear friend, I am a prince and need your help to move 5 million dollars.|spam
+3|You won the raffle at our school fair, pick up the basket in room 4.|ham
+"""
+_MORE_INTENTS = """\
+1|Please give me a refund.|refund
+1|When will my parcel arrive?|shipping
+1|My login does not work.|login
+2|The chair came with three legs, I would like to get my money returned.|refund
+2|Can you deliver to an island?|shipping
+2|I need to reset my password.|login
+2|Do you hire students for the summer?|other
+3|Your page throws me out as soon as I enter my code.|login
+3|The box went to my neighbour's old address.|shipping
+3|What is the chair made of?|other
+"""
+_MORE_LANGUAGES = """\
+1|Where is the train station?|English
+1|Wo ist der Bahnhof?|German
+1|¿Dónde está la estación de tren?|Spanish
+1|Merci beaucoup pour votre aide.|French
+2|Mi hermana vive en Madrid.|Spanish
+2|Le chat dort sur le canapé.|French
+2|Wir gehen heute ins Kino.|German
+"""
+
 
 def classification() -> Iterator[Task]:
-    """Make one task of each line above."""
-    for position, (difficulty, text, right) in enumerate(_rows(_SENTIMENT)):
+    """Make one task of each line of the first lists."""
+    yield from _classified(_SENTIMENT, _TOPIC, _SPAM, _INTENTS, _LANGUAGE, _PRIORITY)
+
+
+def more_classification() -> Iterator[Task]:
+    """Make one task of each line of the second lists."""
+    yield from _classified(_MORE_SENTIMENT, _MORE_TOPICS, _MORE_SPAM, _MORE_INTENTS, _MORE_LANGUAGES, "")
+
+
+def _classified(*lists: str) -> Iterator[Task]:
+    sentiment, topic, spam, intents, language, priority = lists
+    for position, (difficulty, text, right) in enumerate(_rows(sentiment)):
         prompt = _SENTIMENT_ASK[position % 3].format(text)
         yield Task("classification", difficulty, prompt, choice(right, ("positive", "negative")), max_tokens=20)
     for ask, rows, options in (
-        ("Which topic fits this sentence: {options}? Answer with one word.\n{text}", _TOPIC, _TOPICS),
-        ("Is this message spam or ham (not spam)? Answer with one word, spam or ham.\nMessage: {text}", _SPAM, ("spam", "ham")),
-        ("Label the customer's message with one of: {options}. Answer with the label only.\nMessage: {text}", _INTENTS, _INTENT),
-        ("In which language is this sentence: {options}? Answer with one word.\n{text}", _LANGUAGE, _LANGUAGES),
-        ("What priority has this ticket, high or low? Answer with one word.\nTicket: {text}", _PRIORITY, ("high", "low")),
+        ("Which topic fits this sentence: {options}? Answer with one word.\n{text}", topic, _TOPICS),
+        ("Is this message spam or ham (not spam)? Answer with one word, spam or ham.\nMessage: {text}", spam, ("spam", "ham")),
+        ("Label the customer's message with one of: {options}. Answer with the label only.\nMessage: {text}", intents, _INTENT),
+        ("In which language is this sentence: {options}? Answer with one word.\n{text}", language, _LANGUAGES),
+        ("What priority has this ticket, high or low? Answer with one word.\nTicket: {text}", priority, ("high", "low")),
     ):
         for difficulty, text, right in _rows(rows):
             prompt = ask.format(options=", ".join(options), text=text)
@@ -152,9 +225,9 @@ _LAST = ("Lopez", "Smith", "Khan", "Silva", "Berg", "Haddad", "Mori", "Quinn")
 _CITY = ("Oslo", "Lima", "Kyoto", "Porto", "Cairo", "Quito", "Turin", "Perth")
 
 
-def extraction() -> Iterator[Task]:
+def extraction(seed: int = 104) -> Iterator[Task]:
     """Make 91 extractions: one value of its kind in the text, then several, then one that depends on another."""
-    chance = random.Random(104)
+    chance = random.Random(seed)
     position = 0
     for _ in range(7):
         for difficulty, text, what, right in _texts(chance):
@@ -195,9 +268,9 @@ def _texts(chance: random.Random) -> Iterator[tuple[int, str, str, tuple[str, ..
 _WORDS = ("apple", "river", "stone", "cloud", "tiger", "garden", "window", "yellow", "music", "bridge", "candle", "pepper")
 
 
-def changes() -> Iterator[Task]:
-    """Make 64 changes of given words: copying, case, order, counting, reversing."""
-    chance = random.Random(105)
+def changes(seed: int = 105) -> Iterator[Task]:
+    """Make about 60 changes of given words: copying, case, order, counting, reversing."""
+    chance = random.Random(seed)
     for turn in range(8):
         a, b, c, d, e = chance.sample(_WORDS, 5)
         yield Task("text", 1, f"Repeat this word exactly once and write nothing else: {a}", exact(a), max_tokens=20)
@@ -245,8 +318,8 @@ _SUMMARY_ASK = ("Summarize in one sentence of at most 25 words: {}", "Give a sum
 
 def summaries() -> Iterator[Task]:
     """Make each text above a task in two phrasings."""
-    for line in _SUMMARY.splitlines():
+    for number_of_text, line in enumerate(_SUMMARY.splitlines(), start=1):
         difficulty, text, wanted = line.split("|", 2)
         for ask in _SUMMARY_ASK:
             check = points(*wanted.split(";;"), most_words=30)
-            yield Task("summary", int(difficulty), ask.format(text), check, max_tokens=70)
+            yield Task("summary", int(difficulty), ask.format(text), check, max_tokens=70, group=f"summary-text-{number_of_text:02}")

@@ -31,7 +31,7 @@ _PAIR: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """One prompt at one setting; ``cost_usd`` is that of all calls together."""
+    """One prompt at one setting; ``cost_usd`` is that of all calls together, ``promised`` the P(right) expected before any call."""
 
     setting: float
     id: str
@@ -42,6 +42,7 @@ class Routed:
     _: KW_ONLY
     confidence: float | None = None
     latency_s: float = 0.0
+    promised: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _routed(
         except CrewRouterError:
             seen[key] = Routed(worth, table.ids[row], tuple(ref.name for ref in decision.models), None, 0.0, 0.0)
     known = seen[key]
-    return dataclasses.replace(known, setting=worth)
+    return dataclasses.replace(known, setting=worth, promised=decision.confidence)
 
 
 def _outcome(table: OutcomeTable, row: int, response: RoutedResponse) -> Routed:

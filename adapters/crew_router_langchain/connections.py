@@ -55,7 +55,7 @@ def own_connections(model: Any, *, users: bool) -> Connections:
 
 
 def _openai(model: Any, *, users: bool) -> Connections:
-    import openai  # noqa: PLC0415 - loaded already by langchain_openai
+    import openai  # loaded already by langchain_openai
 
     if model.openai_proxy:
         return Connections()
@@ -73,7 +73,7 @@ def _openai(model: Any, *, users: bool) -> Connections:
 
 
 def _anthropic(model: Any, *, users: bool) -> Connections:
-    import anthropic  # noqa: PLC0415 - loaded already by langchain_anthropic
+    import anthropic  # loaded already by langchain_anthropic
 
     if model.anthropic_proxy:
         return Connections()
@@ -91,7 +91,7 @@ def _mistral(model: Any, *, users: bool) -> Connections:
     """ChatMistralAI makes clients of its own; a copy of a user's instance needs another one on each loop."""
     if not users:
         return Connections((model.client,), (model.async_client,))
-    import httpx  # noqa: PLC0415 - loaded already by langchain_mistralai
+    import httpx  # loaded already by langchain_mistralai
 
     old = model.async_client
     model.async_client = httpx.AsyncClient(

@@ -18,7 +18,7 @@ from typing import Any, Final
 from langchain_core import exceptions as core
 
 from crew_router.errors import CrewRouterError, ModelCallError
-from crew_router.execute.transport import Fault
+from crew_router.types.transport import Fault
 from crew_router.types.vocabulary import ErrorKind
 
 _MOST_CAUSES: Final = 6

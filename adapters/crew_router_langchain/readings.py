@@ -10,8 +10,8 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from crew_router.execute.transport import Reply
 from crew_router.types.outcome import ToolCall, Usage
+from crew_router.types.transport import Reply
 
 # OpenAI, Mistral, Google, Cohere; Anthropic; Amazon; Ollama.
 _FINISH_KEYS: Final = ("finish_reason", "stop_reason", "stopReason", "done_reason")

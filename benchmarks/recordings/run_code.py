@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import Any, Final
 
-_SECONDS: Final = 5
+SECONDS: Final = 5
 _BYTES: Final = 512 * 1024 * 1024
 # Reads {"source", "name", "cases"}; ends with 0 if every case gives its result. What the code prints is not looked at.
 _DRIVER: Final = """
@@ -40,7 +40,7 @@ def passes(source: str, name: str, cases: list[tuple[list[Any], Any]]) -> bool:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=2 * _SECONDS,
+                timeout=2 * SECONDS,
                 cwd=folder,
                 env={},
                 preexec_fn=_limit,
@@ -52,6 +52,6 @@ def passes(source: str, name: str, cases: list[tuple[list[Any], Any]]) -> bool:
 
 
 def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

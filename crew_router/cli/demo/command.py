@@ -50,10 +50,8 @@ def demo(
 
     with one_line_errors():
         acts = list(dict.fromkeys(act or Act))
-        if plot is not None and plot.suffix.lower() != ".svg":
-            raise InvalidRequestError("--plot", str(plot), expected="a name that ends in .svg")
-        if plot is not None and Act.CURVE not in acts:
-            raise InvalidRequestError("--act", ", ".join(acts), expected="the act curve too, which --plot draws")
+        if plot is not None:
+            _check(plot, acts)
         halves = recorded_halves(seed=seed)
         curve, outage, request = _played(acts, halves)
         steps = _steps(request.prompt if request else halves.judged.prompts[0], config) if Act.NEXT in acts else None
@@ -67,6 +65,16 @@ def demo(
         _show(halves, curve, outage, request, steps)
         if plot is not None:
             say(f"\npicture: {plot}")
+
+
+def _check(plot: Path, acts: Sequence[Act]) -> None:
+    """Refuse a picture that cannot be drawn before anything is learnt."""
+    if plot.suffix.lower() != ".svg":
+        raise InvalidRequestError("--plot", str(plot), expected="a name that ends in .svg")
+    if Act.CURVE not in acts:
+        raise InvalidRequestError("--act", ", ".join(acts), expected="the act curve too, which --plot draws")
+    if not plot.absolute().parent.is_dir():
+        raise ConfigurationError("--plot", "", f"{plot} cannot be written (there is no folder {plot.parent})", cure="name a writable path.")
 
 
 def _played(acts: Sequence[Act], halves: Halves) -> tuple[Curve | None, Outage | None, Explained | None]:
@@ -129,7 +137,7 @@ def _show_curve(curve: Curve) -> None:
     say("cost: as a share of the largest model's; mix: the share right that a mix of single models reaches for the same money.")
     if curve.dominated:
         say(f"{curve.dominated} more settings are not offered: another one is right as often for less.")
-    say(curve.conclusion)
+    say(f"{curve.conclusion} One standard error of these shares is {curve.standard_error:.1%}.")
 
 
 def _cells(line: Line, largest: Line, *, star: bool = False) -> tuple[str, ...]:
@@ -147,7 +155,7 @@ def _show_outage(outage: Outage) -> None:
     say(f"The later requests were answered by {answered}.")
     say(
         f"Right before: {outage.accuracy_before:.1%}; after: {outage.accuracy_later:.1%}, where it would have been "
-        f"{outage.accuracy_living:.1%} with all models alive and 0 % with the largest alone."
+        f"{outage.accuracy_living:.1%} with all models alive. Without other models none of them would have an answer."
     )
 
 

@@ -76,6 +76,7 @@ class Curve:
         offers: Settings that no other setting beats in both cost and share right, cheapest first.
         dominated: Number of settings that are not offered because another one beats them.
         chosen: The setting that was chosen before judging: the cheapest that promised about what the largest model does.
+        standard_error: How far chance alone moves the largest model's share right, one standard error.
         conclusion: What the figures say, in a sentence or two.
     """
 
@@ -88,6 +89,7 @@ class Curve:
     offers: tuple[Offer, ...]
     dominated: int
     chosen: Offer
+    standard_error: float
     conclusion: str
 
     @property
@@ -121,6 +123,7 @@ def draw_curve(trial: Trial, *, progress: Callable[[], None]) -> Curve:
         offers=offers,
         dominated=len(every) - len(offers),
         chosen=chosen,
+        standard_error=float(table.score[:, largest_of(table)].std() / np.sqrt(len(table))),
         conclusion=conclude(alone[-1], offers, chosen),
     )
 

@@ -14,7 +14,7 @@ from crew_router.testing.script import Scripted
 from crew_router.testing.stoppable import StoppableModel
 from crew_router.types import RoutedResponse, RoutingRequest
 
-REQUESTS: Final = 200
+REQUESTS: Final = 160
 BREAKER_FAILURES: Final = 1
 
 

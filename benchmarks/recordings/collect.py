@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from all_tasks import all_tasks
 from grade import grade
-from record import MODELS
 
 # The price of a model is proportional to its size: 0.10 USD per million tokens, in and out alike, for each billion parameters.
 # That is our anchor, of the size of what hosts ask for small open models; the recordings themselves were free.
@@ -34,9 +33,17 @@ def main() -> None:
     # No time and no name in the header: the same answers give the same bytes.
     out.write_bytes(gzip.compress(text, mtime=0) if out.suffix == ".gz" else text)
     print(f"{len(rows)} tasks, {out.stat().st_size} bytes")
-    for model in MODELS:
-        right = sum(row["outcomes"][model]["score"] for row in rows) / len(rows)
-        print(f"{model}: {right:.1%} right")
+    print(*_shares(rows), sep="\n")
+
+
+def _shares(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the share right of each model on each kind, as rows of a Markdown table."""
+    kinds = sorted({row["domain"] for row in rows})
+    lines = [f"| kind | tasks | {' | '.join(BILLIONS)} |", "|---" * (len(BILLIONS) + 2) + "|"]
+    for name, own in [*((kind, [row for row in rows if row["domain"] == kind]) for kind in kinds), ("all", rows)]:
+        right = (sum(row["outcomes"][model]["score"] for row in own) / len(own) for model in BILLIONS)
+        lines.append(f"| {name} | {len(own)} | {' | '.join(f'{share:.0%}' for share in right)} |")
+    return lines
 
 
 def graded(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -155,7 +155,7 @@ def _free_place(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tup
     place = (x, y)
     for distance, (right, down) in itertools.product(_DISTANCES, _DIRECTIONS):
         place = (x + right * distance, y + down * distance)
-        inside = _LEFT + 8 < place[0] < _WIDTH - 8 and _TOP - 12 < place[1] < _TOP + _PLOT_HEIGHT - 8
+        inside = _LEFT + 12 < place[0] < _WIDTH - 8 and _TOP - 12 < place[1] < _TOP + _PLOT_HEIGHT - 8
         if inside and not any(_covers(place, other) for other in taken):
             return place
     return place

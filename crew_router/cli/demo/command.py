@@ -59,7 +59,7 @@ def demo(
             _write(plot, _picture(curve))
         if as_json:
             tasks = {"learnt_from": len(halves.known), "judged_on": len(halves.judged), "seed": seed}
-            found = {Act.CURVE: curve, Act.OUTAGE: outage, Act.REQUEST: request, Act.NEXT: steps}
+            found: dict[str, object] = {Act.CURVE: curve, Act.OUTAGE: outage, Act.REQUEST: request, Act.NEXT: steps}
             say_json({"tasks": tasks, **found, "plot": None if plot is None else str(plot)})
             return
         _show(halves, curve, outage, request, steps)

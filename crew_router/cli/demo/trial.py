@@ -11,7 +11,7 @@ from typing import Final
 from crew_router.cli.demo.recordings import Halves
 from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.decide.learned.artifact import save
-from crew_router.evaluate.evaluation import PROVIDER, dial, recorded_models
+from crew_router.evaluate.evaluation import PROVIDER, recorded_models
 from crew_router.evaluate.outcomes import OutcomeTable
 from crew_router.evaluate.training import train
 from crew_router.router.router import Router
@@ -81,10 +81,9 @@ def learn_from(halves: Halves, folder: Path) -> Trial:
     """Train on the half that is known and keep what was learnt in a folder, as `crew-router train` does."""
     learned = train(halves.known)
     save(learned, folder)
-    every = dial(halves.known, learned.settings)
-    last = len(every) - 1
+    last = len(learned.settings) - 1
     largest = ModelRef(f"{PROVIDER}:{halves.known.models[largest_of(halves.known)]}")
-    return Trial(halves, folder, largest, tuple(every[round(at * last / (SETTINGS - 1))] for at in range(SETTINGS)))
+    return Trial(halves, folder, largest, tuple(learned.settings[round(at * last / (SETTINGS - 1))] for at in range(SETTINGS)))
 
 
 def definitions(halves: Halves) -> dict[str, ModelDefinition]:

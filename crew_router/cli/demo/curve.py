@@ -138,8 +138,11 @@ def conclude(largest: Line, offers: Sequence[Offer], chosen: Offer) -> str:
     """
     as_good = next((offer.line for offer in offers if offer.line.accuracy >= largest.accuracy), None)
     nearly = next((offer.line for offer in offers if offer.line.accuracy >= NEARLY * largest.accuracy), None)
-    said = f"{chosen.line.accuracy / largest.accuracy:.0%} of the largest model's share right at {_share(chosen.line, largest)} of its cost"
-    parts = [f"The setting chosen before judging brought {said}."]
+    reached = (
+        f"{chosen.line.accuracy / largest.accuracy:.0%} of the largest model's share right at {_share(chosen.line, largest)} of its cost"
+    )
+    mixed = f"a random mix of the models brings {chosen.mixed / largest.accuracy:.0%} for the same money"
+    parts = [f"The setting chosen before judging brought {reached}; {mixed}."]
     if as_good is not None and as_good.cost_usd < largest.cost_usd:
         parts.insert(0, f"On these tasks the router is as good as the largest model at {_share(as_good, largest)} of its cost.")
     elif as_good is not None:

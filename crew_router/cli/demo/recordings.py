@@ -34,16 +34,21 @@ def recorded_halves(*, seed: int) -> Halves:
 
 
 def split(table: OutcomeTable, groups: list[str], *, seed: int) -> Halves:
-    """Return two halves of a table, in its order, none with a group of the other.
+    """Return two halves of a table, in its order, each with half of the groups of every domain, none with a group of the other.
+
+    With the same share of every domain on both sides, less of a result is the luck of the split.
 
     Args:
         table: The recordings.
         groups: The group of each row.
         seed: Another seed, another split.
     """
-    order = sorted(set(groups))
-    random.Random(seed).shuffle(order)  # noqa: S311 - a split is no secret
-    first = set(order[: len(order) // 2])
+    chance = random.Random(seed)  # noqa: S311 - a split is no secret
+    first: set[str] = set()
+    for domain in sorted(set(table.domains)):
+        own = sorted({group for group, label in zip(groups, table.domains, strict=True) if label == domain})
+        chance.shuffle(own)
+        first.update(own[len(first) % 2 :: 2])  # of an odd number the one side gets more, then the other
     rows = range(len(table))
     return Halves(table.take([row for row in rows if groups[row] in first]), table.take([row for row in rows if groups[row] not in first]))
 

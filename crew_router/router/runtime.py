@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from crew_router.decide.classify.protocol import Classifier
     from crew_router.decide.pipeline import DecisionPipeline
     from crew_router.decide.rules import Rules
-    from crew_router.execute.admission.concurrency import Capacity
+    from crew_router.execute.admission.concurrency import ConcurrencyLimiter
     from crew_router.execute.executor import Executor
-    from crew_router.execute.token_calibration import Counting
+    from crew_router.execute.token_calibration import TokenCalibrator
     from crew_router.execute.transports import Transports
     from crew_router.learn.experiments.trials import Trials
     from crew_router.learn.feedback import Recent
     from crew_router.learn.learning import Learning
     from crew_router.record.ledger.budgets import Budgets
     from crew_router.record.ledger.limits import Limits
-    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.ledger.sql_ledger import SqlLedger
     from crew_router.record.recorder import Recorder
     from crew_router.record.state.protocol import State
     from crew_router.router.discovery import LocalServers
@@ -64,7 +64,7 @@ class Lasting:
     clock: Clock
     rng: random.Random
     new_id: Callable[[], str]
-    ledger: Book
+    ledger: SqlLedger
     state: State
     trials: Trials
     recent: Recent
@@ -73,8 +73,8 @@ class Lasting:
     caches: PromptCacheTracker
     overrides: OverrideStore
     transports: Transports
-    concurrency: Capacity
-    token_counts: Counting
+    concurrency: ConcurrencyLimiter
+    token_counts: TokenCalibrator
     checked: CheckResults
 
 
@@ -120,7 +120,7 @@ class Runtime:
         return self.kept.clock
 
     @property
-    def ledger(self) -> Book:
+    def ledger(self) -> SqlLedger:
         """The history."""
         return self.kept.ledger
 

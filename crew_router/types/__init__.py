@@ -4,14 +4,19 @@ from crew_router.types.candidates import DecisionTable, RecordedTable
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.evidence import CandidateRow, Change, CostPrediction, Draw, Evidence, LatencyPrediction, PolicyEffect, Rejection
 from crew_router.types.model import (
+    EFFORT_ORDER,
     NANO_PER_USD,
     TOKENS_PER_PRICE,
+    Ability,
+    AbilityKind,
+    EffortLevel,
     Latency,
     Limits,
     ModelDefinition,
     Price,
     PriceTier,
     PriceWindow,
+    Retirement,
 )
 from crew_router.types.outcome import Attempt, CircuitBreakerState, Member, PerformanceMetrics, Snapshot, ToolCall, TradeOff, Usage
 from crew_router.types.profile import Reading, RequestProfile
@@ -31,8 +36,11 @@ from crew_router.types.vocabulary import (
 )
 
 __all__ = [
+    "EFFORT_ORDER",
     "NANO_PER_USD",
     "TOKENS_PER_PRICE",
+    "Ability",
+    "AbilityKind",
     "Attempt",
     "CandidateRow",
     "Change",
@@ -41,6 +49,7 @@ __all__ = [
     "DecisionTable",
     "Domain",
     "Draw",
+    "EffortLevel",
     "ErrorKind",
     "Evidence",
     "FeedbackData",
@@ -62,6 +71,7 @@ __all__ = [
     "RecordedTable",
     "Rejection",
     "RequestProfile",
+    "Retirement",
     "Risk",
     "RoutedChunk",
     "RoutedResponse",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks" / "recordings"
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "recordings"
 
 
 @pytest.fixture

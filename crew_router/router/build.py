@@ -133,6 +133,9 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
     runtime = Runtime(
         config,
         kept,
+        clock=kept.clock,
+        ledger=kept.ledger,
+        state=kept.state,
         models=models,
         rules=rules,
         limits=limits,

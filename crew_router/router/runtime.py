@@ -85,6 +85,9 @@ class Runtime:
     Args:
         config: The configuration.
         kept: What outlives it.
+        clock: Time.
+        ledger: The history.
+        state: The shared numbers.
         models: The models, and whether they can be called.
         rules: What the configuration says about deciding.
         limits: The configured budgets.
@@ -98,6 +101,9 @@ class Runtime:
     config: RouterConfig
     kept: Lasting
     _: KW_ONLY
+    clock: Clock
+    ledger: SqlLedger
+    state: State
     models: ModelPool
     rules: Rules
     limits: Limits
@@ -113,21 +119,6 @@ class Runtime:
         from crew_router.decide.pipeline import DecisionPipeline
 
         return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        return self.kept.clock
-
-    @property
-    def ledger(self) -> SqlLedger:
-        """The history."""
-        return self.kept.ledger
-
-    @property
-    def state(self) -> State:
-        """The shared numbers."""
-        return self.kept.state
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""

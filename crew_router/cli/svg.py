@@ -135,7 +135,7 @@ def _marks(points: Sequence[Point], scale: _Scale) -> Iterator[str]:
 
 def _numbers(points: Sequence[Point], listed: Sequence[Point], scale: _Scale) -> Iterator[str]:
     """Draw each number beside its mark where neither a mark nor another number is, with a line to the mark when it is far."""
-    taken = [scale.place(point) for point in points]
+    taken = [scale.place(point) for point in points] + list(_along(points, scale))
     for number, point in enumerate(listed, start=1):
         x, y = scale.place(point)
         colour = _COLOURS[point.kind]
@@ -148,6 +148,14 @@ def _numbers(points: Sequence[Point], listed: Sequence[Point], scale: _Scale) ->
             yield f'<path d="M{start} L{to_x - right * 9:.1f},{to_y - down * 9:.1f}" stroke="{colour}" stroke-width="0.8"/>'
         style = f'font-size="12" font-weight="bold" text-anchor="middle" fill="{colour}"'
         yield f'<text x="{to_x:.1f}" y="{to_y + 4:.1f}" {style}>{number}</text>'
+
+
+def _along(points: Sequence[Point], scale: _Scale) -> Iterator[tuple[float, float]]:
+    """Yield places along the line of the router, so that no number lies on it."""
+    routed = [scale.place(point) for point in points if point.kind == "router"]
+    for (x, y), (next_x, next_y) in itertools.pairwise(routed):
+        steps = math.ceil(math.hypot(next_x - x, next_y - y) / _RADIUS)
+        yield from ((x + (next_x - x) * at / steps, y + (next_y - y) * at / steps) for at in range(1, steps))
 
 
 def _free_place(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:

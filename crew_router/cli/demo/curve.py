@@ -151,7 +151,7 @@ def conclude(largest: Line, offers: Sequence[Offer], chosen: Offer) -> str:
         best = offers[-1].line
         reached = f"{best.accuracy / largest.accuracy:.1%} of its share right at {_share(best, largest)} of its cost"
         parts.insert(0, f"On these tasks the router is never quite as good as the largest model: at best {reached}.")
-    if nearly is not None and nearly != as_good:
+    if nearly is not None and nearly != as_good and (as_good is not None or nearly != offers[-1].line):
         parts.insert(1, f"{nearly.accuracy / largest.accuracy:.0%} as good costs {_share(nearly, largest)}.")
     return " ".join(parts)
 

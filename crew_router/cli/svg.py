@@ -119,7 +119,7 @@ def _axes(unit: str, scale: _Scale) -> Iterator[str]:
 
 
 def _lines(points: Sequence[Point], scale: _Scale) -> Iterator[str]:
-    corners = hull(CurvePoint(point.cost_usd, point.quality) for point in points if point.kind == "single")
+    corners = _corners(points)
     if len(corners) > 1:
         path = " L".join(f"{scale.x(corner.cost_usd):.1f},{scale.y(corner.quality):.1f}" for corner in corners)
         yield f'<path d="M{path}" fill="none" stroke="{_COLOURS["single"]}" stroke-width="1.5" stroke-dasharray="5 4"/>'
@@ -151,11 +151,16 @@ def _numbers(points: Sequence[Point], listed: Sequence[Point], scale: _Scale) ->
 
 
 def _along(points: Sequence[Point], scale: _Scale) -> Iterator[tuple[float, float]]:
-    """Yield places along the line of the router, so that no number lies on it."""
+    """Yield places along both lines, so that no number lies on them."""
     routed = [scale.place(point) for point in points if point.kind == "router"]
-    for (x, y), (next_x, next_y) in itertools.pairwise(routed):
+    corners = [(scale.x(corner.cost_usd), scale.y(corner.quality)) for corner in _corners(points)]
+    for (x, y), (next_x, next_y) in (*itertools.pairwise(routed), *itertools.pairwise(corners)):
         steps = math.ceil(math.hypot(next_x - x, next_y - y) / _RADIUS)
         yield from ((x + (next_x - x) * at / steps, y + (next_y - y) * at / steps) for at in range(1, steps))
+
+
+def _corners(points: Sequence[Point]) -> tuple[CurvePoint, ...]:
+    return hull(CurvePoint(point.cost_usd, point.quality) for point in points if point.kind == "single")
 
 
 def _free_place(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:

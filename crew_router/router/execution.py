@@ -37,13 +37,14 @@ def executor_of(
     learned: TrainedModel | None,
 ) -> Executor:
     """Return the executor over what a router consists of."""
-    gate = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock))
+    gate, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        checks=(BreakerCheck(kept.state, kept.clock), SlaCheck(kept.rng), gate),
+        checks=(breakers, SlaCheck(kept.rng), gate),
         slow=gate if config.budgets.limits() else None,
+        also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,
         calibrator=kept.token_counts,

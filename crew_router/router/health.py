@@ -18,6 +18,7 @@ from crew_router.record.recorder import HEALTH_CHECK
 from crew_router.record.state.observation import Observation
 from crew_router.router.probe import listing
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef, RoutingRequest, TaskType, Urgency
+from crew_router.types.redaction import redacted
 from crew_router.types.transport import Payload
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Checks:
     def _failed(self, model: ModelDefinition, kind: ErrorKind, detail: str, *, began: float) -> Checked:
         credential = self._credential(model.ref)
         self._observe(Observation(model.ref, None, success=False, at=self._clock.now(), error=kind, credential=credential))
-        return self._result(model, ok=False, how="listing", detail=detail, began=began, cost_usd=0.0)
+        return self._result(model, ok=False, how="listing", detail=redacted(detail), began=began, cost_usd=0.0)
 
     def _called(self, model: ModelDefinition) -> Checked:
         """Ask a model for one word, as a request that may go nowhere else."""

@@ -6,9 +6,10 @@ there is a new one, so that none has to be restarted.
 
 from __future__ import annotations
 
-import logging
 import math
+import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.decide.conditions import Override
 from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.types import ModelRef
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.protocol import Ledger
@@ -30,7 +32,17 @@ _COUNTER: Final = "override"
 _NEVER: Final = (-1.0,)
 NOTHING: Final = Override()
 _ASK_AGAIN_S: Final = 5.0
-_log = logging.getLogger(__name__)
+_WAIT_S: Final = 1.0
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One read of the ledger under way, and until when somebody may wait for it."""
+
+    until: float
+    pid: int
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -44,26 +56,58 @@ class OverrideStore:
     _version: tuple[float, ...] = _NEVER
     _ask_at: float = -math.inf
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _reading: _Reading | None = None
+    _failed: bool = False
 
     def current(self, snapshot: Snapshot) -> Override:
-        """Return the order that holds; the ledger is read only when the shared counter has moved, and once at the start.
-
-        While the ledger cannot be read, what is known here holds, and it is asked again some seconds later.
-        """
-        version = snapshot.sums.get(_COUNTER, {}).get("", ())
-        if version != self._version and self.clock.monotonic() >= self._ask_at:
-            with self._lock:
-                self._renew(version)
+        """Return the order that holds as far as is known here, without I/O; see :meth:`renew`."""
+        self._begin(snapshot)
         return self._known
 
-    def _renew(self, version: tuple[float, ...]) -> None:
-        if version == self._version or self.clock.monotonic() < self._ask_at:  # another thread was faster
-            return
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Tell whether :meth:`renew` would not wait."""
+        return not self._is_stale(snapshot)
+
+    def renew(self, snapshot: Snapshot) -> None:
+        """Read the ledger when the shared counter has moved, and once at the start; wait a second at most.
+
+        It is read on a thread of its own: the database may be locked for half a minute. While it cannot be read, what is known here
+        holds, and it is asked again some seconds later.
+        """
+        reading = self._begin(snapshot)
+        if reading is not None:
+            reading.done.wait(max(reading.until - time.monotonic(), 0.0))
+
+    def _is_stale(self, snapshot: Snapshot) -> bool:
+        return _version_of(snapshot) != self._version and self.clock.monotonic() >= self._ask_at
+
+    def _begin(self, snapshot: Snapshot) -> _Reading | None:
+        if not self._is_stale(snapshot):
+            return None
+        with self._lock:
+            reading = self._reading
+            if reading is None or reading.done.is_set() or reading.pid != os.getpid():  # a forked child has no such thread
+                if not self._is_stale(snapshot):  # another thread was faster
+                    return None
+                reading = self._reading = _Reading(time.monotonic() + _WAIT_S, os.getpid())
+                work = threading.Thread(
+                    target=self._renew, args=(_version_of(snapshot), reading.done), name="crew-router-overrides", daemon=True
+                )
+                work.start()
+        return reading
+
+    def _renew(self, version: tuple[float, ...], done: threading.Event) -> None:
         try:
-            self._known, self._version = self._read(), version
+            known = self._read()
+            with self._lock:
+                self._known, self._version, self._failed = known, version, False
         except StorageError as error:
             self._ask_at = self.clock.monotonic() + _ASK_AGAIN_S
-            _log.warning("orders of operators cannot be read, the last known one holds: %s", error)
+            if not self._failed:
+                _log.warning("orders of operators cannot be read, the last known one holds: %s", error)
+            self._failed = True
+        finally:
+            done.set()
 
     def set(self, override: Override, *, by: str) -> None:
         """Put an order in force, for every process of the project."""
@@ -80,7 +124,7 @@ class OverrideStore:
         self.ledger.flush()
         self.state.count(_COUNTER, (1.0,))
         with self._lock:
-            self._known, self._version = self._read(), self.state.snapshot().sums.get(_COUNTER, {}).get("", ())
+            self._known, self._version = self._read(), _version_of(self.state.snapshot())
 
     def _read(self) -> Override:
         last = self.ledger.last_event((ORDERED, TAKEN_BACK))
@@ -93,6 +137,10 @@ class OverrideStore:
             None if ceiling is None else float(cast("float", ceiling)),
             None if until is None else float(cast("float", until)),
         )
+
+
+def _version_of(snapshot: Snapshot) -> tuple[float, ...]:
+    return snapshot.sums.get(_COUNTER, {}).get("", ())
 
 
 def ordered(pin: ModelRef | None, cost_ceiling_usd: float | None, until: float | datetime | None, *, now: float) -> Override:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from crew_router.types import RoutedChunk, RoutedResponse, RoutingDecision
+from crew_router.types.exit_hooks import watch
 
 if TYPE_CHECKING:
     from crew_router.learn.learning import Learning
@@ -19,16 +20,24 @@ class RequestObserver:
     def __init__(self, decision: RoutingDecision, *, recorder: Recorder, clock: Clock, learning: Learning | None = None) -> None:
         self._decision, self._recorder, self._learning, self._clock = decision, recorder, learning, clock
         self._began = clock.monotonic()
-        self._answered = False
+        self._answered = self._over = False
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin; a process that ends before the request does closes it."""
+        watch(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take what ended the request early, if anything did."""
         if error is not None:
             self.failed(error)
+        self._over = True
+
+    def at_exit(self) -> None:
+        """Take the end of the process for the end of the request."""
+        if not self._over:
+            self.failed(SystemExit())
+            self._over = True
 
     def answered(self, response: RoutedResponse) -> RoutedResponse:
         """Take the answer and return it."""
@@ -46,7 +55,7 @@ class RequestObserver:
 
     def failed(self, error: BaseException) -> None:
         """Take the end without an answer; a consumer that stops reading after the answer has not failed."""
-        if not self._answered:
+        if not self._answered and not self._over:
             self._recorder.failed(self._decision, error, latency_s=self._elapsed())
 
     def _elapsed(self) -> float:

@@ -120,6 +120,18 @@ class Runtime:
 
         return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
 
+    @property
+    def has_decided(self) -> bool:
+        """Whether what decisions need is imported and built."""
+        return "pipeline" in vars(self)
+
+    def warm(self) -> None:
+        """Import and build what decisions need."""
+        self.pipeline  # noqa: B018 - made when first asked for
+        prepare = getattr(self.kept.classifier, "prepare", None)
+        if prepare is not None:
+            prepare()
+
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""
         return RequestObserver(decision, recorder=self.recorder, learning=self.learning, clock=self.clock)
@@ -128,6 +140,12 @@ class Runtime:
         """Write what is pending and release everything."""
         self.kept.transports.close()
         self.ledger.close()
+        self.state.close()
+
+    def release(self) -> None:
+        """Close, but for what somebody who still holds the ledger may ask it."""
+        self.kept.transports.close()
+        self.ledger.release()
         self.state.close()
 
     async def aclose(self) -> None:

@@ -63,8 +63,11 @@ class ConfigSource:
             ConfigurationError: It cannot be read or means nothing.
         """
         from crew_router.config.load import load_config  # pydantic and YAML come when something is loaded
+        from crew_router.config.secrets import remember_secrets
 
-        return _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        config = _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        remember_secrets(config, os.environ)
+        return config
 
     def pinned(self) -> ConfigSource:
         """Return a source that means the same files when the working directory or the environment have changed."""

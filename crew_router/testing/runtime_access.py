@@ -22,4 +22,4 @@ def runtime_of(router: Router) -> Runtime:
         ...     [model.ref for model in runtime_of(router).models.registry]
         ['lab:a']
     """
-    return router._runtime  # noqa: SLF001 - the only access for tests
+    return router._runtime  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  - the only access for tests

@@ -7,7 +7,7 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ab_test, ask, config, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
+from crew_router.cli import ab_test, ask, config, crew, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
 from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_errors, one_line_logs, say, say_json
 from crew_router.cli.demo.command import demo
 
@@ -39,6 +39,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(policy.app, name="policy")
 app.command()(replay.replay)
 app.add_typer(ab_test.app, name="ab-test")
+app.add_typer(crew.app, name="crew")
 
 
 @app.command(name="help")

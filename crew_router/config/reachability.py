@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from crew_router.config.environment import missing_variables
 from crew_router.types import ModelDefinition
+from crew_router.types.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def is_loopback(url: str) -> bool:
 
 def _local_obstacle(model: ModelDefinition, base_url: str, *, serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
     if base_url not in serving:
-        return None if declared else f"no server was looked for at {base_url} yet"
+        return None if declared else redacted(f"no server was looked for at {base_url} yet")
     listed = serving[base_url]
     if listed is None:
-        return f"no server answers at {base_url}"
-    return None if declared or model.model in listed else f"the server at {base_url} does not list {model.model}"
+        return redacted(f"no server answers at {base_url}")
+    return None if declared or model.model in listed else redacted(f"the server at {base_url} does not list {model.model}")

@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 from annotated_types import Gt, MinLen
 
 from crew_router.config.schema.entry import STRICT, Count, ModelEntry, Positive, Seconds, Share, Text, Usd
+from crew_router.types.redaction import redacted
 from crew_router.types.vocabulary import TaskType
 
 Period = Literal["hour", "day", "week", "month", "total"]
@@ -451,6 +452,10 @@ class StateSettings:
     namespace: Text = "moe:perf"
     max_age_s: Seconds = 1.0
 
+    def __repr__(self) -> str:
+        """Return the settings with no password in the address."""
+        return _repr_of(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSettings:
@@ -476,6 +481,10 @@ class LedgerSettings:
     texts_days: Annotated[float, Gt(0)] | None = None
     overflow: Literal["wait", "drop"] = "wait"
     max_rows: Positive = 100_000
+
+    def __repr__(self) -> str:
+        """Return the settings with no password in the address."""
+        return _repr_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -567,3 +576,8 @@ class ConfigFile(Settings):
 
 
 SETTINGS_FIELDS: Final = tuple(item.name for item in fields(Settings))
+
+
+def _repr_of(settings: StateSettings | LedgerSettings) -> str:
+    values = ", ".join(f"{each.name}={getattr(settings, each.name)!r}" for each in fields(settings))
+    return redacted(f"{type(settings).__name__}({values})")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from crew_router.errors import CrewRouterError, ModelCallError
@@ -19,13 +18,14 @@ from crew_router.execute.validation import fault_of
 from crew_router.types.clock import Clock
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.redaction import disarm, logger, redacted
 from crew_router.types.transport import Call, Fault, Payload, Piece, Reply, Transport
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.types.decision import RoutingDecision
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _UNREAD = frozenset({ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
 _CAME = _UNREAD | {ErrorKind.EMPTY}
 _UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED})
@@ -45,6 +45,10 @@ class Recorder(Protocol):
         ...
 
 
+class _Waiting(Protocol):
+    def waits(self, call_request: CallRequest) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What every request needs: the registry, transports, time, gates, the one of them that may wait, and who is told."""
@@ -55,9 +59,20 @@ class Services:
     _: KW_ONLY
     checks: Sequence[AdmissionCheck] = ()
     slow: BlockingCheck | None = None
+    also_slow: Sequence[BlockingCheck] = ()
     capacity: ConcurrencyLimiter | None = None
     recorder: Recorder | None = None
     calibrator: TokenCalibrator = field(default_factory=TokenCalibrator)
+    warmed: set[ModelRef] = field(default_factory=set[ModelRef])
+
+    def slow_gates(self, model: ModelDefinition) -> Sequence[_Waiting]:
+        """Return what may ask a database about the calls of a model."""
+        checks = self.also_slow if self.slow is None else (*self.also_slow, self.slow)
+        return (*checks, self.capacity) if self.capacity is not None and self.capacity.shares(model) else checks
+
+    def is_warm(self, ref: ModelRef) -> bool:
+        """Tell whether what the calls of a model need is imported and built."""
+        return ref in self.warmed
 
 
 @dataclass(slots=True)
@@ -124,13 +139,18 @@ class AttemptRunner:
         """Take note of a call that is about to be opened, and may be given up before that."""
         self._starts[start.call] = start
 
+    def warming(self, ref: ModelRef) -> Callable[[], None] | None:
+        """Return what builds what the calls of a model need, where that is still to be done; a loop does it on a thread."""
+        return None if self._services.is_warm(ref) else functools.partial(self.prepare, ref)
+
     def admission_of(self, start: Start) -> Callable[[], Admission] | None:
         """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
 
-        Whatever it returns is handed to :meth:`open`, or to :meth:`leave` when the call was given up meanwhile.
+        Whatever it returns is handed to :meth:`open`, or to :meth:`release` when the call was given up meanwhile.
         """
-        slow, model, payload = self._services.slow, self._services.registry(start.model), start.payload or self._payload
-        if slow is None:
+        model, payload = self._services.registry(start.model), start.payload or self._payload
+        slow = self._services.slow_gates(model)
+        if not slow:
             return None
         try:
             transport = self._services.transports(model)
@@ -139,7 +159,8 @@ class AttemptRunner:
         if self._unfit(model, payload, transport):
             return None
         call_request = self._ask(start, model, transport=transport, payload=payload)
-        return None if call_request is None or not slow.waits(call_request) else functools.partial(self._enter, start, call_request, None)
+        waits = call_request is not None and any(gate.waits(call_request) for gate in slow)
+        return functools.partial(self._enter, start, call_request, None) if waits else None
 
     def release(self, admission: Admission) -> None:
         """Give back what was entered for a call that is not made."""
@@ -154,12 +175,15 @@ class AttemptRunner:
         The first call of a process imports the provider's package, which takes seconds; out of the time of the call itself,
         a healthy model would look dead.
         """
+        if self._services.is_warm(ref):
+            return
         model = self._services.registry(ref)
         # What cannot be built is told by the attempt, with its kind and its cure.
         with contextlib.suppress(CrewRouterError):
             warm = getattr(self._services.transports(model), "warm", None)
             if warm is not None:
                 warm(model)
+        self._services.warmed.add(ref)
 
     def open(self, start: Start, slot: Slot | None = None, *, admission: Admission | None = None) -> OpenCall | Waiting | Done:
         """Check a candidate again, fit the request to it, and return a call that has not begun.
@@ -217,7 +241,8 @@ class AttemptRunner:
 
     def replied(self, opened: OpenCall, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
-        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        read = self._validate is not None and opened.start.role != "judge"
+        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix, read_by_caller=read)
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
         return self._end(opened, reply=reply, fault=fault)
@@ -230,9 +255,10 @@ class AttemptRunner:
         """Take what a call raised."""
         if isinstance(error, ModelCallError):
             fault = Fault(error.kind, error.message, error.retry_after_s, error.status_code)
-        else:
-            fault = opened.transport.classify(error)
-        return self._end(opened, fault=fault, cause=error)
+            return self._end(opened, fault=fault, cause=error)
+        clean = disarm(error)  # first: what classifies it may cut its words in the middle of a secret
+        fault = opened.transport.classify(error)
+        return self._end(opened, fault=replace(fault, message=redacted(fault.message)), cause=clean)
 
     def cancelled(self, call: int, kind: ErrorKind) -> Done:
         """End a running call; one that ended in the same moment is reported as it ended."""
@@ -253,6 +279,10 @@ class AttemptRunner:
         """End every call that still runs: nobody waits for it any more."""
         for call in (*self._open, *self._queued):
             self.cancelled(call, ErrorKind.CANCELLED)
+
+    def at_exit(self) -> None:
+        """End what still runs, because the process ends."""
+        self.close()
 
     def input_tokens(self, payload: Payload, transport: Transport) -> int:
         """Return the estimate of the input: the decision's own for the request, else counted once a payload."""

@@ -61,10 +61,10 @@ class Recorder:
     learns: bool = True
     credential: Callable[[ModelRef], str | None] | None = None
 
-    def decided(self, decision: RoutingDecision, *, text: str) -> None:
-        """Take a decision; every effect of a safety rule leaves an audit row."""
+    def decided(self, decision: RoutingDecision, *, text: str, runs: bool = False) -> None:
+        """Take a decision, which ``runs`` where it is carried out; every effect of a safety rule leaves an audit row."""
         self.state.decided(decision.selected_model)
-        self.ledger.decided(decision, text=text)
+        self.ledger.decided(decision, text=text, runs=runs)
         for observer in self.observers:
             observer.decided(decision)
         if decision.effects:

@@ -19,7 +19,7 @@ _NO_FIGURES: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}
 
 
 def decide(runtime: Runtime, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
-    """Return the decision for one request.
+    """Return the decision for one request, without I/O: what may take a while is done before, by :mod:`readiness`.
 
     Args:
         runtime: The runtime of the router.

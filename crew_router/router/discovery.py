@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from crew_router.config.reachability import is_loopback
-from crew_router.router.probe import listed_models, usual_servers
+from crew_router.router.probe import all_listed, usual_servers
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, Price, Tier
 from crew_router.types.clock import Clock
 
@@ -30,16 +30,22 @@ class LocalServers:
     def look(self, models: Iterable[ModelDefinition], *, again: bool = False) -> bool:
         """Ask the local servers of some models what they list, at most once a minute; return whether a server was asked.
 
+        Of several threads one asks. The first time, the others wait for its result; later they use the last one.
+
         Args:
             models: The models.
             again: Ask even when the last time is less than a minute ago.
         """
         urls = {model.base_url for model in models if model.instance is None and model.base_url and is_loopback(model.base_url)}
-        if not urls or not (again or self._due()):
+        if not urls or not (again or self._due()) or not self._lock.acquire(blocking=again or self._looked_at is None):
             return False
-        with self._lock:
+        try:
+            if not (again or self._due()):
+                return False
+            self.listed = {**self.listed, **{url: _frozen(names) for url, names in all_listed(urls).items()}}
             self._looked_at = self._clock.monotonic()
-            self.listed = {**self.listed, **{url: _frozen(listed_models(url)) for url in urls}}
+        finally:
+            self._lock.release()
         return True
 
     def usual(self, known: Iterable[ModelRef]) -> tuple[ModelDefinition, ...]:
@@ -49,6 +55,10 @@ class LocalServers:
             self.listed = {**self.listed, **{server.base_url: frozenset(server.models) for server in servers}}
         known_refs = set(known)
         return tuple(server_model(ref, base_url=server.base_url) for server in servers for ref in server.refs() if ref not in known_refs)
+
+    def due(self, models: Iterable[ModelDefinition]) -> bool:
+        """Tell whether :meth:`look` would ask a server."""
+        return self._due() and any(model.instance is None and model.base_url and is_loopback(model.base_url) for model in models)
 
     def _due(self) -> bool:
         return self._looked_at is None or self._clock.monotonic() - self._looked_at >= LOOK_AGAIN_S

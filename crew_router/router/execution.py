@@ -47,13 +47,14 @@ def executor_of(
         recorder: Records attempts.
         learned: The trained model that weighs answers of a cascade; ``None`` without one.
     """
-    budget_check = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock))
+    budget_check, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        checks=(BreakerCheck(kept.state, kept.clock), SlaCheck(kept.rng), budget_check),
+        checks=(breakers, SlaCheck(kept.rng), budget_check),
         slow=budget_check if config.budgets.limits() else None,
+        also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,
         calibrator=kept.token_counts,

@@ -18,6 +18,7 @@ from crew_router.record.recorder import HEALTH_CHECK
 from crew_router.record.state.observation import Observation
 from crew_router.router.probe import listing
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef, RoutingRequest, TaskType, Urgency
+from crew_router.types.redaction import redacted
 from crew_router.types.transport import Payload
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Checks:
     def _failed(self, model: ModelDefinition, kind: ErrorKind, detail: str, *, started_s: float) -> CheckResult:
         credential = self._credential(model.ref)
         self._observe(Observation(model.ref, None, success=False, at=self._clock.now(), error=kind, credential=credential))
-        return self._result(model, ok=False, how="listing", detail=detail, started_s=started_s, cost_usd=0.0)
+        return self._result(model, ok=False, how="listing", detail=redacted(detail), started_s=started_s, cost_usd=0.0)
 
     def _check_call(self, model: ModelDefinition) -> CheckResult:
         """Ask a model for one word, by a request that may go to no other model."""

@@ -45,12 +45,23 @@ class ModelPool:
         self.registry = registry.with_models(self.found) if self.found else registry
         self._servers, self._declared, self._find_usual, self._count_tokens = servers, declared, find_usual, count_tokens
         self._current: Pool | None = None
+        self._listed: Mapping[str, frozenset[str] | None] = {}
         self._limited = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next decision needs neither a server's listing nor anything built."""
+        return self.made and not self._servers.due(self.registry.models)
+
+    @property
+    def made(self) -> bool:
+        """Whether :meth:`current` has nothing to build."""
+        return self._current is not None and self._listed is self._servers.listed
 
     def current(self) -> Pool:
         """Return the models in the form that decisions use; rebuilt after a check of local servers."""
-        pool = self._current
-        if pool is None:
+        pool, listed = self._current, self._servers.listed
+        if pool is None or self._listed is not listed:
             import numpy as np  # slow to import, so only for the first decision
 
             from crew_router.decide.model_table import model_table_of
@@ -59,6 +70,7 @@ class ModelPool:
             models = self.registry.models
             reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
+            self._listed = listed
             pool = self._current = Pool(models, model_table_of(models), reachable, self.registry.version, self._tokenizers(reachable))
         return pool
 

@@ -6,9 +6,10 @@ process that there is a new one, so that none has to be restarted.
 
 from __future__ import annotations
 
-import logging
 import math
+import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.decide.conditions import Override
 from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.types import ModelRef
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.protocol import Ledger
@@ -30,7 +32,17 @@ _COUNTER: Final = "override"
 _NEVER: Final = (-1.0,)
 NO_OVERRIDE: Final = Override()
 _RETRY_S: Final = 5.0
-_log = logging.getLogger(__name__)
+_WAIT_S: Final = 1.0
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A read of the ledger in progress; ``until`` is when waiting for it ends, in monotonic seconds."""
+
+    until: float
+    pid: int
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -50,26 +62,58 @@ class OverrideStore:
     _version: tuple[float, ...] = _NEVER
     _retry_at: float = -math.inf
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _reading: _Reading | None = None
+    _failed: bool = False
 
     def current(self, snapshot: Snapshot) -> Override:
-        """Return the override in force; the ledger is read at the start and when the shared counter has changed.
-
-        While the ledger cannot be read, the last known override is used, and reading is tried again some seconds later.
-        """
-        version = snapshot.sums.get(_COUNTER, {}).get("", ())
-        if version != self._version and self.clock.monotonic() >= self._retry_at:
-            with self._lock:
-                self._refresh(version)
+        """Return the override in force as far as this process knows, without waiting for I/O; see :meth:`renew`."""
+        self._begin(snapshot)
         return self._known
 
-    def _refresh(self, version: tuple[float, ...]) -> None:
-        if version == self._version or self.clock.monotonic() < self._retry_at:  # another thread was faster
-            return
+    def settled(self, snapshot: Snapshot) -> bool:
+        """Tell whether :meth:`renew` would not wait."""
+        return not self._is_stale(snapshot)
+
+    def renew(self, snapshot: Snapshot) -> None:
+        """Read the ledger at the start and when the shared counter has changed; wait for it a second at most.
+
+        A thread of its own reads, because the database may be locked for half a minute. While the ledger cannot be read, the
+        last known override is used, and reading is tried again some seconds later.
+        """
+        reading = self._begin(snapshot)
+        if reading is not None:
+            reading.done.wait(max(reading.until - time.monotonic(), 0.0))
+
+    def _is_stale(self, snapshot: Snapshot) -> bool:
+        return _version_of(snapshot) != self._version and self.clock.monotonic() >= self._retry_at
+
+    def _begin(self, snapshot: Snapshot) -> _Reading | None:
+        if not self._is_stale(snapshot):
+            return None
+        with self._lock:
+            reading = self._reading
+            if reading is None or reading.done.is_set() or reading.pid != os.getpid():  # a forked child has no such thread
+                if not self._is_stale(snapshot):  # another thread was faster
+                    return None
+                reading = self._reading = _Reading(time.monotonic() + _WAIT_S, os.getpid())
+                work = threading.Thread(
+                    target=self._refresh, args=(_version_of(snapshot), reading.done), name="crew-router-overrides", daemon=True
+                )
+                work.start()
+        return reading
+
+    def _refresh(self, version: tuple[float, ...], done: threading.Event) -> None:
         try:
-            self._known, self._version = self._read(), version
+            known = self._read()
+            with self._lock:
+                self._known, self._version, self._failed = known, version, False
         except StorageError as error:
             self._retry_at = self.clock.monotonic() + _RETRY_S
-            _log.warning("overrides cannot be read, the last known one stays in force: %s", error)
+            if not self._failed:
+                _log.warning("overrides cannot be read, the last known one stays in force: %s", error)
+            self._failed = True
+        finally:
+            done.set()
 
     def set(self, override: Override, *, by: str) -> None:
         """Set an override, for every process of the project."""
@@ -86,7 +130,7 @@ class OverrideStore:
         self.ledger.flush()
         self.state.count(_COUNTER, (1.0,))
         with self._lock:
-            self._known, self._version = self._read(), self.state.snapshot().sums.get(_COUNTER, {}).get("", ())
+            self._known, self._version = self._read(), _version_of(self.state.snapshot())
 
     def _read(self) -> Override:
         last = self.ledger.last_event((SET_EVENT, CLEARED_EVENT))
@@ -99,6 +143,10 @@ class OverrideStore:
             None if ceiling is None else float(cast("float", ceiling)),
             None if until is None else float(cast("float", until)),
         )
+
+
+def _version_of(snapshot: Snapshot) -> tuple[float, ...]:
+    return snapshot.sums.get(_COUNTER, {}).get("", ())
 
 
 def ordered(pin: ModelRef | None, cost_ceiling_usd: float | None, until: float | datetime | None, *, now: float) -> Override:

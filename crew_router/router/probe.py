@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
+import threading
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -12,6 +16,7 @@ from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.types import ModelRef
 
 TIMEOUT_S: Final = 0.5
+WITHIN_S: Final = 1.0
 _OK: Final = 200
 _MAX_BYTES: Final = 1_000_000
 
@@ -69,10 +74,27 @@ def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIM
     return Listing(response.status, _names(body) if response.status == _OK else ())
 
 
+def all_listed(urls: Iterable[str], *, within_s: float = WITHIN_S) -> dict[str, tuple[str, ...] | None]:
+    """Return what servers list, asking all at once; one that has not answered within so many seconds counts as not answering."""
+    answers: queue.SimpleQueue[tuple[str, tuple[str, ...] | None]] = queue.SimpleQueue()
+    listed: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
+    for url in listed:
+        thread = threading.Thread(target=lambda url: answers.put((url, listed_models(url))), args=(url,), daemon=True)
+        thread.start()
+    end = time.monotonic() + within_s  # real time, because an injected clock does not move while the network is slow
+    for _ in range(len(listed)):
+        try:
+            url, names = answers.get(timeout=max(end - time.monotonic(), 0.0))
+        except queue.Empty:
+            break
+        listed[url] = names
+    return listed
+
+
 def usual_servers() -> tuple[Server, ...]:
     """Return the local servers that answer on their default ports (1234, 11434, 8000)."""
-    answers = ((provider, url, listed_models(url)) for provider, url in LOCAL_SERVERS.items())
-    return tuple(Server(provider, url, names) for provider, url, names in answers if names)
+    listed = all_listed(LOCAL_SERVERS.values())
+    return tuple(Server(provider, url, names) for provider, url in LOCAL_SERVERS.items() if (names := listed[url]))
 
 
 def _names(body: bytes) -> tuple[str, ...]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
 from crew_router.types import fork_hooks
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.router.runtime import Runtime
     from crew_router.router.source import ConfigSource, Fingerprint
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _CHECK_INTERVAL_S: Final = 1.0
 _SETTLE_S: Final = 0.1
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from crew_router.types import RoutedChunk, RoutedResponse, RoutingDecision
+from crew_router.types.exit_hooks import watch
 
 if TYPE_CHECKING:
     from crew_router.learn.learning import Learning
@@ -26,16 +27,24 @@ class RequestObserver:
     def __init__(self, decision: RoutingDecision, *, recorder: Recorder, clock: Clock, learning: Learning | None = None) -> None:
         self._decision, self._recorder, self._learning, self._clock = decision, recorder, learning, clock
         self._started_s = clock.monotonic()
-        self._answered = False
+        self._answered = self._over = False
 
     def __enter__(self) -> Self:
-        """Return the observer; the time runs since it was made."""
+        """Return the observer; if the process exits before the request has ended, :meth:`at_exit` records that."""
+        watch(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Record the error that ended the request, if any."""
         if error is not None:
             self.failed(error)
+        self._over = True
+
+    def at_exit(self) -> None:
+        """Record the exit of the process as the end of the request."""
+        if not self._over:
+            self.failed(SystemExit())
+            self._over = True
 
     def answered(self, response: RoutedResponse) -> RoutedResponse:
         """Record the answer and return it."""
@@ -53,7 +62,7 @@ class RequestObserver:
 
     def failed(self, error: BaseException) -> None:
         """Record a failure, unless the answer was complete: a consumer that stops reading after it has not failed."""
-        if not self._answered:
+        if not self._answered and not self._over:
             self._recorder.failed(self._decision, error, latency_s=self._elapsed())
 
     def _elapsed(self) -> float:

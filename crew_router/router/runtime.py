@@ -85,6 +85,9 @@ class Runtime:
     Args:
         config: The configuration.
         kept: What outlives it.
+        clock: Time.
+        ledger: The history.
+        state: The shared numbers.
         models: The models, and whether they can be called.
         rules: What the configuration says about deciding.
         limits: The configured budgets.
@@ -98,6 +101,9 @@ class Runtime:
     config: RouterConfig
     kept: Lasting
     _: KW_ONLY
+    clock: Clock
+    ledger: SqlLedger
+    state: State
     models: ModelPool
     rules: Rules
     limits: Limits
@@ -115,19 +121,16 @@ class Runtime:
         return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
 
     @property
-    def clock(self) -> Clock:
-        """Time."""
-        return self.kept.clock
+    def has_decided(self) -> bool:
+        """Whether what decisions need is imported and built."""
+        return "pipeline" in vars(self)
 
-    @property
-    def ledger(self) -> SqlLedger:
-        """The history."""
-        return self.kept.ledger
-
-    @property
-    def state(self) -> State:
-        """The shared numbers."""
-        return self.kept.state
+    def warm(self) -> None:
+        """Import and build what decisions need."""
+        self.pipeline  # noqa: B018 - made when first asked for
+        prepare = getattr(self.kept.classifier, "prepare", None)
+        if prepare is not None:
+            prepare()
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""
@@ -137,6 +140,12 @@ class Runtime:
         """Write what is pending and release everything."""
         self.kept.transports.close()
         self.ledger.close()
+        self.state.close()
+
+    def release(self) -> None:
+        """Close, but for what somebody who still holds the ledger may ask it."""
+        self.kept.transports.close()
+        self.ledger.release()
         self.state.close()
 
     async def aclose(self) -> None:

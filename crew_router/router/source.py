@@ -63,8 +63,11 @@ class ConfigSource:
             ConfigurationError: It cannot be read or is not valid.
         """
         from crew_router.config.load import load_config  # imports pydantic and YAML, so only when needed
+        from crew_router.config.secrets import remember_secrets
 
-        return _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        config = _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        remember_secrets(config, os.environ)
+        return config
 
     def pinned(self) -> ConfigSource:
         """Return the source with absolute paths, so that a later change of working directory or environment has no effect."""

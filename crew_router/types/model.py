@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import date
 from typing import Final, Literal
 
+from crew_router.types.redaction import redacted
 from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Tier
 
 TOKENS_PER_PRICE: Final = 1_000_000
@@ -256,6 +257,13 @@ class ModelDefinition:
         """Return one of the efforts by its name, the default one for ``None``; ``None`` where there is no such effort."""
         wanted = self.default_effort if name is None else name
         return next((level for level in self.efforts if level.name == wanted), None)
+
+    def __repr__(self) -> str:
+        """Return the entry without key and arguments, and with no password in its address."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
+        if self.base_url is not None:
+            values["base_url"] = redacted(self.base_url)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 def _minute(time_of_day: str) -> int:

@@ -29,6 +29,14 @@ class BreakerCheck:
     def __init__(self, state: State, clock: Clock) -> None:
         self._state, self._clock = state, clock
 
+    def waits(self, call_request: CallRequest) -> bool:
+        """Tell whether a probe has to be claimed in the store."""
+        breakers = self._state.snapshot().breakers
+        if call_request.force or not breakers:
+            return False
+        now = self._clock.now()
+        return any(admission(breakers.get(key), at=now) == "probe" for key in breaker_keys(call_request.model))
+
     def enter(self, call_request: CallRequest) -> Permit | Refusal | None:
         """Refuse while a breaker of the model, its provider or its credential is open, unless the call is forced."""
         breakers = self._state.snapshot().breakers

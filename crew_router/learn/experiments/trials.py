@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group
 from crew_router.learn.experiments.plan import Arm, Experiment
 from crew_router.record.recorder import RecordObserver
 from crew_router.record.state.store import StoreError
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.decide.strategies import Strategy
@@ -29,7 +29,7 @@ _REFRESH_S: Final = 1.0
 _UNITS_KEPT: Final = 100_000
 _TRIES: Final = 20
 _PLAN_FIELDS: Final = ("arms", "control", "primary", "guardrails", "min_samples", "alpha", "unit", "task_types", "adopt", "stages")
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

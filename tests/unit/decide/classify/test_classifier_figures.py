@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crew_router.decide.classify.classifier import TextClassifier
-from crew_router.decide.classify.language import language_of
+from crew_router.decide.classify.lengths import estimate_tokens
 from crew_router.decide.classify.risk import risks_of
-from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.classify.text import language_of
 from crew_router.types import Domain, RoutingRequest
 
 DATA = Path(__file__).parents[4] / "benchmarks" / "classifier"

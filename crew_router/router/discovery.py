@@ -30,7 +30,7 @@ class LocalServers:
     def look(self, models: Iterable[ModelDefinition], *, again: bool = False) -> bool:
         """Ask the local servers of some models what they list, at most once a minute; return whether a server was asked.
 
-        Of several threads one asks. The others wait for it the first time, and go on with what is known later.
+        Of several threads one asks. The first time, the others wait for its result; later they use the last one.
 
         Args:
             models: The models.
@@ -57,7 +57,7 @@ class LocalServers:
         return tuple(server_model(ref, base_url=server.base_url) for server in servers for ref in server.refs() if ref not in known_refs)
 
     def due(self, models: Iterable[ModelDefinition]) -> bool:
-        """Tell whether :meth:`look` would ask anybody."""
+        """Tell whether :meth:`look` would ask a server."""
         return self._due() and any(model.instance is None and model.base_url and is_loopback(model.base_url) for model in models)
 
     def _due(self) -> bool:

@@ -54,7 +54,7 @@ def _checks(runtime: Runtime) -> Checks:
 
 
 def _run_check(runtime: Runtime, decision: RoutingDecision, payload: Payload, options: Options) -> RoutedResponse:
-    """Execute and record the tiny request of a health check; it moves no statistics."""
+    """Execute and record the tiny request of a health check; performance figures are not changed by it."""
     runtime.recorder.decided(decision, text="", runs=True)
     with RequestObserver(decision, recorder=runtime.recorder, clock=runtime.clock) as observer:
         return observer.answered(runtime.executor.run(decision, payload, options=options))

@@ -59,10 +59,10 @@ class ModelPool:
         return self._current is not None and self._listed is self._servers.listed
 
     def current(self) -> Pool:
-        """Return the models as a decision looks at them; made again when a check found something new."""
+        """Return the models in the form that decisions use; rebuilt after a check of local servers."""
         pool, listed = self._current, self._servers.listed
         if pool is None or self._listed is not listed:
-            import numpy as np  # the first decision pays for numpy
+            import numpy as np  # slow to import, so only for the first decision
 
             from crew_router.decide.model_table import model_table_of
             from crew_router.decide.rules import Pool

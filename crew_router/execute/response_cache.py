@@ -13,6 +13,7 @@ from typing import cast
 
 from crew_router.types.clock import Clock
 from crew_router.types.decision import RoutingDecision
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.outcome import Usage
 from crew_router.types.request import RoutingRequest
 from crew_router.types.response import RoutedResponse
@@ -37,6 +38,7 @@ class ResponseCache:
         self._clock, self._ttl_s, self._max_entries = clock, ttl_s, max_entries
         self._kept: OrderedDict[str, tuple[float, RoutedResponse]] = OrderedDict()
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, decision: RoutingDecision, payload: Payload) -> RoutedResponse | None:
         """Return the kept answer as one to this decision, without attempts and at no cost; ``None`` when there is none."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from crew_router.decide.bandits.updates import Credit, Lesson, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Draw, RequestProfile
@@ -66,6 +67,7 @@ class Recent:
         self._keep = keep
         self._answered: dict[str, Answered] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def put(self, decision_id: str, answered: Answered) -> None:
         """Remember a decision, and forget the oldest beyond the limit."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from crew_router.record.recorder import RecordObserver
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Attempt, ModelRef, RoutingDecision, RoutingRequest
@@ -23,6 +24,10 @@ class ConsecutiveFailures(RecordObserver):
     is_local: Callable[[ModelRef], bool] = lambda _ref: False
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
 
     def of_models(self, is_local: Callable[[ModelRef], bool]) -> ConsecutiveFailures:
         """Return the same counts for another registry.

@@ -78,9 +78,12 @@ def all_listed(urls: Iterable[str], *, within_s: float = WITHIN_S) -> dict[str, 
     """Return what servers list, all of them asked at once; one that is not done within so many seconds counts as silent."""
     answers: queue.SimpleQueue[tuple[str, tuple[str, ...] | None]] = queue.SimpleQueue()
     found: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
+
+    def ask(url: str) -> None:
+        answers.put((url, listed_models(url)))
+
     for url in found:
-        asking = threading.Thread(target=lambda url: answers.put((url, listed_models(url))), args=(url,), daemon=True)
-        asking.start()
+        threading.Thread(target=ask, args=(url,), name="crew-router-discovery", daemon=True).start()
     end = time.monotonic() + within_s  # of the network, which keeps no other time
     for _ in range(len(found)):
         try:

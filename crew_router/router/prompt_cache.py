@@ -17,6 +17,7 @@ from crew_router.decide.conditions import Warm
 from crew_router.record.recorder import RecordObserver
 from crew_router.types import ModelRef
 from crew_router.types.error_policy import TREATMENTS
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.config.settings import SessionSettings
@@ -48,6 +49,7 @@ class PromptCacheTracker(RecordObserver):
         self._left: OrderedDict[str, dict[ModelRef, _Left]] = OrderedDict()
         self._hits: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
         """Take the end of a call: a good one leaves its prompt in the cache, a failing model is left."""

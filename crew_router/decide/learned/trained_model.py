@@ -17,6 +17,7 @@ from crew_router.decide.learned.quality import QualityModel
 from crew_router.decide.learned.readings import Asked, final_answer, readings
 from crew_router.decide.learned.text import TextFeatures
 from crew_router.types import ModelRef
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types.arrays import Floats
@@ -94,6 +95,7 @@ class Recall(Generic[T]):
     def __init__(self) -> None:
         self._known: dict[str, T] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, prompt: str) -> T | None:
         """Return what was worked out for a prompt lately."""

@@ -14,6 +14,7 @@ from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group
 from crew_router.learn.experiments.plan import Arm, Experiment
 from crew_router.record.recorder import RecordObserver
 from crew_router.record.state.store import StoreError
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Trials(RecordObserver):
         self._version, self._read_at = -1, clock.monotonic()
         self._units: dict[tuple[str, int, str], None] = {}
         self._lock = threading.RLock()
+        free_in_child(self, make=threading.RLock)
 
     # Plans
 

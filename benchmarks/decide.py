@@ -16,9 +16,9 @@ import numpy as np
 
 from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.decide.conditions import ORDINARY
-from crew_router.decide.context import Situation, TaskPreference, Weights
+from crew_router.decide.context import RoutingContext, TaskPreference, Weights
 from crew_router.decide.filter import surviving
-from crew_router.decide.model_table import columns_of
+from crew_router.decide.model_table import model_table_of
 from crew_router.decide.pipeline import DecisionPipeline
 from crew_router.decide.predict.forecast import forecast
 from crew_router.decide.rules import Pool, Rules
@@ -100,10 +100,10 @@ def history(models: tuple[ModelDefinition, ...]) -> Snapshot:
     return Snapshot(performance=seen, provider_share=shares, multipliers=dict.fromkeys(shares, 1.1))
 
 
-def chosen_by(policy: str, situation: Situation, scores: Scores, *, eligible: Flags) -> Callable[[], object]:
+def chosen_by(policy: str, context: RoutingContext, scores: Scores, *, eligible: Flags) -> Callable[[], object]:
     """Return the choice of a bandit as work to measure."""
     bandit, rng = make_strategy("bandit", {"policy": policy}), random.Random(3)
-    return lambda: bandit.choose(situation, scores, eligible=eligible, rng=rng)
+    return lambda: bandit.choose(context, scores, eligible=eligible, rng=rng)
 
 
 def cpu_us(work: Callable[[], object], repeats: int) -> float:
@@ -126,7 +126,7 @@ def main() -> None:
 
 def _table(count: int, repeats: int) -> None:
     models = registry(count)
-    pool = Pool(models, columns_of(models), np.ones(count, dtype=np.bool_), "v")
+    pool = Pool(models, model_table_of(models), np.ones(count, dtype=np.bool_), "v")
     snapshot, classifier = history(models), TextClassifier()
     profile = classifier.classify(REQUEST)
     rules = Rules(
@@ -134,25 +134,25 @@ def _table(count: int, repeats: int) -> None:
     )
     line = DecisionPipeline(Known(profile), rules, random.Random(1), IdSource("d").next)
     seen = {"pool": pool, "snapshot": snapshot, "now": NOW, "executing": False, "circumstances": ORDINARY}
-    situation = line.situation(REQUEST, **seen)
-    scores, eligible = score(situation), surviving(situation)
-    order = rules.strategy.choose(situation, scores, eligible=eligible, rng=line.rng).order
+    context = line.context(REQUEST, **seen)
+    scores, eligible = score(context), surviving(context)
+    order = rules.strategy.choose(context, scores, eligible=eligible, rng=line.rng).order
     decision = line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False)
-    cost, quality = pool.columns.price_output, pool.columns.quality_for(TASK)
+    cost, quality = pool.model_table.price_output, pool.model_table.quality_for(TASK)
     steps: dict[str, Callable[[], object]] = {
         "plain filter + argmin": lambda: np.where(quality >= 0.5, cost, np.inf).argmin(),  # noqa: PLR2004 - some floor
         "classify (by itself)": lambda: classifier.classify(REQUEST),
-        "predict": lambda: forecast(profile, pool.columns, models=models, snapshot=snapshot, now=NOW),
-        "situation, predict included": lambda: line.situation(REQUEST, **seen),
-        "filter": lambda: surviving(situation),
-        "score": lambda: score(situation),
-        "choose": lambda: rules.strategy.choose(situation, scores, eligible=eligible, rng=line.rng),
-        **{f"choose, bandit {policy}": chosen_by(policy, situation, scores, eligible=eligible) for policy in BANDITS},
-        "select": lambda: select(situation, Wish(order), implicit=False, judges=lambda: eligible),
+        "predict": lambda: forecast(profile, pool.model_table, models=models, snapshot=snapshot, now=NOW),
+        "situation, predict included": lambda: line.context(REQUEST, **seen),
+        "filter": lambda: surviving(context),
+        "score": lambda: score(context),
+        "choose": lambda: rules.strategy.choose(context, scores, eligible=eligible, rng=line.rng),
+        **{f"choose, bandit {policy}": chosen_by(policy, context, scores, eligible=eligible) for policy in BANDITS},
+        "select": lambda: select(context, Wish(order), implicit=False, judges=lambda: eligible),
         "decision, all of it": lambda: line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False),
         "explain": lambda: line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False).explain(),
     }
-    assert decision.selected_model in pool.columns.place
+    assert decision.selected_model in pool.model_table.place
     print(f"{count} models, {repeats} repeats, best of {ROUNDS} rounds, CPU time")
     plain = 0.0
     for name, work in steps.items():

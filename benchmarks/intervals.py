@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from crew_router.decide.classify.classifier import TextClassifier
-from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.classify.lengths import estimate_tokens
 from crew_router.decide.learned.quality import fit_quality
 from crew_router.decide.learned.text import fit_text
-from crew_router.decide.model_table import columns_of
+from crew_router.decide.model_table import model_table_of
 from crew_router.decide.predict.forecast import Forecast, forecast
 from crew_router.evaluate.outcomes import read_outcomes
 from crew_router.record.state.observation import Observation
@@ -113,9 +113,9 @@ def _print(what: str, hits: dict[str, list[bool]]) -> None:
 def _judge(
     rest: list[Call], models: tuple[ModelDefinition, ...], profiles: Profiles, *, seen: Snapshot, hits: dict[str, list[tuple[bool, bool]]]
 ) -> None:
-    columns, place = columns_of(models), {model.model: at for at, model in enumerate(models)}
+    model_table, place = model_table_of(models), {model.model: at for at, model in enumerate(models)}
     predicted = {
-        prompt: forecast(profiles[prompt], columns, models=models, snapshot=seen, now=NOW) for prompt in {call.prompt for call in rest}
+        prompt: forecast(profiles[prompt], model_table, models=models, snapshot=seen, now=NOW) for prompt in {call.prompt for call in rest}
     }
     for call in rest:
         hits[call.model].append(_inside(predicted[call.prompt], place[call.model], call))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests" / "support")]
 
 import redis  # noqa: E402 - below the line above, as all of these
 import storage_crowd  # noqa: E402
@@ -34,7 +34,7 @@ from crew_router.testing import ScriptedModel  # noqa: E402
 from crew_router.types.clock import SystemClock  # noqa: E402
 
 if TYPE_CHECKING:
-    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.ledger.sql_ledger import SqlLedger
 
 _MILLION = 1_000_000
 _SQLITE_SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
@@ -218,7 +218,7 @@ def rows(folder: Path) -> None:
     models = {f"lab:m{number}": ScriptedModel("yes", price=(1.0, 2.0), usage=(10, 5)) for number in range(18)}
     with Router(models=models, ledger_url=f"sqlite:///{folder}/made.sqlite3", state_url="memory://", project="bench") as router:
         made = router.select_model(RoutingRequest(task_description="Write a parser"))
-    kinds: dict[str, Callable[[Book, int], object]] = {
+    kinds: dict[str, Callable[[SqlLedger, int], object]] = {
         "decision, 18 models": lambda book, number: book.decided(replace(made, id=f"d-{number}")),
         "call": lambda book, number: book.attempted(f"d-{number}", attempt()),
         "outcome": lambda book, number: book.finished(outcome(number)),
@@ -236,7 +236,7 @@ def rows(folder: Path) -> None:
         server.close()
 
 
-def written(url: str, hand: Callable[[Book, int], object], *, size: str) -> tuple[float, float, float, float]:
+def written(url: str, hand: Callable[[SqlLedger, int], object], *, size: str) -> tuple[float, float, float, float]:
     """Return bytes, and microseconds of the caller, of this process and of the database's, for each of 4,000 rows."""
     book = open_ledger(url, project="bench")
     hand(book, -1)

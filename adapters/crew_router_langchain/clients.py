@@ -1,6 +1,6 @@
 """The chat models behind registry entries: built once for each event loop, with the retries of their SDKs off.
 
-We own all retries (``DESIGN.md`` section 7, rule 1), so every client is built or copied with its own retries off.
+We own all retries (rule of execution E1), so every client is built or copied with its own retries off.
 """
 
 from __future__ import annotations

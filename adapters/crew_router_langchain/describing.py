@@ -1,4 +1,4 @@
-"""The figures of a chat model that was given in code (``CONTRACT.md``, surfaces).
+"""The figures of a chat model that was given in code.
 
 The packaged registry is asked first, by provider and name, then genai-prices when it is installed, then the model's own
 profile. What nobody knows stays unknown: a model without a price passes cost constraints with a warning and is never

@@ -25,7 +25,7 @@ app: Final = typer.Typer(
 )
 app.command()(ask.ask)
 app.command()(route.route)
-app.command()(models.models)
+app.add_typer(models.app, name="models")
 app.command()(health.health)
 app.command()(explain.explain)
 app.command()(demo)

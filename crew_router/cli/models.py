@@ -1,21 +1,101 @@
-"""``crew-router models``: the registry."""
+"""``crew-router models``: the registry, figures of one's own, and prices that moved."""
 
 from __future__ import annotations
 
-from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say_json, say_table
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+from crew_router.config.ability import ability_of, ability_to_quality
+from crew_router.config.load import load_config
 from crew_router.types import ModelDefinition
+from crew_router.types.clock import SystemClock
+
+app: Final = typer.Typer(invoke_without_command=True)
 
 
-def models(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """List the models, their prices, quality with its source, and whether they can be called from here."""
+@app.callback()
+def models(context: typer.Context, *, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """List the models, their prices, abilities with their source, and whether they can be called from here."""
+    if context.invoked_subcommand is not None:
+        return
+    from crew_router.evaluate.registry_age import retiring
+
     with one_line_errors(), open_router(config) as router:
         reachable = router.reachable()
         if as_json:
             say_json([{**_fields(model), "reachable": model.ref in reachable} for model in router.models])
             return
         rows = [_row(model, reachable=model.ref in reachable) for model in router.models]
-        header = ("model", "tier", "in $/M", "out $/M", "quality", "source", "context", "can", "reachable")
+        header = ("model", "tier", "in $/M", "out $/M", "ability", "right in 100", "source", "efforts", "context", "can", "reachable")
         say_table(f"{len(rows)} models", header, rows)
+        for each in retiring(router.models, _today()):
+            say(str(each))
+
+
+@app.command()
+def fit(
+    figures: Annotated[Path, typer.Argument(help="CSV with the columns model, effort, benchmark, score, and perhaps n and chance.")],
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Place models by figures of your own, and print the YAML to paste; see docs/evidence.md."""
+    from crew_router.evaluate.own_figures import as_yaml, place_figures
+
+    with one_line_errors():
+        placed = place_figures(figures, load_config(config, env=os.environ).registry)
+        if as_json:
+            say_json(placed)
+            return
+        rows = [
+            (
+                each.model,
+                each.effort or "",
+                f"{each.ability.value:.2f} ± {each.ability.error:.2f}",
+                "new" if each.before is None else f"{each.before[0]:.2f} ± {each.before[1]:.2f}",
+                f"{each.ability.figures}",
+            )
+            for each in placed
+        ]
+        say_table(f"{len(rows)} models placed", ("model", "effort", "ability", "before", "figures"), rows)
+        say("For crew_router.yaml:\n")
+        say(as_yaml(placed))
+
+
+@app.command()
+def update(
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Show the changes as a diff.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say which list prices moved, by the installed package genai-prices; nothing is fetched."""
+    from crew_router.evaluate.price_check import as_diff, moved_prices
+    from crew_router.evaluate.registry_age import age_line
+
+    with one_line_errors():
+        registry = load_config(config, env=os.environ).registry
+        moved = moved_prices(registry, _today())
+        if as_json:
+            say_json(moved)
+            return
+        say(age_line(registry, _today()))
+        if write and moved:
+            say(as_diff(moved))
+        elif moved:
+            rows = [(each.model, each.key, f"{each.was:g}", f"{each.now:g}") for each in moved]
+            say_table(f"{len(rows)} prices moved", ("model", "price", "was $/M", "is $/M"), rows)
+        else:
+            say("no price moved")
+
+
+def _today() -> date:
+    return datetime.fromtimestamp(SystemClock().now(), UTC).date()
 
 
 def _fields(model: ModelDefinition) -> dict[str, object]:
@@ -26,6 +106,10 @@ def _fields(model: ModelDefinition) -> dict[str, object]:
         "price": model.price,
         "quality": model.quality,
         "source": model.source,
+        "ability": ability_of(model),
+        "efforts": model.efforts,
+        "default_effort": model.default_effort,
+        "retirement": model.retirement,
         "context_window": model.context_window,
         "max_output_tokens": model.max_output_tokens,
         "capabilities": model.capabilities,
@@ -34,14 +118,16 @@ def _fields(model: ModelDefinition) -> dict[str, object]:
 
 
 def _row(model: ModelDefinition, *, reachable: bool) -> tuple[str, ...]:
-    price = model.price
+    price, ability = model.price, ability_of(model)
     return (
         model.ref,
         model.tier or "",
         "unknown" if price is None else f"{price.input:g}",
         "unknown" if price is None else f"{price.output:g}",
-        "" if model.quality is None else f"{model.quality:.3f}",
-        model.source,
+        f"{ability.value:.2f} ± {ability.error:.2f}",
+        f"{100 * ability_to_quality(ability.value):.0f}",
+        ability.kind,
+        " ".join(f"{level.name}*" if level.name == model.default_effort else level.name for level in model.efforts),
         "" if model.context_window is None else f"{model.context_window}",
         " ".join(sorted(model.capabilities)),
         "yes" if reachable else "no",

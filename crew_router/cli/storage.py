@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from crew_router.config.router_config import RouterConfig
-    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.ledger.sql_ledger import SqlLedger
 
 _END: Final = 1e300
 BeforeOption = Annotated[str | None, typer.Option("--before", help="Date or time, as 2026-03-01 or 2026-03-01T12:00+01:00.")]
@@ -107,13 +107,13 @@ def _loaded(config: Path | None) -> RouterConfig:
     return load_config(config, env=os.environ)
 
 
-def _book(config: Path | None) -> Book:
+def _book(config: Path | None) -> SqlLedger:
     from crew_router.router.storage import opened_ledger
 
     return opened_ledger(_loaded(config))
 
 
-def _cost(book: Book, *, as_json: bool) -> None:
+def _cost(book: SqlLedger, *, as_json: bool) -> None:
     slots, totals = book.breakdown(), book.totals()
     if as_json:
         say_json({"totals": totals, "by_model_and_task": slots})
@@ -126,7 +126,7 @@ def _cost(book: Book, *, as_json: bool) -> None:
     say(f"{totals['requests']:.0f} requests, ${totals['cost_usd']:.6f}")
 
 
-def _reconcile(book: Book, *, repair: bool, as_json: bool) -> None:
+def _reconcile(book: SqlLedger, *, repair: bool, as_json: bool) -> None:
     balances = book.reconcile(repair=repair)
     wrong = [balance for balance in balances if not balance.agrees]
     if as_json:
@@ -143,7 +143,7 @@ def _reconcile(book: Book, *, repair: bool, as_json: bool) -> None:
         raise typer.Exit(FAILED)
 
 
-def _take_in(book: Book, file: Path | None) -> int:
+def _take_in(book: SqlLedger, file: Path | None) -> int:
     with _progress() as progress:
         task = progress.add_task("import", total=None if file is None else _lines(file))
         if file is None:
@@ -166,7 +166,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _export(book: Book, out: Path | None, before: float) -> int:
+def _export(book: SqlLedger, out: Path | None, before: float) -> int:
     with _progress() as progress:
         task = progress.add_task("export", total=book.count(before=before))
         if out is None:

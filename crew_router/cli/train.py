@@ -12,7 +12,7 @@ from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, o
 from crew_router.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from crew_router.decide.learned.trained_model import Learned
+    from crew_router.decide.learned.trained_model import TrainedModel
     from crew_router.evaluate.outcomes import OutcomeTable
     from crew_router.evaluate.training import Progress
 
@@ -55,7 +55,7 @@ def _table(data: Path | None, *, from_ledger: bool, usd_per_hour: float, config:
         return outcomes_of(router.history)
 
 
-def _with_progress(work: Callable[[Progress], Learned]) -> Learned:
+def _with_progress(work: Callable[[Progress], TrainedModel]) -> TrainedModel:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -69,7 +69,7 @@ def _with_progress(work: Callable[[Progress], Learned]) -> Learned:
         return work(tell)
 
 
-def _print(learned: Learned, out: Path, *, as_json: bool) -> None:
+def _print(learned: TrainedModel, out: Path, *, as_json: bool) -> None:
     report = learned.report
     if as_json:
         fields = ("rows", "clusters", "explained", "ece_before", "ece_after", "ece_plan")

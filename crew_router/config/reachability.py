@@ -1,4 +1,4 @@
-"""Which models could be called from here (``CONTRACT.md`` rule 1): key present, package installed, local server up."""
+"""Which models could be called from here (rule 1): key present, package installed, local server up."""
 
 from __future__ import annotations
 

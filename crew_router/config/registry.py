@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Final, Self
 from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.errors import RegistryError, UnknownModelError, printable, shown
 from crew_router.types.cached import cached_property
-from crew_router.types.model import Latency, Limits, ModelDefinition, Price, PriceTier, PriceWindow
+from crew_router.types.model import (
+    EFFORT_ORDER,
+    Ability,
+    EffortLevel,
+    Latency,
+    Limits,
+    ModelDefinition,
+    Price,
+    PriceTier,
+    PriceWindow,
+    Retirement,
+)
 from crew_router.types.vocabulary import ModelRef
 
 if TYPE_CHECKING:
-    from crew_router.config.schema.entry import ModelEntry, PriceEntry
+    from crew_router.config.schema.entry import AbilityEntry, ModelEntry, PriceEntry, RetirementEntry
     from crew_router.config.schema.validation import PlaceOf
 
 ALIASES: Final[Mapping[str, str]] = {
@@ -180,6 +191,7 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
     """
     ref = reference(name, place)
     provider = entry.provider or ref.provider
+    efforts = _efforts(entry, place, key=f"models.{name}")
     return ModelDefinition(
         ref,
         provider=provider,
@@ -192,7 +204,7 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
         capabilities=entry.capabilities,
         tier=entry.tier,
         strengths=entry.strengths,
-        latency=Latency(entry.latency.ttft_s, entry.latency.tokens_per_s, entry.latency.p95_s),
+        latency=Latency(entry.latency.ttft_s, entry.latency.tokens_per_s, entry.latency.p95_s, entry.latency.source),
         limits=Limits(entry.limits.rpm, entry.limits.tpm, entry.limits.concurrency),
         sla_p95_s=entry.sla.p95_s,
         regions=entry.regions,
@@ -202,6 +214,12 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
         fallbacks=tuple(reference(text, place, key=f"models.{name}.fallbacks") for text in entry.fallbacks),
         enabled=entry.enabled,
         source=entry.source,
+        ability=_ability(entry, efforts),
+        efforts=efforts,
+        default_effort=entry.default_effort,
+        verbosity=entry.verbosity,
+        released=entry.released,
+        retirement=None if entry.retires is None else _retirement(entry.retires, place, key=f"models.{name}.retires.successor"),
         base_url=entry.base_url or LOCAL_SERVERS.get(provider),
         api_key=entry.api_key,
         kwargs=dict(entry.kwargs),
@@ -221,6 +239,41 @@ def reference(text: str, place: str, key: str = "models") -> ModelRef:
         raise RegistryError(place, key, f"{shown(text)} is not a model reference", cure=cure) from None
 
 
+def _efforts(entry: ModelEntry, place: str, *, key: str) -> tuple[EffortLevel, ...]:
+    """Return the efforts of an entry, the least first; what the entry says of the whole model holds at its default effort."""
+    default = entry.default_effort
+    if default is not None and default not in entry.efforts:
+        offered = ", ".join(effort for effort in EFFORT_ORDER if effort in entry.efforts)
+        cure = f"name one of {offered}" if offered else "list the efforts that the provider offers under efforts"
+        raise RegistryError(place, f"{key}.default_effort", f"{shown(default)} is not among the efforts of the model", cure=cure)
+    levels: list[EffortLevel] = []
+    for effort in EFFORT_ORDER:
+        written = entry.efforts.get(effort)
+        if written is not None:
+            ability = entry.ability if effort == default and entry.ability is not None else written.ability
+            value = None if ability is None else _ability_value(ability)
+            levels.append(EffortLevel(effort, value, written.output_tokens, written.ttft_s))
+    return tuple(levels)
+
+
+def _ability(entry: ModelEntry, efforts: Sequence[EffortLevel]) -> Ability | None:
+    """Return the ability at the default effort, at the lowest one where no default is documented."""
+    if entry.ability is not None:
+        return _ability_value(entry.ability)
+    default = entry.default_effort or (efforts[0].name if efforts else None)
+    return next((level.ability for level in efforts if level.name == default), None)
+
+
+def _ability_value(entry: AbilityEntry) -> Ability:
+    as_of = None if entry.as_of is None else entry.as_of.isoformat()
+    return Ability(entry.value, entry.error, entry.figures, tuple(entry.sources), as_of, entry.kind)
+
+
+def _retirement(entry: RetirementEntry, place: str, *, key: str) -> Retirement:
+    successor = None if entry.successor is None else reference(entry.successor, place, key=key)
+    return Retirement(entry.date, successor, entry.source)
+
+
 def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
     bounds = [tier.above_input_tokens for tier in entry.tiers]
     if bounds != sorted(set(bounds)):
@@ -237,8 +290,11 @@ def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
         entry.input,
         entry.output,
         entry.cached_input,
-        tiers=tuple(PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input) for tier in entry.tiers),
-        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input) for w in entry.windows),
+        cached_write=entry.cached_write,
+        tiers=tuple(
+            PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cached_write) for tier in entry.tiers
+        ),
+        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cached_write) for w in entry.windows),
         as_of=entry.as_of,
     )
 

@@ -37,7 +37,7 @@ class StrategySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringWeights:
-    """Most points of each factor (requirement A5, ``CONTRACT.md`` rule 3).
+    """Most points of each factor (requirement A5, rule 3).
 
     Args:
         quality: points, 50 by default
@@ -354,7 +354,7 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerSettings:
-    """When a model is left alone (requirement A14, ``CONTRACT.md`` rule 5).
+    """When a model is left alone (requirement A14, rule 5).
 
     Args:
         failures: failures in a row that open the breaker
@@ -426,7 +426,7 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacitySettings:
-    """How full a model may get before requests overflow (requirement D14, ``CONTRACT.md`` rule 9).
+    """How full a model may get before requests overflow (requirement D14, rule 9).
 
     Args:
         factor: multiple of its fair share that a model may take, at least above 0

@@ -18,7 +18,7 @@ from crew_router.errors import NoCandidateError
 from crew_router.types import Evidence, Tier
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.rules import Rules
     from crew_router.decide.score import Scores
     from crew_router.decide.strategies import Strategy
@@ -36,54 +36,54 @@ class Chosen:
     eligible: Flags
 
 
-def strategy_of(rules: Rules, situation: Situation) -> tuple[str, Strategy]:
+def strategy_of(rules: Rules, context: RoutingContext) -> tuple[str, Strategy]:
     """Return the strategy: a policy's, the request's, the dial's, that of the task type, the experiment's, the configured one."""
-    request = situation.request
+    request = context.request
     if not rules.smart:
         return rules.strategy_name, rules.strategy
-    if situation.ruling.strategy is not None:
-        chosen = situation.ruling.strategy
+    if context.policy_result.strategy is not None:
+        chosen = context.policy_result.strategy
         return chosen.name, rules.named.get(chosen.name, chosen.parameters)
-    by_worth = "planned" if situation.plans else "utility"
+    by_worth = "planned" if context.plans else "utility"
     asked = request.strategy or (by_worth if request.willingness_to_pay is not None else None)
     if asked is not None:
         return asked, rules.strategy if asked == rules.strategy_name else rules.named.get(asked)
-    task = situation.profile.task_type.value
+    task = context.profile.task_type.value
     by_task = rules.task_strategies.get(task) if rules.task_strategies else None
     tried = None if by_task is not None or rules.experiment is None else rules.experiment(request, task)
     return by_task or tried or (rules.strategy_name, rules.strategy)
 
 
-def choose(situation: Situation, scores: Scores, strategy: Strategy, *, rng: random.Random, implicit: bool) -> Chosen:
+def choose(context: RoutingContext, scores: Scores, strategy: Strategy, *, rng: random.Random, implicit: bool) -> Chosen:
     """Filter, let the strategy order what is left, put what is pinned first, and decide the mode.
 
     Raises:
         NoCandidateError: No model is left, or the one that the caller forces may not be used.
     """
-    eligible = surviving(situation)
-    first = pinned(situation, eligible)
+    eligible = surviving(context)
+    first = pinned(context, eligible)
     if first is not None and first.refused:
-        raise nobody(situation, only=first.at)
+        raise nobody(context, only=first.at)
     if np.count_nonzero(eligible):
-        choice = _of_strategy(situation, scores, strategy, eligible=eligible, rng=rng)
+        choice = _of_strategy(context, scores, strategy, eligible=eligible, rng=rng)
     elif first is not None and first.at is not None:
         choice = Choice(())
     else:
-        raise nobody(situation)
+        raise nobody(context)
     if first is not None:
         choice, eligible = _behind(choice, first), _with(eligible, first.at)
     wish = Wish(choice.order, choice.mode, choice.ladder)
-    selection = select(situation, wish, implicit=implicit, judges=lambda: surviving(situation, without=(QUALITY_FLOOR,)))
+    selection = select(context, wish, implicit=implicit, judges=lambda: surviving(context, without=(QUALITY_FLOOR,)))
     return Chosen(choice, selection, eligible)
 
 
-def _of_strategy(situation: Situation, scores: Scores, strategy: Strategy, *, eligible: Flags, rng: random.Random) -> Choice:
+def _of_strategy(context: RoutingContext, scores: Scores, strategy: Strategy, *, eligible: Flags, rng: random.Random) -> Choice:
     """Let the strategy order the models of the wanted tier; the others stand behind them."""
-    wanted, tier_note = of_tier(situation, eligible)
-    choice = strategy.choose(situation, scores, eligible=wanted, rng=rng)
+    wanted, tier_note = of_tier(context, eligible)
+    choice = strategy.choose(context, scores, eligible=wanted, rng=rng)
     if wanted is eligible:
         return choice
-    return replace(choice, order=then(choice.order, by_rank(scores.rank, situation, eligible)), notes=(*choice.notes, *tier_note))
+    return replace(choice, order=then(choice.order, by_rank(scores.rank, context, eligible)), notes=(*choice.notes, *tier_note))
 
 
 def _behind(choice: Choice, first: Pinned) -> Choice:
@@ -103,25 +103,25 @@ def _with(eligible: Flags, at: int | None) -> Flags:
     return more
 
 
-def of_tier(situation: Situation, eligible: Flags) -> tuple[Flags, tuple[Evidence, ...]]:
+def of_tier(context: RoutingContext, eligible: Flags) -> tuple[Flags, tuple[Evidence, ...]]:
     """Return the models of the wanted tier; unknown tiers match, and the next tier is used when none does (rule 10)."""
-    wanted = situation.request.tier
+    wanted = context.request.tier
     if wanted is None:
         return eligible, ()
-    names = np.array(situation.columns.tiers)
+    names = np.array(context.model_table.tiers)
     unknown = eligible & (names == "")
     at = _TIERS.index(wanted)
     for tier in sorted(_TIERS, key=lambda each: (abs(_TIERS.index(each) - at), _TIERS.index(each))):
         found = eligible & (names == tier)
         if found.any() or (tier is wanted and unknown.any()):
-            note = () if tier is wanted else (Evidence("tier", f"no {wanted} model can serve; {tier} is next", 0.0, situation.now),)
+            note = () if tier is wanted else (Evidence("tier", f"no {wanted} model can serve; {tier} is next", 0.0, context.now),)
             matching = found | unknown if tier is wanted else found
             return (eligible if matching.sum() == eligible.sum() else matching), note
     return eligible, ()
 
 
-def nobody(situation: Situation, only: int | None = None) -> NoCandidateError:
+def nobody(context: RoutingContext, only: int | None = None) -> NoCandidateError:
     """Return the error that lists every model with what removed it, and the nearest miss."""
-    places = range(len(situation.models)) if only is None else (only,)
-    table = {situation.columns.refs[at]: why for at, why in rejections(situation, places).items()}
-    return NoCandidateError(table, nearest=nearest_miss(table), effects=situation.ruling.effects)
+    places = range(len(context.models)) if only is None else (only,)
+    table = {context.model_table.refs[at]: why for at, why in rejections(context, places).items()}
+    return NoCandidateError(table, nearest=nearest_miss(table), effects=context.policy_result.effects)

@@ -47,7 +47,7 @@ class NamedStrategy:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class PolicyResult:
     """Everything that rules say about one request; the tighter of two bounds is in it.
 
     Args:
@@ -76,7 +76,7 @@ class Ruling:
     effects: tuple[PolicyEffect, ...] = ()
 
 
-NO_RULING: Final = Ruling()
+NO_POLICY: Final = PolicyResult()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Warm:
+class CachedPrefix:
     """A prompt cache that holds the beginning of this request's conversation.
 
     Args:
@@ -114,7 +114,7 @@ class Warm:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RuntimeConditions:
     """What is true of this moment and not of the registry, the configuration or the shared numbers.
 
     Args:
@@ -125,7 +125,7 @@ class Circumstances:
 
     override: Override = Override()
     local_failures: int = 0
-    warm: tuple[Warm, ...] = ()
+    warm: tuple[CachedPrefix, ...] = ()
 
 
-ORDINARY: Final = Circumstances()
+ORDINARY: Final = RuntimeConditions()

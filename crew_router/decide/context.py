@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from crew_router.decide.conditions import NO_RULING, ORDINARY, Circumstances, Ruling
+from crew_router.decide.conditions import NO_POLICY, ORDINARY, PolicyResult, RuntimeConditions
 from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
 
 if TYPE_CHECKING:
     from crew_router.decide.learned.options import Option
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.decide.predict.forecast import Forecast
     from crew_router.types.arrays import Flags
 
@@ -26,7 +26,7 @@ class TaskPreference:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Points that each factor of requirement A5 can give; they add up to 105 in the document.
+    """Points that each factor of requirement A5 can give; they add up to 105.
 
     ``extra`` are the points of factors that users registered, by name; what they registered them with holds otherwise.
     """
@@ -50,10 +50,10 @@ COST_SCALE_USD: Final = (1e-5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class RoutingContext:
     """What filters, factors and strategies see of one request; never changed.
 
-    ``reachable`` tells where a call could be made; ``executing`` whether one will be (``CONTRACT.md`` rule 1). ``limits_usd``
+    ``reachable`` tells where a call could be made; ``executing`` whether one will be (rule 1). ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
     seconds since the epoch. ``optimize`` is what the configuration prefers; ``capacity_factor`` is that of rule 9.
     ``plans`` are what a trained model offers for the prompt, where one is loaded.
@@ -62,7 +62,7 @@ class Situation:
     request: RoutingRequest
     profile: RequestProfile
     models: tuple[ModelDefinition, ...]
-    columns: Columns
+    model_table: ModelTable
     forecast: Forecast
     snapshot: Snapshot
     _: KW_ONLY
@@ -75,8 +75,8 @@ class Situation:
     provider_limits_usd: Mapping[str, float] = field(default_factory=dict[str, float])
     cost_scale_usd: tuple[float, float] = COST_SCALE_USD
     unpriced_allowed: bool = False
-    ruling: Ruling = NO_RULING
-    circumstances: Circumstances = ORDINARY
+    policy_result: PolicyResult = NO_POLICY
+    conditions: RuntimeConditions = ORDINARY
     optimize: Literal["cost", "quality"] = "cost"
     capacity_factor: float = 1.25
     escalation: bool = True

@@ -14,10 +14,10 @@ from crew_router.errors import NoCandidateError
 from crew_router.types import Change, ModelRef, RoutingRequest
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.types.arrays import Flags, Floats
 
-Redecide: TypeAlias = Callable[["Situation"], "tuple[int, ...]"]
+Redecide: TypeAlias = Callable[["RoutingContext"], "tuple[int, ...]"]
 
 MOST_TRIES: Final = 400
 
@@ -29,7 +29,7 @@ class Decided:
     ``steady`` tells that the order of two models never depends on which others passed, which saves most of the search.
     """
 
-    situation: Situation
+    context: RoutingContext
     eligible: Flags
     order: tuple[int, ...]
     selected: int
@@ -38,7 +38,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class _Dial:
+class _Knob:
     """One field of the request, the filter that reads it, and the figure of each model; more of it lets more through, or less."""
 
     field: str
@@ -62,20 +62,20 @@ def changes_of(decided: Decided) -> tuple[Change, ...]:
     A choice can only change where the field passes the figure of a model that it takes out or lets in, so each of these values is
     tried, the nearest first. After ``MOST_TRIES`` values without a change nothing is said of a field.
     """
-    if decided.situation.request.force_model is not None:
+    if decided.context.request.force_model is not None:
         return ()
-    found = (change for dial in _dials(decided.situation) for change in (_tightened(decided, dial), _loosened(decided, dial)))
+    found = (change for dial in _dials(decided.context) for change in (_tightened(decided, dial), _loosened(decided, dial)))
     return tuple(change for change in found if change is not None)
 
 
-def _dials(situation: Situation) -> Iterator[_Dial]:
-    predicted = situation.forecast
-    yield _Dial("cost_budget", "budget", predicted.cost, wider=True)
-    yield _Dial("quality_requirement", "quality", predicted.quality, wider=False, high=1.0)
-    yield _Dial("max_latency_s", "latency", predicted.latency, wider=True)
+def _dials(context: RoutingContext) -> Iterator[_Knob]:
+    predicted = context.forecast
+    yield _Knob("cost_budget", "budget", predicted.cost, wider=True)
+    yield _Knob("quality_requirement", "quality", predicted.quality, wider=False, high=1.0)
+    yield _Knob("max_latency_s", "latency", predicted.latency, wider=True)
 
 
-def _tightened(decided: Decided, dial: _Dial) -> Change | None:
+def _tightened(decided: Decided, dial: _Knob) -> Change | None:
     """Take models out one after the other, the nearest to what was given first; a steady order needs only the chosen one's figure."""
     if decided.steady:
         return _next_in_order(decided, dial)
@@ -84,46 +84,46 @@ def _tightened(decided: Decided, dial: _Dial) -> Change | None:
     return _first(decided, dial, values)
 
 
-def _next_in_order(decided: Decided, dial: _Dial) -> Change | None:
+def _next_in_order(decided: Decided, dial: _Knob) -> Change | None:
     """Return the change that takes the chosen model out; then the next of the order is the choice that the field leaves in."""
     value = dial.beyond(float(dial.figures[decided.selected]))
     if not 0.0 <= value <= dial.high:
         return None
     left = (at for at in decided.order if dial.passes(float(dial.figures[at]), value))
-    refs, at = decided.situation.columns.refs, next(left, None)
-    given = getattr(decided.situation.request, dial.field)
+    refs, at = decided.context.model_table.refs, next(left, None)
+    given = getattr(decided.context.request, dial.field)
     return Change(dial.field, given=given, value=value, model=None if at is None else refs[at])
 
 
-def _loosened(decided: Decided, dial: _Dial) -> Change | None:
+def _loosened(decided: Decided, dial: _Knob) -> Change | None:
     """Let models in one after the other that only this field keeps out, the nearest to what was given first."""
-    if getattr(decided.situation.request, dial.field) is None:
+    if getattr(decided.context.request, dial.field) is None:
         return None
-    entering = surviving(decided.situation, without=(dial.filter,)) & ~decided.eligible
+    entering = surviving(decided.context, without=(dial.filter,)) & ~decided.eligible
     places = np.flatnonzero(entering)
     if decided.steady and len(places):
-        order = decided.redecide(_with(decided.situation, dial.field, None))
+        order = decided.redecide(_with(decided.context, dial.field, None))
         ahead = set(order[: order.index(decided.selected)])
         places = np.array([at for at in places if int(at) in ahead], dtype=np.int64)
     figures = {float(dial.figures[at]) for at in places}
     return _first(decided, dial, sorted(figures, reverse=not dial.wider))
 
 
-def _first(decided: Decided, dial: _Dial, values: list[float]) -> Change | None:
+def _first(decided: Decided, dial: _Knob, values: list[float]) -> Change | None:
     for value in values[:MOST_TRIES]:
-        model = _chosen(decided, _with(decided.situation, dial.field, value))
-        if model != decided.situation.columns.refs[decided.selected]:
-            return Change(dial.field, given=getattr(decided.situation.request, dial.field), value=value, model=model)
+        model = _chosen(decided, _with(decided.context, dial.field, value))
+        if model != decided.context.model_table.refs[decided.selected]:
+            return Change(dial.field, given=getattr(decided.context.request, dial.field), value=value, model=model)
     return None
 
 
-def _with(situation: Situation, field: str, value: float | None) -> Situation:
-    changed: RoutingRequest = replace(situation.request, **cast("Any", {field: value}))
-    return replace(situation, request=changed)
+def _with(context: RoutingContext, field: str, value: float | None) -> RoutingContext:
+    changed: RoutingRequest = replace(context.request, **cast("Any", {field: value}))
+    return replace(context, request=changed)
 
 
-def _chosen(decided: Decided, situation: Situation) -> ModelRef | None:
+def _chosen(decided: Decided, context: RoutingContext) -> ModelRef | None:
     try:
-        return situation.columns.refs[decided.redecide(situation)[0]]
+        return context.model_table.refs[decided.redecide(context)[0]]
     except NoCandidateError:
         return None

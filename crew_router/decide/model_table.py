@@ -66,7 +66,7 @@ class Memo:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ModelTable:
     """One array per figure, one place per model, in the order of ``refs``; NaN stands for an unknown figure.
 
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
@@ -129,7 +129,7 @@ class Columns:
 _TASK_ROW: Final = {task: at for at, task in enumerate(TaskType)}
 
 
-def columns_of(models: Sequence[ModelDefinition]) -> Columns:
+def model_table_of(models: Sequence[ModelDefinition]) -> ModelTable:
     """Build the arrays of a registry; done once per version of it."""
     owners = tuple(model.ref.provider for model in models)
     providers = tuple(sorted(set(owners)))
@@ -138,7 +138,7 @@ def columns_of(models: Sequence[ModelDefinition]) -> Columns:
     tie_break[by_name] = np.arange(len(models))
     quality, measured = _qualities(models)
     windows = [model.context_window for model in models if model.context_window is not None]
-    return Columns(
+    return ModelTable(
         refs=tuple(model.ref for model in models),
         owners=owners,
         providers=providers,

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crew_router.decide.choose import Chosen, choose, strategy_of
+from crew_router.decide.classify.lengths import count_tokens
 from crew_router.decide.classify.protocol import Classifier
-from crew_router.decide.classify.tokens import count_tokens
-from crew_router.decide.conditions import ORDINARY, Circumstances
-from crew_router.decide.context import Situation
+from crew_router.decide.conditions import ORDINARY, RuntimeConditions
+from crew_router.decide.context import RoutingContext
 from crew_router.decide.filter import reaches_any
 from crew_router.decide.learned.options import options_for
-from crew_router.decide.policies import ruling_of
+from crew_router.decide.policies import apply_policies
+from crew_router.decide.predict.cache_savings import saved_usd
 from crew_router.decide.predict.forecast import forecast
-from crew_router.decide.predict.warmth import saved_usd
 from crew_router.decide.rules import Pool, Rules
 from crew_router.decide.score import Scores, score
-from crew_router.decide.score_table import LiveTable
+from crew_router.decide.score_table import ScoreTable
 from crew_router.decide.select import pareto
 from crew_router.decide.select.mode import Selection
 from crew_router.types import CandidateRow, CostPrediction, Evidence, Mode, RoutingDecision, RoutingRequest, Snapshot
@@ -50,7 +50,7 @@ class DecisionPipeline:
         snapshot: Snapshot,
         now: float,
         executing: bool,
-        circumstances: Circumstances = ORDINARY,
+        conditions: RuntimeConditions = ORDINARY,
     ) -> RoutingDecision:
         """Pick a model and its fallbacks for one request.
 
@@ -60,48 +60,48 @@ class DecisionPipeline:
             snapshot: The shared numbers.
             now: Seconds since the epoch.
             executing: Whether the choice will be called, so that unreachable models are out.
-            circumstances: Overrides, and what happened earlier in this session or run.
+            conditions: Overrides, and what happened earlier in this session or run.
 
         Raises:
             NoCandidateError: Every model was removed; the error lists each with what removed it.
         """
-        situation = self.situation(request, pool=pool, snapshot=snapshot, now=now, executing=executing, circumstances=circumstances)
-        scores = score(situation)
-        name, strategy = strategy_of(self.rules, situation)
-        chosen = choose(situation, scores, strategy, rng=self.rng, implicit=self.rules.implicit_parallel)
-        return self._decision(situation, name, strategy=strategy, scores=scores, chosen=chosen)
+        context = self.context(request, pool=pool, snapshot=snapshot, now=now, executing=executing, conditions=conditions)
+        scores = score(context)
+        name, strategy = strategy_of(self.rules, context)
+        chosen = choose(context, scores, strategy, rng=self.rng, implicit=self.rules.implicit_parallel)
+        return self._decision(context, name, strategy=strategy, scores=scores, chosen=chosen)
 
     def frontier(
-        self, request: RoutingRequest, *, pool: Pool, snapshot: Snapshot, now: float, circumstances: Circumstances = ORDINARY
+        self, request: RoutingRequest, *, pool: Pool, snapshot: Snapshot, now: float, conditions: RuntimeConditions = ORDINARY
     ) -> tuple[CandidateRow, ...]:
         """Return the candidates that no other beats in cost, latency and P(success) at once, the cheapest first.
 
         Raises:
             NoCandidateError: No model satisfies the request.
         """
-        return pareto.frontier(self.decide(request, pool=pool, snapshot=snapshot, now=now, executing=False, circumstances=circumstances))
+        return pareto.frontier(self.decide(request, pool=pool, snapshot=snapshot, now=now, executing=False, conditions=conditions))
 
-    def situation(
-        self, request: RoutingRequest, *, pool: Pool, snapshot: Snapshot, now: float, executing: bool, circumstances: Circumstances
-    ) -> Situation:
+    def context(
+        self, request: RoutingRequest, *, pool: Pool, snapshot: Snapshot, now: float, executing: bool, conditions: RuntimeConditions
+    ) -> RoutingContext:
         """Classify, ask the policies, and predict."""
         rules = self.rules
         profile = self.classifier.classify(request)
-        ruling = ruling_of(rules.policies, request, profile, now=now)
-        predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, columns=pool.columns)
-        limits, by_provider = _hard_limits(rules, request, snapshot, circumstances=circumstances, now=now)
+        policy_result = apply_policies(rules.policies, request, profile, now=now)
+        predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, model_table=pool.model_table)
+        limits, by_provider = _hard_limits(rules, request, snapshot, conditions=conditions, now=now)
         tokens_in = profile.input_tokens.value
-        saved = saved_usd(circumstances.warm, pool.columns, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
-        if ruling.cost_cap is not None:
-            limits = {**limits, ruling.cost_cap.who: ruling.cost_cap.value}
-        return Situation(
+        saved = saved_usd(conditions.warm, pool.model_table, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+        if policy_result.cost_cap is not None:
+            limits = {**limits, policy_result.cost_cap.who: policy_result.cost_cap.value}
+        return RoutingContext(
             request,
             profile,
             pool.models,
-            pool.columns,
+            pool.model_table,
             forecast(
                 profile,
-                pool.columns,
+                pool.model_table,
                 models=pool.models,
                 snapshot=snapshot,
                 now=now,
@@ -119,21 +119,21 @@ class DecisionPipeline:
             provider_limits_usd=by_provider,
             cost_scale_usd=rules.cost_scale_usd,
             unpriced_allowed=rules.unpriced_allowed,
-            ruling=ruling,
-            circumstances=circumstances,
+            policy_result=policy_result,
+            conditions=conditions,
             optimize=rules.optimize,
             capacity_factor=rules.capacity_factor,
             escalation=rules.escalation,
-            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.columns.refs, snapshot=snapshot),
+            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.model_table.refs, snapshot=snapshot),
         )
 
-    def _decision(self, situation: Situation, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
+    def _decision(self, context: RoutingContext, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
         choice, selection = chosen.choice, chosen.selection
-        at, refs, predicted = selection.selected, situation.columns.refs, situation.forecast
+        at, refs, predicted = selection.selected, context.model_table.refs, context.forecast
         stops = _stops(choice, selection)
         expected = choice.expects if stops and choice.expects is not None else (predicted.success_of(at), None)
-        cost = predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(situation, selection)
-        warnings = (*choice.notes, *selection.notes, *_warnings(situation, at))
+        cost = predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(context, selection)
+        warnings = (*choice.notes, *selection.notes, *_warnings(context, at))
         return RoutingDecision(
             self.new_id(),
             refs[at],
@@ -142,38 +142,38 @@ class DecisionPipeline:
             models=(refs[at],) if selection.mode is Mode.SINGLE else tuple([refs[place] for place in selection.models]),
             judge=None if selection.judge is None else refs[selection.judge],
             strategy=name,
-            request=situation.request,
-            profile=situation.profile,
+            request=context.request,
+            profile=context.profile,
             cost=cost if expected[1] is None else replace(cost, expected_usd=expected[1], source="learned plan"),
             latency=predicted.latency_of(at),
             score=scores.score_of(at),
             confidence=expected[0],
             propensity=choice.propensity,
             policy_version=self.rules.policy_version,
-            project=situation.request.project or self.rules.project,
-            at=situation.now,
+            project=context.request.project or self.rules.project,
+            at=context.now,
             draw=choice.draw,
             stops=stops,
-            effects=situation.ruling.effects,
-            approval=situation.ruling.approval,
-            table=LiveTable(
-                situation,
+            effects=context.policy_result.effects,
+            approval=context.policy_result.approval,
+            table=ScoreTable(
+                context,
                 scores,
                 chosen.eligible,
                 warnings,
                 order=choice.order,
                 selected=at,
-                redecide=_Again(scores, strategy, self.rules.implicit_parallel) if choice.propensity == 1.0 else None,
-                steady=choice.steady and situation.request.tier is None,
+                redecide=_Redecide(scores, strategy, self.rules.implicit_parallel) if choice.propensity == 1.0 else None,
+                steady=choice.steady and context.request.tier is None,
             ),
         )
 
 
 def _hard_limits(
-    rules: Rules, request: RoutingRequest, snapshot: Snapshot, *, circumstances: Circumstances, now: float
+    rules: Rules, request: RoutingRequest, snapshot: Snapshot, *, conditions: RuntimeConditions, now: float
 ) -> tuple[Mapping[str, float], Mapping[str, float]]:
     """Return what is left of every budget that this request counts against, and of those of single providers, in USD."""
-    override, left = circumstances.override, snapshot.spend_left_nano
+    override, left = conditions.override, snapshot.spend_left_nano
     limits: dict[str, float] = {}
     by_provider: dict[str, float] = {}
     for name, limit_usd in rules.budgets_usd.items():
@@ -194,16 +194,16 @@ def _hard_limits(
 
 
 @dataclass(frozen=True, slots=True)
-class _Again:
+class _Redecide:
     """Decides a changed situation by the scores of the first, for choices in which chance had no part."""
 
     scores: Scores
     strategy: Strategy
     implicit: bool
 
-    def __call__(self, situation: Situation) -> tuple[int, ...]:
+    def __call__(self, context: RoutingContext) -> tuple[int, ...]:
         unused = random.Random(0)  # noqa: S311 - nothing is drawn from it
-        return choose(situation, self.scores, self.strategy, rng=unused, implicit=self.implicit).choice.order
+        return choose(context, self.scores, self.strategy, rng=unused, implicit=self.implicit).choice.order
 
 
 def _stops(choice: Choice, selection: Selection) -> tuple[float, ...]:
@@ -213,10 +213,10 @@ def _stops(choice: Choice, selection: Selection) -> tuple[float, ...]:
     return choice.stops[:steps] if kept else ()
 
 
-def _sum_of(situation: Situation, selection: Selection) -> CostPrediction:
+def _sum_of(context: RoutingContext, selection: Selection) -> CostPrediction:
     """Return the cost of a parallel run: that of its models and of the judge together, unknown as soon as one is."""
     places = selection.models if selection.judge is None else (*selection.models, selection.judge)
-    parts = [situation.forecast.cost_of(at) for at in places]
+    parts = [context.forecast.cost_of(at) for at in places]
     known = all(part.expected_usd is not None for part in parts)
     return replace(
         parts[0],
@@ -227,23 +227,23 @@ def _sum_of(situation: Situation, selection: Selection) -> CostPrediction:
     )
 
 
-def _warnings(situation: Situation, at: int) -> Iterator[Evidence]:
-    ref, columns = situation.columns.refs[at], situation.columns
-    if not situation.executing and not reaches_any(situation):
-        yield Evidence("reachable", "no model is reachable from here; the advice assumes that keys and servers exist", 0.0, situation.now)
-    if situation.models[at].price is None:
-        yield Evidence("cost", f"{ref} has no price; cost constraints passed it unchecked", 0.0, situation.now)
-    if not columns.measured_for(situation.profile.task_type.value)[at]:
-        yield Evidence("registry", f"the quality of {ref} is unmeasured; a prior of its tier stands in", 0.0, situation.now)
-    yield from _affinity(situation, at)
-    for effect in situation.ruling.effects:
-        yield Evidence("policy", f"{effect.policy} ({effect.order}): {effect.effect} {effect.value}", 0.0, situation.now)
+def _warnings(context: RoutingContext, at: int) -> Iterator[Evidence]:
+    ref, model_table = context.model_table.refs[at], context.model_table
+    if not context.executing and not reaches_any(context):
+        yield Evidence("reachable", "no model is reachable from here; the advice assumes that keys and servers exist", 0.0, context.now)
+    if context.models[at].price is None:
+        yield Evidence("cost", f"{ref} has no price; cost constraints passed it unchecked", 0.0, context.now)
+    if not model_table.measured_for(context.profile.task_type.value)[at]:
+        yield Evidence("registry", f"the quality of {ref} is unmeasured; a prior of its tier stands in", 0.0, context.now)
+    yield from _affinity(context, at)
+    for effect in context.policy_result.effects:
+        yield Evidence("policy", f"{effect.policy} ({effect.order}): {effect.effect} {effect.value}", 0.0, context.now)
 
 
-def _affinity(situation: Situation, at: int) -> Iterator[Evidence]:
+def _affinity(context: RoutingContext, at: int) -> Iterator[Evidence]:
     """Say what a session's prompt caches are worth, kept or left."""
-    saved = situation.forecast.saved
+    saved = context.forecast.saved
     for place in () if saved is None else np.flatnonzero(saved):
-        ref, usd = situation.columns.refs[place], float(saved[place]) if saved is not None else 0.0
-        kept = "it is taken off its cost" if place == at else f"{situation.columns.refs[at]} is chosen all the same"
-        yield Evidence("affinity", f"the prompt cache of {ref} saves ${usd:.6f} of this session's history; {kept}", usd, situation.now)
+        ref, usd = context.model_table.refs[place], float(saved[place]) if saved is not None else 0.0
+        kept = "it is taken off its cost" if place == at else f"{context.model_table.refs[at]} is chosen all the same"
+        yield Evidence("affinity", f"the prompt cache of {ref} saves ${usd:.6f} of this session's history; {kept}", usd, context.now)

@@ -11,8 +11,8 @@ from crew_router.types import ModelDefinition, RoutingRequest, TaskType
 
 if TYPE_CHECKING:
     from crew_router.decide.context import TaskPreference, Weights
-    from crew_router.decide.learned.trained_model import Learned
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.learned.trained_model import TrainedModel
+    from crew_router.decide.model_table import ModelTable
     from crew_router.decide.policies import Policy
     from crew_router.decide.predict.protocol import Predictor
     from crew_router.decide.strategies import Strategy
@@ -28,7 +28,7 @@ class Pool:
     """
 
     models: tuple[ModelDefinition, ...]
-    columns: Columns
+    model_table: ModelTable
     reachable: Flags
     version: str
     tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict[str, "Tokenizer"])
@@ -63,4 +63,4 @@ class Rules:
     implicit_parallel: bool = False
     smart: bool = True
     predictor: Predictor | None = None
-    learned: Learned | None = None
+    learned: TrainedModel | None = None

@@ -1,4 +1,4 @@
-"""The seven factors of requirement A5, by the formulas of ``CONTRACT.md`` rule 3.
+"""The seven factors of requirement A5, by the formulas of rule 3.
 
 Each factor gives every model a fraction of its points. Users add their own with :func:`factor`, or install them under the entry
 point ``crew_router.factors``.
@@ -18,11 +18,11 @@ import numpy as np
 from crew_router.types.cached import cached_property
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation, TaskPreference
+    from crew_router.decide.context import RoutingContext, TaskPreference
     from crew_router.types import ModelRef, TaskType
     from crew_router.types.arrays import Floats
 
-Factor = Callable[["Situation"], "Floats"]
+Factor = Callable[["RoutingContext"], "Floats"]
 ENTRY_POINTS: Final = "crew_router.factors"
 REPORTED_MAX: Final = 100.0
 NEUTRAL: Final = 0.5  # a success rate or learned weight that nobody has observed (mean of a flat Beta)
@@ -47,23 +47,23 @@ _FACTORS: Final[dict[str, _Registered]] = {}
 class Scores:
     """The unclipped rank that orders models; points by factor and the score 0..100 are worked out when asked for."""
 
-    situation: Situation
+    context: RoutingContext
     rank: Floats
 
     @cached_property
     def points(self) -> Mapping[str, Floats]:
         """Points by factor."""
-        known = _steady_points(self.situation)
-        return {name: known[name] if name in known else _weighted(self.situation, name) for name in factor_names()}
+        known = _steady_points(self.context)
+        return {name: known[name] if name in known else _weighted(self.context, name) for name in factor_names()}
 
     @cached_property
     def score(self) -> Floats:
         """The reported score, 0..100."""
-        return np.minimum(REPORTED_MAX, self.rank * REPORTED_MAX / self.situation.weights.total)
+        return np.minimum(REPORTED_MAX, self.rank * REPORTED_MAX / self.context.weights.total)
 
     def score_of(self, at: int) -> float:
         """Return the reported score of one model."""
-        return min(REPORTED_MAX, float(self.rank[at]) * REPORTED_MAX / self.situation.weights.total)
+        return min(REPORTED_MAX, float(self.rank[at]) * REPORTED_MAX / self.context.weights.total)
 
 
 def factor(name: str, *, points: float | None = None, steady: bool = False, history: bool = True) -> Callable[[Factor], Factor]:
@@ -101,34 +101,34 @@ def factor_names() -> tuple[str, ...]:
     return tuple(_FACTORS)
 
 
-def score(situation: Situation) -> Scores:
+def score(context: RoutingContext) -> Scores:
     """Rank every model, also those that a filter removed."""
     _load_installed()
-    steady = _steady_points(situation)[_TOTAL]
-    rank = steady + (_cost_points(situation) if _COST.function is _FACTORS["cost"].function else _weighted(situation, "cost"))
-    for name in _varying(len(_FACTORS), _FACTORS["vendor_preference"].function is _vendor and situation.request.vendor_preference is None):
-        rank += _weighted(situation, name)
-    multipliers = situation.snapshot.multipliers
+    steady = _steady_points(context)[_TOTAL]
+    rank = steady + (_cost_points(context) if _COST.function is _FACTORS["cost"].function else _weighted(context, "cost"))
+    for name in _varying(len(_FACTORS), _FACTORS["vendor_preference"].function is _vendor and context.request.vendor_preference is None):
+        rank += _weighted(context, name)
+    multipliers = context.snapshot.multipliers
     if multipliers:
-        rank *= situation.columns.memo.get(
+        rank *= context.model_table.memo.get(
             "multipliers",
-            lambda: situation.columns.provider_values(lambda provider: multipliers.get(provider, 1.0)),
+            lambda: context.model_table.provider_values(lambda provider: multipliers.get(provider, 1.0)),
             of=multipliers,
         )
-    return Scores(situation, rank)
+    return Scores(context, rank)
 
 
-def fraction(situation: Situation, name: str) -> Floats:
+def fraction(context: RoutingContext, name: str) -> Floats:
     """Return the fraction of its points that a factor gives every model."""
-    return _FACTORS[name].function(situation)
+    return _FACTORS[name].function(context)
 
 
-def weight_of(situation: Situation, name: str) -> float:
+def weight_of(context: RoutingContext, name: str) -> float:
     """Return the most points of a factor."""
-    own = getattr(situation.weights, name, None)
+    own = getattr(context.weights, name, None)
     if isinstance(own, float | int):
         return float(own)
-    return situation.weights.extra.get(name, _FACTORS[name].points or 0.0)
+    return context.weights.extra.get(name, _FACTORS[name].points or 0.0)
 
 
 @cache
@@ -138,28 +138,28 @@ def _varying(known: int, no_vendor: bool) -> tuple[str, ...]:  # noqa: ARG001 - 
     return tuple(name for name, registered in _FACTORS.items() if not registered.steady and name not in skipped)
 
 
-def _weighted(situation: Situation, name: str) -> Floats:
-    return weight_of(situation, name) * fraction(situation, name)
+def _weighted(context: RoutingContext, name: str) -> Floats:
+    return weight_of(context, name) * fraction(context, name)
 
 
-def _steady_points(situation: Situation) -> Mapping[str, Floats]:
+def _steady_points(context: RoutingContext) -> Mapping[str, Floats]:
     """Return the points of every steady factor, and under ``_TOTAL`` their sum."""
-    snapshot, task, memo = situation.snapshot, situation.profile.task_type.value, situation.columns.memo
-    of = snapshot.weights, situation.preferences.get(task), situation.weights
+    snapshot, task, memo = context.snapshot, context.profile.task_type.value, context.model_table.memo
+    of = snapshot.weights, context.preferences.get(task), context.weights
     return memo.get_all(
         ("steady points", task),
-        lambda: _summed(memo.get_all(("still points", task), lambda: _points_of(situation, history=False), of=of), situation),
+        lambda: _summed(memo.get_all(("still points", task), lambda: _points_of(context, history=False), of=of), context),
         of=(snapshot.performance, *of),
     )
 
 
-def _points_of(situation: Situation, *, history: bool) -> dict[str, Floats]:
-    return {name: _weighted(situation, name) for name, each in _FACTORS.items() if each.steady and each.history is history}
+def _points_of(context: RoutingContext, *, history: bool) -> dict[str, Floats]:
+    return {name: _weighted(context, name) for name, each in _FACTORS.items() if each.steady and each.history is history}
 
 
-def _summed(still: dict[str, Floats], situation: Situation) -> Mapping[str, Floats]:
-    points = {**still, **_points_of(situation, history=True)}
-    return {**points, _TOTAL: sum(points.values(), np.zeros(len(situation.models)))}
+def _summed(still: dict[str, Floats], context: RoutingContext) -> Mapping[str, Floats]:
+    points = {**still, **_points_of(context, history=True)}
+    return {**points, _TOTAL: sum(points.values(), np.zeros(len(context.models)))}
 
 
 @cache
@@ -169,39 +169,39 @@ def _load_installed() -> None:
 
 
 @factor("quality", steady=True, history=False)
-def _quality(situation: Situation) -> Floats:
-    return situation.forecast.quality
+def _quality(context: RoutingContext) -> Floats:
+    return context.forecast.quality
 
 
 @factor("cost")
-def _cost(situation: Situation) -> Floats:
+def _cost(context: RoutingContext) -> Floats:
     """Fall with the logarithm of the expected cost on a fixed scale; free is best, unknown is never the cheaper one."""
-    weight = situation.weights.cost
-    return _cost_points(situation) / weight if weight else np.zeros(len(situation.models))
+    weight = context.weights.cost
+    return _cost_points(context) / weight if weight else np.zeros(len(context.models))
 
 
-def _cost_points(situation: Situation) -> Floats:
-    low, high = situation.cost_scale_usd
+def _cost_points(context: RoutingContext) -> Floats:
+    low, high = context.cost_scale_usd
     log_high = math.log10(high)
-    points: Floats = np.log10(np.maximum(situation.forecast.cost, _LEAST_COST_USD))
-    points = (log_high - points) * (situation.weights.cost / (log_high - math.log10(low)))
+    points: Floats = np.log10(np.maximum(context.forecast.cost, _LEAST_COST_USD))
+    points = (log_high - points) * (context.weights.cost / (log_high - math.log10(low)))
     # fmin and fmax pass over NaN, so that a model without a price gets no points.
-    return np.fmax(np.minimum(points, situation.weights.cost), 0.0)
+    return np.fmax(np.minimum(points, context.weights.cost), 0.0)
 
 
 @factor("history", steady=True)
-def _history(situation: Situation) -> Floats:
+def _history(context: RoutingContext) -> Floats:
     """Shrink each success rate towards the pool's by its confidence."""
-    rate, trust = situation.forecast.outlook.success_rate, situation.forecast.outlook.confidence
+    rate, trust = context.forecast.outlook.success_rate, context.forecast.outlook.confidence
     known = ~np.isnan(rate)
     pool = float(rate[known].mean()) if known.any() else NEUTRAL
     return np.where(known, trust * rate + (1.0 - trust) * pool, pool)
 
 
 @factor("learning", steady=True, history=False)
-def _learning(situation: Situation) -> Floats:
-    weights, task = situation.snapshot.weights, situation.profile.task_type.value
-    return situation.columns.memo.get(("learning", task), lambda: _learned(weights, task, situation.columns.refs), of=weights)
+def _learning(context: RoutingContext) -> Floats:
+    weights, task = context.snapshot.weights, context.profile.task_type.value
+    return context.model_table.memo.get(("learning", task), lambda: _learned(weights, task, context.model_table.refs), of=weights)
 
 
 def _learned(weights: Mapping[tuple[ModelRef, TaskType | None], float], task: TaskType, refs: Sequence[ModelRef]) -> Floats:
@@ -211,10 +211,10 @@ def _learned(weights: Mapping[tuple[ModelRef, TaskType | None], float], task: Ta
 
 
 @factor("task_preference", steady=True, history=False)
-def _preference(situation: Situation) -> Floats:
-    task = situation.profile.task_type.value
-    listed, columns = situation.preferences.get(task), situation.columns
-    return columns.memo.get(("preference", task), lambda: _preferred(listed, columns.refs), of=listed)
+def _preference(context: RoutingContext) -> Floats:
+    task = context.profile.task_type.value
+    listed, model_table = context.preferences.get(task), context.model_table
+    return model_table.memo.get(("preference", task), lambda: _preferred(listed, model_table.refs), of=listed)
 
 
 def _preferred(listed: TaskPreference | None, refs: Sequence[ModelRef]) -> Floats:
@@ -225,17 +225,17 @@ def _preferred(listed: TaskPreference | None, refs: Sequence[ModelRef]) -> Float
 
 
 @factor("diversity")
-def _diversity(situation: Situation) -> Floats:
-    shares, columns = situation.snapshot.provider_share, situation.columns
-    return columns.memo.get("diversity", lambda: 1.0 - columns.provider_values(lambda each: shares.get(each, 0.0)), of=shares)
+def _diversity(context: RoutingContext) -> Floats:
+    shares, model_table = context.snapshot.provider_share, context.model_table
+    return model_table.memo.get("diversity", lambda: 1.0 - model_table.provider_values(lambda each: shares.get(each, 0.0)), of=shares)
 
 
 @factor("vendor_preference")
-def _vendor(situation: Situation) -> Floats:
-    wanted = situation.request.vendor_preference
+def _vendor(context: RoutingContext) -> Floats:
+    wanted = context.request.vendor_preference
     if wanted is None:
-        return np.zeros(len(situation.models))
-    return situation.columns.provider_values(lambda provider: float(provider == wanted))
+        return np.zeros(len(context.models))
+    return context.model_table.provider_values(lambda provider: float(provider == wanted))
 
 
 _COST: Final = _FACTORS["cost"]

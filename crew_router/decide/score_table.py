@@ -15,7 +15,7 @@ from crew_router.types.cached import cached_property
 from crew_router.types.candidates import Candidates
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Codes, Flags, Floats
 
@@ -25,13 +25,13 @@ _COST_DIGITS: Final = 12
 
 
 @dataclass(frozen=True)
-class LiveTable:
+class ScoreTable:
     """Keeps the arrays of a decision and makes the rows on demand.
 
     ``redecide`` returns the order that a changed situation would have; it is ``None`` where chance had a part in the choice.
     """
 
-    situation: Situation
+    context: RoutingContext
     scores: Scores
     eligible: Flags
     remarks: tuple[Evidence, ...] = ()
@@ -57,11 +57,11 @@ class LiveTable:
     def _changes(self) -> tuple[Change, ...]:
         if self.redecide is None:
             return ()
-        return changes_of(Decided(self.situation, self.eligible, self.order, self.selected, self.redecide, self.steady))
+        return changes_of(Decided(self.context, self.eligible, self.order, self.selected, self.redecide, self.steady))
 
     def columns(self) -> Candidates:
         """Return the same by column, figures rounded to a millionth and costs to a thousandth of a nano-dollar."""
-        order, why, refs, sources = self._order, self._removed, self.situation.columns.refs, self._sources
+        order, why, refs, sources = self._order, self._removed, self.context.model_table.refs, self._sources
         places: list[int] = order.tolist()
         figures, points = self._figures(), self.scores.points
         numbers = np.array([*figures.values(), *points.values()])[:, order].round(_DIGITS).tolist()
@@ -76,7 +76,7 @@ class LiveTable:
         )
 
     def _figures(self) -> Mapping[str, Floats]:
-        predicted, scores = self.situation.forecast, self.scores
+        predicted, scores = self.context.forecast, self.scores
         return {
             "rank": scores.rank,
             "score": scores.score,
@@ -88,20 +88,22 @@ class LiveTable:
 
     @cached_property
     def _order(self) -> Codes:
-        order: Codes = np.lexsort((self.situation.columns.tie_break, -self.scores.rank, ~self.eligible))
+        order: Codes = np.lexsort((self.context.model_table.tie_break, -self.scores.rank, ~self.eligible))
         return order
 
     @cached_property
     def _removed(self) -> dict[int, tuple[Rejection, ...]]:
         removed = np.flatnonzero(~self.eligible).tolist()
-        return rejections(self.situation, removed) if removed else {}
+        return rejections(self.context, removed) if removed else {}
 
     @property
     def _sources(self) -> list[str]:
-        models, columns, task = self.situation.models, self.situation.columns, self.situation.profile.task_type.value
-        return columns.memo.get(
+        models, model_table, task = self.context.models, self.context.model_table, self.context.profile.task_type.value
+        return model_table.memo.get(
             ("quality sources", task),
-            lambda: [model.source if measured else UNMEASURED for model, measured in zip(models, columns.measured_for(task), strict=True)],
+            lambda: [
+                model.source if measured else UNMEASURED for model, measured in zip(models, model_table.measured_for(task), strict=True)
+            ],
         )
 
     @cached_property

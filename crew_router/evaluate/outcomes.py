@@ -102,7 +102,7 @@ class OutcomeTable:
 
 
 def read_outcomes(path: Path, *, usd_per_hour: float = 0.0) -> OutcomeTable:
-    """Read an outcome file: JSON lines, plain or .gz (``CONTRACT.md``).
+    """Read an outcome file: JSON lines, plain or .gz (``docs/learning.md`` says what a line holds).
 
     Args:
         path: The file.

@@ -10,11 +10,11 @@ import numpy as np
 
 from crew_router.decide.learned.agreement import AgreementFitter, ballots_of
 from crew_router.decide.learned.cascade_table import make_plans, settings_for
-from crew_router.decide.learned.correctness_model import Before, Reader, fit_reader, read_drafts
-from crew_router.decide.learned.nearest_prompt import Recollection, recollect, sketches
+from crew_router.decide.learned.correctness_model import Before, CorrectnessModel, fit_reader, read_drafts
+from crew_router.decide.learned.nearest_prompt import NearestPrompt, recollect, sketches
 from crew_router.decide.learned.quality import fit_quality
 from crew_router.decide.learned.text import fit_text
-from crew_router.decide.learned.trained_model import Learned, TrainingReport
+from crew_router.decide.learned.trained_model import TrainedModel, TrainingReport
 from crew_router.errors import ConfigurationError
 from crew_router.evaluate.outcomes import OutcomeTable
 
@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 """Told what was done."""
 
 
-def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = None) -> Learned:
+def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = None) -> TrainedModel:
     """Learn from outcomes.
 
     Args:
@@ -66,7 +66,7 @@ def train(table: OutcomeTable, *, seed: int = 0, progress: Progress | None = Non
         progress=lambda: tell("plans"),
     )
     prefixes = (tuple(sorted(plan.models[:at])) for plan in plans for at in range(1, len(plan.models) + 1))
-    return Learned(
+    return TrainedModel(
         known.models,
         text=text,
         quality=fitted.model,
@@ -96,8 +96,8 @@ def _silent(_step: str) -> None:
 class _Reading:
     """Who reads answers with which memory, what each training answer comes down to, and how probable it is read to be, held out."""
 
-    reader: Reader
-    memory: Recollection
+    reader: CorrectnessModel
+    memory: NearestPrompt
     final: tuple[tuple[str | None, ...], ...]
     read: Floats
 

@@ -10,10 +10,10 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from crew_router.errors import CrewRouterError, ModelCallError
-from crew_router.execute.admission.concurrency import Capacity, Place, Queued
-from crew_router.execute.admission.protocol import Ask, Gate, Pass, SlowGate
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter, Slot, Waiting
+from crew_router.execute.admission.protocol import AdmissionCheck, BlockingCheck, CallRequest, Permit
 from crew_router.execute.protocol import Chunk, Done, Refusal, RefusalReason, Start
-from crew_router.execute.token_calibration import Counting
+from crew_router.execute.token_calibration import TokenCalibrator
 from crew_router.execute.validation import fault_of
 from crew_router.types.clock import Clock
 from crew_router.types.fork_hooks import importing
@@ -35,7 +35,7 @@ _REFUSED = 400
 # Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
 WATCHERS: list[Callable[[ModelDefinition], None]] = []
 Validator = Callable[[Reply], str | None]
-Entered: TypeAlias = tuple[Pass, ...] | Queued | Refusal
+Admission: TypeAlias = tuple[Permit, ...] | Waiting | Refusal
 
 
 class Recorder(Protocol):
@@ -47,7 +47,7 @@ class Recorder(Protocol):
 
 
 class _Waiting(Protocol):
-    def waits(self, ask: Ask) -> bool: ...
+    def waits(self, call_request: CallRequest) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,18 @@ class Services:
     transports: Callable[[ModelDefinition], Transport]
     clock: Clock
     _: KW_ONLY
-    gates: Sequence[Gate] = ()
-    slow: SlowGate | None = None
-    also_slow: Sequence[SlowGate] = ()
-    capacity: Capacity | None = None
+    checks: Sequence[AdmissionCheck] = ()
+    slow: BlockingCheck | None = None
+    also_slow: Sequence[BlockingCheck] = ()
+    capacity: ConcurrencyLimiter | None = None
     recorder: Recorder | None = None
-    counting: Counting = field(default_factory=Counting)
+    calibrator: TokenCalibrator = field(default_factory=TokenCalibrator)
     warmed: set[ModelRef] = field(default_factory=set[ModelRef])
 
-    def slow_gates(self, model: ModelDefinition) -> Sequence[_Waiting]:
+    def slow_checks(self, model: ModelDefinition) -> Sequence[_Waiting]:
         """Return what may ask a database about the calls of a model."""
-        gates = self.also_slow if self.slow is None else (*self.also_slow, self.slow)
-        return (*gates, self.capacity) if self.capacity is not None and self.capacity.shares(model) else gates
+        checks = self.also_slow if self.slow is None else (*self.also_slow, self.slow)
+        return (*checks, self.capacity) if self.capacity is not None and self.capacity.shares(model) else checks
 
     def is_warm(self, ref: ModelRef) -> bool:
         """Tell whether what the calls of a model need is imported and built."""
@@ -77,7 +77,7 @@ class Services:
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenCall:
     """A call that may run."""
 
     start: Start
@@ -88,12 +88,12 @@ class Opened:
     number: int
     began: float
     started_at: float
-    passes: tuple[Pass, ...]
+    passes: tuple[Permit, ...]
     first_at: float | None = None
     pieces: list[Piece] = field(default_factory=list[Piece])
 
 
-class Desk:
+class AttemptRunner:
     """Opens the calls of one request and keeps their record.
 
     Args:
@@ -106,10 +106,10 @@ class Desk:
     def __init__(self, services: Services, decision: RoutingDecision, *, payload: Payload, validate: Validator | None = None) -> None:
         self._services, self._decision, self._payload, self._validate = services, decision, payload, validate
         self._starts: dict[int, Start] = {}
-        self._open: dict[int, Opened] = {}
+        self._open: dict[int, OpenCall] = {}
         self._by_call: dict[int, Attempt] = {}
         self._ended: dict[int, Done] = {}
-        self._queued: dict[int, tuple[Start, Queued]] = {}
+        self._queued: dict[int, tuple[Start, Waiting]] = {}
         self._transports: dict[int, Transport] = {}
         self._counted: dict[int, tuple[Payload, int]] = {}
 
@@ -136,21 +136,21 @@ class Desk:
         opened = self._open.get(call)
         return self._by_call[call].model if opened is None else opened.model.ref
 
-    def expect(self, start: Start) -> None:
+    def register(self, start: Start) -> None:
         """Take note of a call that is about to be opened, and may be given up before that."""
         self._starts[start.call] = start
 
-    def warming(self, ref: ModelRef) -> Callable[[], None] | None:
+    def preparation_of(self, ref: ModelRef) -> Callable[[], None] | None:
         """Return what builds what the calls of a model need, where that is still to be done; a loop does it on a thread."""
-        return None if self._services.is_warm(ref) else functools.partial(self.warm, ref)
+        return None if self._services.is_warm(ref) else functools.partial(self.prepare, ref)
 
-    def entering(self, start: Start) -> Callable[[], Entered] | None:
+    def admission_of(self, start: Start) -> Callable[[], Admission] | None:
         """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
 
         Whatever it returns is handed to :meth:`open`, or to :meth:`leave` when the call was given up meanwhile.
         """
         model, payload = self._services.registry(start.model), start.payload or self._payload
-        slow = self._services.slow_gates(model)
+        slow = self._services.slow_checks(model)
         if not slow:
             return None
         try:
@@ -159,18 +159,18 @@ class Desk:
             return None
         if self._unfit(model, payload, transport):
             return None
-        ask = self._ask(start, model, transport=transport, payload=payload)
-        waits = ask is not None and any(gate.waits(ask) for gate in slow)
-        return functools.partial(self._enter, start, ask, None) if waits else None
+        call_request = self._ask(start, model, transport=transport, payload=payload)
+        waits = call_request is not None and any(check.waits(call_request) for check in slow)
+        return functools.partial(self._enter, start, call_request, None) if waits else None
 
-    def leave(self, entered: Entered) -> None:
+    def release(self, admission: Admission) -> None:
         """Give back what was entered for a call that is not made."""
-        if isinstance(entered, Queued):
-            entered.give_up()
-        elif not isinstance(entered, Refusal):
-            self._give_back(entered)
+        if isinstance(admission, Waiting):
+            admission.give_up()
+        elif not isinstance(admission, Refusal):
+            self._give_back(admission)
 
-    def warm(self, ref: ModelRef) -> None:
+    def prepare(self, ref: ModelRef) -> None:
         """Build what calls of a model need, before the clock of a call runs.
 
         The first call of a process imports the provider's package, which takes seconds; out of the time of the call itself,
@@ -186,13 +186,13 @@ class Desk:
                 warm(model)
         self._services.warmed.add(ref)
 
-    def open(self, start: Start, place: Place | None = None, *, entered: Entered | None = None) -> Opened | Queued | Done:
+    def open(self, start: Start, slot: Slot | None = None, *, admission: Admission | None = None) -> OpenCall | Waiting | Done:
         """Check a candidate again, fit the request to it, and return a call that has not begun.
 
         Args:
             start: The call.
-            place: The place that it waited for, when it was queued before.
-            entered: What came of :meth:`entering`, where it was needed.
+            slot: The place that it waited for, when it was queued before.
+            admission: What came of :meth:`entering`, where it was needed.
         """
         model, payload = self._services.registry(start.model), start.payload or self._payload
         for watch in WATCHERS:
@@ -201,14 +201,14 @@ class Desk:
             transport = self._services.transports(model)
         except CrewRouterError as error:
             return self._refused(start, "transport", str(error))
-        if place is None and (unfit := self._unfit(model, payload, transport)):
+        if slot is None and (unfit := self._unfit(model, payload, transport)):
             return self._refused(start, *unfit)
-        passes = entered
+        passes = admission
         if passes is None:
-            passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), place)
+            passes = self._enter(start, self._ask(start, model, transport=transport, payload=payload), slot)
         if isinstance(passes, Refusal):
             return self._not_made(passes, start)
-        if isinstance(passes, Queued):
+        if isinstance(passes, Waiting):
             self._queued[start.call] = start, passes
             return passes
         try:
@@ -218,7 +218,7 @@ class Desk:
             return self._refused(start, "payload", str(error))
         except Exception as error:  # noqa: BLE001 - whatever a client raises is a failed attempt, while it is built too
             call = _Broken(error)
-        opened = Opened(
+        opened = OpenCall(
             start, model, transport, payload, call,
             number=len(self._by_call) + len(self._open) + 1,
             began=self.clock.monotonic(), started_at=self.clock.now(), passes=passes,
@@ -227,12 +227,12 @@ class Desk:
         self._transports[start.call] = transport
         return opened
 
-    def resume(self, call: int) -> Opened | Queued | Done:
+    def resume(self, call: int) -> OpenCall | Waiting | Done:
         """Open a call whose place has come."""
         start, queued = self._queued.pop(call)
-        return self.open(start, queued.place)
+        return self.open(start, queued.slot)
 
-    def piece(self, opened: Opened, piece: Piece) -> Chunk:
+    def on_chunk(self, opened: OpenCall, piece: Piece) -> Chunk:
         """Take a piece of a live call."""
         now = self.clock.monotonic()
         if opened.first_at is None:
@@ -240,18 +240,18 @@ class Desk:
         opened.pieces.append(piece)
         return Chunk(opened.start.call, piece, now)
 
-    def replied(self, opened: Opened, reply: Reply) -> Done:
+    def replied(self, opened: OpenCall, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
         fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
         return self._end(opened, reply=reply, fault=fault)
 
-    def streamed(self, opened: Opened) -> Done:
+    def finish_stream(self, opened: OpenCall) -> Done:
         """Take the end of a live call."""
         return self.replied(opened, opened.transport.join(tuple(opened.pieces)))
 
-    def failed(self, opened: Opened, error: BaseException) -> Done:
+    def failed(self, opened: OpenCall, error: BaseException) -> Done:
         """Take what a call raised."""
         if isinstance(error, ModelCallError):
             fault = Fault(error.kind, error.message, error.retry_after_s, error.status_code)
@@ -317,52 +317,52 @@ class Desk:
             return self._refused(start, "budget", "whether it may be made was not known in time")
         return Done(start.call, self.clock.monotonic(), error=ModelCallError(start.model, kind, "cancelled before it was made"))
 
-    def _ask(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> Ask | None:
-        if not self._services.gates and self._services.capacity is None:
+    def _ask(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload) -> CallRequest | None:
+        if not self._services.checks and self._services.capacity is None:
             return None
         bound = payload.parameters.get("max_tokens")
-        return Ask(
+        return CallRequest(
             self._decision, model,
             input_tokens=self.input_tokens(payload, transport),
             max_tokens=bound if isinstance(bound, int) else None,
             lease_s=start.timeout_s or 600.0, force=start.force,
         )  # fmt: skip
 
-    def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> Entered:
+    def _enter(self, start: Start, call_request: CallRequest | None, slot: Slot | None) -> Admission:
         """Go through capacity, then the gates.
 
         A place is taken first, because money is not reserved for a call that waits; windows are counted last, because a call that
         overflows to another model, or that a gate refuses, uses up nothing of them.
         """
-        if ask is None:
+        if call_request is None:
             return ()
-        passes: list[Pass] = []
+        passes: list[Permit] = []
         capacity = self._services.capacity
         if capacity is not None:
-            seat = capacity.enter(ask, last=start.queue) if place is None else capacity.claimed(ask, place)
-            if isinstance(seat, (Queued, Refusal)):
+            seat = capacity.enter(call_request, last=start.queue) if slot is None else capacity.claimed(call_request, slot)
+            if isinstance(seat, (Waiting, Refusal)):
                 return seat
             passes += [] if seat is None else [seat]
-        for gate in self._services.gates:
-            answer = gate.enter(ask)
+        for gate in self._services.checks:
+            answer = gate.enter(call_request)
             if isinstance(answer, Refusal):
                 self._give_back(passes)
                 return answer
             passes += [] if answer is None else [answer]
-        if capacity is not None and (full := capacity.window(ask)) is not None:
+        if capacity is not None and (full := capacity.window(call_request)) is not None:
             self._give_back(passes)
             return full
         return tuple(passes)
 
-    def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Pass]) -> Call:
+    def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Permit]) -> Call:
         bounds = [each.max_tokens for each in passes if each.max_tokens is not None]
         return transport.fit(payload, model, prefix=start.prefix, max_tokens=min(bounds) if bounds else None, timeout_s=start.timeout_s)
 
-    def _give_back(self, passes: Sequence[Pass]) -> None:
+    def _give_back(self, passes: Sequence[Permit]) -> None:
         for each in passes:
             each.settle(None, spent=None)
 
-    def _end(self, opened: Opened, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
+    def _end(self, opened: OpenCall, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
         now = self.clock.monotonic()
         self._open.pop(opened.start.call, None)
         usage, cost_nano = self._price(opened, reply, fault)
@@ -384,7 +384,7 @@ class Desk:
         )  # fmt: skip
         return done
 
-    def _tell(self, opened: Opened, attempt: Attempt, reply: Reply | None) -> None:
+    def _tell(self, opened: OpenCall, attempt: Attempt, reply: Reply | None) -> None:
         spent = attempt.usage
         if spent is None and attempt.cost_nano != 0:
             spent = self._estimate(opened, reply)
@@ -397,8 +397,8 @@ class Desk:
         except Exception:  # noqa: BLE001 - an observer never fails a request
             _log.exception("the recorder could not take an attempt of %s", attempt.model)
 
-    def _price(self, opened: Opened, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
-        """Return usage and price of a call that ended; see rule 9 of ``DESIGN.md`` section 7."""
+    def _price(self, opened: OpenCall, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
+        """Return usage and price of a call that ended; see rule of execution E9."""
         reported, stated = _reported(opened, reply)
         if reported is None and stated is not None:
             return None, math.ceil(round(stated * NANO_PER_USD, 6))
@@ -415,25 +415,25 @@ class Desk:
             when=opened.started_at,
         )  # fmt: skip
 
-    def _estimate(self, opened: Opened, reply: Reply | None = None, *, unread: bool = False) -> Usage:
+    def _estimate(self, opened: OpenCall, reply: Reply | None = None, *, unread: bool = False) -> Usage:
         """Return the tokens of a call as far as they are known: its input and what was received of its answer.
 
         Of an answer that came and could not be read (``unread``) the expected length is taken. Both are counted as the model's
         other calls were billed.
         """
-        counting, tokens_in = self._services.counting, self.input_tokens(opened.payload, opened.transport)
+        calibrator, tokens_in = self._services.calibrator, self.input_tokens(opened.payload, opened.transport)
         if unread and reply is None:
-            return counting.expected(opened.model.ref, input_tokens=tokens_in, expected_tokens=self._expected)
+            return calibrator.expected(opened.model.ref, input_tokens=tokens_in, expected_tokens=self._expected)
         received = sum(len(piece.text) for piece in opened.pieces) if reply is None else len(reply.text)
-        return counting.received(opened.model.ref, input_tokens=tokens_in, chars=received)
+        return calibrator.received(opened.model.ref, input_tokens=tokens_in, chars=received)
 
     @property
     def _expected(self) -> int:
         return self._decision.profile.expected_output_tokens.value
 
-    def _count(self, opened: Opened, reply: Reply, usage: Usage) -> None:
+    def _count(self, opened: OpenCall, reply: Reply, usage: Usage) -> None:
         """Let the usage that a provider reported calibrate our own counting."""
-        self._services.counting.seen(
+        self._services.calibrator.seen(
             opened.model.ref, usage,
             input_tokens=self.input_tokens(opened.payload, opened.transport),
             chars=None if reply.tool_calls else len(reply.text),
@@ -460,20 +460,20 @@ class _Broken:
         raise self.error
 
 
-def _error(opened: Opened, fault: Fault, cause: BaseException | None) -> ModelCallError:
+def _error(opened: OpenCall, fault: Fault, cause: BaseException | None) -> ModelCallError:
     error = ModelCallError(opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code)
     error.__cause__ = cause
     return error
 
 
-def _reported(opened: Opened, reply: Reply | None) -> tuple[Usage | None, float | None]:
+def _reported(opened: OpenCall, reply: Reply | None) -> tuple[Usage | None, float | None]:
     if reply is not None:
         return reply.usage, reply.cost_usd
     usage = next((piece.usage for piece in reversed(opened.pieces) if piece.usage is not None), None)
     return usage, next((piece.cost_usd for piece in reversed(opened.pieces) if piece.cost_usd is not None), None)
 
 
-def _may_have_cost(opened: Opened, fault: Fault) -> bool:
+def _may_have_cost(opened: OpenCall, fault: Fault) -> bool:
     """Tell whether a call of which nothing was read may be billed: something came, or nobody can know because it is not live."""
     if fault.status_code is not None and fault.status_code >= _REFUSED:
         return False

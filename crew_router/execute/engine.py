@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, TypeVar
 
-from crew_router.execute.admission.concurrency import Queued
-from crew_router.execute.attempts import Desk, Entered, Opened
+from crew_router.execute.admission.concurrency import Waiting
+from crew_router.execute.attempts import Admission, AttemptRunner, OpenCall
 from crew_router.execute.protocol import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
 from crew_router.types.clock import Clock
 from crew_router.types.vocabulary import ErrorKind
@@ -38,7 +38,7 @@ def passes(clock: Clock) -> TypeGuard[PassingClock]:
     return hasattr(clock, "advance")
 
 
-def drive(flow: Flow, desk: Desk) -> Generator[Emit | Result, None, None]:
+def drive(flow: Flow, runner: AttemptRunner) -> Generator[Emit | Result, None, None]:
     """Run a flow that has at most one call at a time, without a loop and without a thread."""
     running: dict[int, Generator[Event, None, None]] = {}
     event: Event | None = None
@@ -52,25 +52,25 @@ def drive(flow: Flow, desk: Desk) -> Generator[Emit | Result, None, None]:
                 return
             event = None
             if isinstance(command, Start):
-                desk.expect(command)
-                running[command.call] = _events(desk, command)
+                runner.register(command)
+                running[command.call] = _events(runner, command)
             elif isinstance(command, Emit):
                 yield command
             elif isinstance(command, Cancel):
                 _close(running.pop(command.call, None))
-                event = desk.cancelled(command.call, command.kind)
+                event = runner.cancelled(command.call, command.kind)
             else:
-                event = _next_event(running, desk, command.until) if running else _slept(desk.clock, command.until)
+                event = _next_event(running, runner, command.until) if running else _slept(runner.clock, command.until)
     finally:
         for each in running.values():
             each.close()
         flow.close()
-        desk.close()
+        runner.close()
 
 
-async def adrive(flow: Flow, desk: Desk) -> AsyncGenerator[Emit | Result, None]:
+async def adrive(flow: Flow, runner: AttemptRunner) -> AsyncGenerator[Emit | Result, None]:
     """Run any flow; its calls are tasks that end with the generator."""
-    engine = _Tasks(desk)
+    engine = _Tasks(runner)
     event: Event | None = None
     try:
         while True:
@@ -87,27 +87,27 @@ async def adrive(flow: Flow, desk: Desk) -> AsyncGenerator[Emit | Result, None]:
                 yield command
             elif isinstance(command, Cancel):
                 await engine.cancel(command.call)
-                event = desk.cancelled(command.call, command.kind)
+                event = runner.cancelled(command.call, command.kind)
             else:
                 event = await engine.wait(command.until)
     finally:
         flow.close()
         await engine.close()
-        desk.close()
+        runner.close()
 
 
-def run(flow: Flow, desk: Desk) -> Result:
+def run(flow: Flow, runner: AttemptRunner) -> Result:
     """Return what a flow comes to; what it emits is dropped."""
-    for item in drive(flow, desk):
+    for item in drive(flow, runner):
         if not isinstance(item, Emit):
             return item
     message = "a flow ended without a result"
     raise AssertionError(message)
 
 
-async def arun(flow: Flow, desk: Desk) -> Result:
+async def arun(flow: Flow, runner: AttemptRunner) -> Result:
     """Return what a flow comes to; what it emits is dropped."""
-    async with contextlib.aclosing(adrive(flow, desk)) as items:
+    async with contextlib.aclosing(adrive(flow, runner)) as items:
         async for item in items:
             if isinstance(item, (Answer, Failure)):
                 return item
@@ -125,14 +125,14 @@ class _Crash:
 class _Tasks:
     """The running calls of one request as tasks, and the queue their events come through."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, runner: AttemptRunner) -> None:
+        self._runner = runner
         self._events: asyncio.Queue[Event | _Crash] = asyncio.Queue(_QUEUED_EVENTS)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
 
     def start(self, start: Start) -> None:
-        self._desk.expect(start)
+        self._runner.register(start)
         self._tasks[start.call] = asyncio.get_running_loop().create_task(self._pump(start))
 
     async def wait(self, until: float | None) -> Event:
@@ -160,7 +160,7 @@ class _Tasks:
     async def _next(self, until: float | None) -> Event | _Crash:
         if not self._events.empty():
             return self._events.get_nowait()
-        clock = self._desk.clock
+        clock = self._runner.clock
         if until is None:
             return await self._events.get()
         if passes(clock) and all(task.done() for task in self._tasks.values()):
@@ -188,42 +188,42 @@ class _Tasks:
             if task is None or task.cancelling():
                 raise
             # A client's own cancel scope leaked out of the call: that is its failure, not ours.
-            await self._events.put(self._desk.failed(opened, error))
+            await self._events.put(self._runner.failed(opened, error))
         except Exception as error:  # noqa: BLE001 - the attempt boundary: whatever a client raises is a failed attempt
-            await self._events.put(self._desk.failed(opened, error))
+            await self._events.put(self._runner.failed(opened, error))
 
-    async def _opened(self, start: Start) -> Opened | Done:
-        opened = self._desk.open(start, entered=await self._entered(start))
-        while isinstance(opened, Queued):
+    async def _opened(self, start: Start) -> OpenCall | Done:
+        opened = self._runner.open(start, admission=await self._entered(start))
+        while isinstance(opened, Waiting):
             granted = asyncio.Event()
             opened.subscribe(_waker(granted))
             await granted.wait()
-            opened = self._desk.resume(start.call)
+            opened = self._runner.resume(start.call)
         return opened
 
-    async def _entered(self, start: Start) -> Entered | None:
+    async def _entered(self, start: Start) -> Admission | None:
         """Go through the gates on a thread where one of them waits for a database, so that the loop goes on."""
         loop = asyncio.get_running_loop()
-        if (warm := self._desk.warming(start.model)) is not None:
-            await loop.run_in_executor(None, warm)
-        enter = self._desk.entering(start)
+        if (prepare := self._runner.preparation_of(start.model)) is not None:
+            await loop.run_in_executor(None, prepare)
+        enter = self._runner.admission_of(start)
         if enter is None:
             return None
         entering = loop.run_in_executor(None, enter)
         try:
             return await asyncio.shield(entering)
         except asyncio.CancelledError:
-            entering.add_done_callback(lambda done: self._desk.leave(done.result()))
+            entering.add_done_callback(lambda done: self._runner.release(done.result()))
             raise
 
-    async def _carry(self, opened: Opened) -> None:
+    async def _carry(self, opened: OpenCall) -> None:
         if not opened.start.live:
-            await self._events.put(self._desk.replied(opened, await opened.call.acomplete()))
+            await self._events.put(self._runner.replied(opened, await opened.call.acomplete()))
             return
         async with _closing(opened.call.astream()) as pieces:
             async for piece in pieces:
-                await self._events.put(self._desk.piece(opened, piece))
-        await self._events.put(self._desk.streamed(opened))
+                await self._events.put(self._runner.on_chunk(opened, piece))
+        await self._events.put(self._runner.finish_stream(opened))
 
 
 def _waker(granted: asyncio.Event) -> Callable[[], None]:
@@ -246,48 +246,48 @@ async def _closing(pieces: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T],
             await pieces.aclose()
 
 
-def _opened(desk: Desk, start: Start) -> Opened | Done:
-    opened = desk.open(start)
-    while isinstance(opened, Queued):
+def _opened(runner: AttemptRunner, start: Start) -> OpenCall | Done:
+    opened = runner.open(start)
+    while isinstance(opened, Waiting):
         granted = threading.Event()
         opened.subscribe(granted.set)
         if not granted.wait(start.timeout_s):
-            return desk.cancelled(start.call, ErrorKind.CANCELLED)
-        opened = desk.resume(start.call)
+            return runner.cancelled(start.call, ErrorKind.CANCELLED)
+        opened = runner.resume(start.call)
     return opened
 
 
-def _events(desk: Desk, start: Start) -> Generator[Event, None, None]:
-    opened = _opened(desk, start)
+def _events(runner: AttemptRunner, start: Start) -> Generator[Event, None, None]:
+    opened = _opened(runner, start)
     if isinstance(opened, Done):
         yield opened
         return
     try:
         if not start.live:
-            done = desk.replied(opened, opened.call.complete())
+            done = runner.replied(opened, opened.call.complete())
         else:
-            yield from _chunks(desk, opened)
-            done = desk.streamed(opened)
+            yield from _chunks(runner, opened)
+            done = runner.finish_stream(opened)
     except Exception as error:  # noqa: BLE001 - the attempt boundary: whatever a client raises is a failed attempt
-        done = desk.failed(opened, error)
+        done = runner.failed(opened, error)
     yield done
 
 
-def _chunks(desk: Desk, opened: Opened) -> Generator[Chunk, None, None]:
+def _chunks(runner: AttemptRunner, opened: OpenCall) -> Generator[Chunk, None, None]:
     pieces = opened.call.stream()
     try:
         for piece in pieces:
-            yield desk.piece(opened, piece)
+            yield runner.on_chunk(opened, piece)
     finally:
         if isinstance(pieces, Generator):
             pieces.close()
 
 
-def _next_event(running: dict[int, Generator[Event, None, None]], desk: Desk, until: float | None) -> Event:
+def _next_event(running: dict[int, Generator[Event, None, None]], runner: AttemptRunner, until: float | None) -> Event:
     ((call, events),) = running.items()
     # A blocking call ends by its client's own timeout; between two pieces of a stream, which keep that from coming, it can be left.
-    if until is not None and desk.clock.monotonic() >= until and desk.streams(call):
-        return Timer(desk.clock.monotonic())
+    if until is not None and runner.clock.monotonic() >= until and runner.streams(call):
+        return Timer(runner.clock.monotonic())
     event = next(events)
     if isinstance(event, Done):
         del running[call]

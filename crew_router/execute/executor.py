@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
-from crew_router.execute.attempts import Desk, Services, Validator
+from crew_router.execute.attempts import AttemptRunner, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
+from crew_router.execute.flow_context import FlowContext
 from crew_router.execute.flows.cascade import Weigh
 from crew_router.execute.hedge import HedgeBudget
-from crew_router.execute.job import Job
-from crew_router.execute.plans import FlowFactory, Work, accuracies, flow_of
+from crew_router.execute.plans import FlowFactory, FlowInput, accuracies, flow_of
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
 from crew_router.execute.protocol import Answer, Emit, Failure, Flow, Result
 from crew_router.execute.response_cache import ResponseCache
@@ -97,12 +97,12 @@ class Executor:
         """
         if (kept := self._kept(decision, payload, options)) is not None:
             return kept
-        work = self._work(decision, payload, options, live=False, sync=True)
-        if not work.concurrent:
-            return self._answered(run(work.flow, work.desk), work)
+        flow_input = self._work(decision, payload, options, live=False, sync=True)
+        if not flow_input.concurrent:
+            return self._answered(run(flow_input.flow, flow_input.runner), flow_input)
         loop = PrivateLoop()
         try:
-            return self._answered(loop.run(arun(work.flow, work.desk)), work)
+            return self._answered(loop.run(arun(flow_input.flow, flow_input.runner)), flow_input)
         finally:
             loop.close()
 
@@ -110,9 +110,9 @@ class Executor:
         """Return the answer to one request, as :meth:`run` does."""
         if (kept := self._kept(decision, payload, options)) is not None:
             return kept
-        await self._awarm(decision, payload)
-        work = self._work(decision, payload, options, live=False)
-        return self._answered(await arun(work.flow, work.desk), work)
+        await self._aprepare(decision, payload)
+        flow_input = self._work(decision, payload, options, live=False)
+        return self._answered(await arun(flow_input.flow, flow_input.runner), flow_input)
 
     def stream(self, decision: RoutingDecision, payload: Payload, *, options: Options | None = None) -> Generator[RoutedChunk, None, None]:
         """Yield the answer to one request piece by piece; the last chunk carries the whole response.
@@ -126,16 +126,16 @@ class Executor:
         if (kept := self._kept(decision, payload, options)) is not None:
             yield from _replayed(kept)
             return
-        work = self._work(decision, payload, options, live=True, sync=True)
-        if not work.concurrent:
-            with contextlib.closing(drive(work.flow, work.desk)) as items:
+        flow_input = self._work(decision, payload, options, live=True, sync=True)
+        if not flow_input.concurrent:
+            with contextlib.closing(drive(flow_input.flow, flow_input.runner)) as items:
                 for item in items:
-                    yield self._chunk(item, work)
+                    yield self._chunk(item, flow_input)
             return
         loop = PrivateLoop()
         try:
-            for item in loop.iterate(adrive(work.flow, work.desk)):
-                yield self._chunk(item, work)
+            for item in loop.iterate(adrive(flow_input.flow, flow_input.runner)):
+                yield self._chunk(item, flow_input)
         finally:
             loop.close()
 
@@ -147,49 +147,51 @@ class Executor:
             for chunk in _replayed(kept):
                 yield chunk
             return
-        await self._awarm(decision, payload)
-        work = self._work(decision, payload, options, live=True)
-        async with contextlib.aclosing(adrive(work.flow, work.desk)) as items:
+        await self._aprepare(decision, payload)
+        flow_input = self._work(decision, payload, options, live=True)
+        async with contextlib.aclosing(adrive(flow_input.flow, flow_input.runner)) as items:
             async for item in items:
-                yield self._chunk(item, work)
+                yield self._chunk(item, flow_input)
 
-    async def _awarm(self, decision: RoutingDecision, payload: Payload) -> None:
+    async def _aprepare(self, decision: RoutingDecision, payload: Payload) -> None:
         """Import and build on a thread what the first call of a model needs, so that the loop goes on."""
         if not all(map(self._services.is_warm, _at_once(decision))):
-            await asyncio.to_thread(_warm, Desk(self._services, decision, payload=payload), decision)
+            await asyncio.to_thread(_prepare, AttemptRunner(self._services, decision, payload=payload), decision)
 
     def _kept(self, decision: RoutingDecision, payload: Payload, options: Options | None) -> RoutedResponse | None:
         # A kept answer has not passed the check that this caller brings.
         checked = options is not None and options.validate is not None
         return None if self._cache is None or checked else self._cache.get(decision, payload)
 
-    def _answered(self, result: Result, work: _Running) -> RoutedResponse:
-        response = _response(result, work)
-        return response if self._cache is None else self._cache.put(work.decision, work.payload, response)
+    def _answered(self, result: Result, flow_input: _Running) -> RoutedResponse:
+        response = _response(result, flow_input)
+        return response if self._cache is None else self._cache.put(flow_input.decision, flow_input.payload, response)
 
-    def _chunk(self, item: Emit | Result, work: _Running) -> RoutedChunk:
+    def _chunk(self, item: Emit | Result, flow_input: _Running) -> RoutedChunk:
         if isinstance(item, Emit):
-            model = work.desk.model(item.call)
+            model = flow_input.runner.model(item.call)
             return RoutedChunk(item.piece.text, model=model, reset=item.reset, message=item.piece.raw)
-        response = self._answered(item, work)
+        response = self._answered(item, flow_input)
         return RoutedChunk(model=response.model, response=response)
 
     def _work(self, decision: RoutingDecision, payload: Payload, options: Options | None, *, live: bool, sync: bool = False) -> _Running:
         options = options or _PLAIN
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
-        desk = Desk(services, decision, payload=payload, validate=options.validate)
-        watch(desk)
-        _warm(desk, decision)
-        job = Job(
+        runner = AttemptRunner(services, decision, payload=payload, validate=options.validate)
+        watch(runner)
+        _prepare(runner, decision)
+        context = FlowContext(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
             deadline=None if deadline_s is None else services.clock.monotonic() + deadline_s,
             live=live, whole=payload.response_format is not None, hedge=self._hedge if policy.hedge_sync or not sync else None,
             seen_p95_s=_seen_p95_s(decision),
         )  # fmt: skip
-        flow, concurrent = flow_of(Work(decision, payload, job, services.registry, self._weigh, _once(options.code_runner)), self._flows)
-        return _Running(decision, payload, desk, flow, deadline_s, concurrent, services.registry)
+        flow, concurrent = flow_of(
+            FlowInput(decision, payload, context, services.registry, self._weigh, _once(options.code_runner)), self._flows
+        )
+        return _Running(decision, payload, runner, flow, deadline_s, concurrent, services.registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class _Running:
 
     decision: RoutingDecision
     payload: Payload
-    desk: Desk
+    runner: AttemptRunner
     flow: Flow
     deadline_s: float | None
     concurrent: bool
@@ -210,9 +212,9 @@ def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     return decision.selected_model, *decision.models
 
 
-def _warm(desk: Desk, decision: RoutingDecision) -> None:
+def _prepare(runner: AttemptRunner, decision: RoutingDecision) -> None:
     for ref in _at_once(decision):
-        desk.warm(ref)
+        runner.prepare(ref)
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
@@ -246,39 +248,39 @@ def _replayed(kept: RoutedResponse) -> tuple[RoutedChunk, RoutedChunk]:
     return RoutedChunk(kept.text, model=kept.model), RoutedChunk(model=kept.model, response=kept)
 
 
-def _response(result: Result, work: _Running) -> RoutedResponse:
+def _response(result: Result, flow_input: _Running) -> RoutedResponse:
     if isinstance(result, Failure):
-        raise _error(result, work)
-    reply, attempts = result.reply, work.desk.attempts
+        raise _error(result, flow_input)
+    reply, attempts = result.reply, flow_input.runner.attempts
     if result.shown:
-        reply = dataclasses.replace(work.desk.join(result.call, result.shown), finish_reason=reply.finish_reason)
+        reply = dataclasses.replace(flow_input.runner.join(result.call, result.shown), finish_reason=reply.finish_reason)
     return RoutedResponse(
         reply.text, reply.raw,
         model=result.model, attempts=attempts,
-        decision=_with_trade_off(result, work) if result.said else work.decision, cost_usd=total_usd(attempts),
-        usage=work.desk.attempt(result.call).usage, tool_calls=reply.tool_calls,
+        decision=_with_trade_off(result, flow_input) if result.said else flow_input.decision, cost_usd=total_usd(attempts),
+        usage=flow_input.runner.attempt(result.call).usage, tool_calls=reply.tool_calls,
         finish_reason=reply.finish_reason, confidence=result.confidence,
     )  # fmt: skip
 
 
-def _with_trade_off(answer: Answer, work: _Running) -> RoutingDecision:
-    desk, decision = work.desk, work.decision
+def _with_trade_off(answer: Answer, flow_input: _Running) -> RoutingDecision:
+    runner, decision = flow_input.runner, flow_input.decision
     report = trade_off(
-        decision, desk.attempts,
-        accuracy=accuracies(decision, tuple(map(work.models, decision.models))),
-        answers={desk.attempt(call).number: key for call, key in answer.said},
-        chosen=desk.attempt(answer.call).number, quality=answer.confidence,
+        decision, runner.attempts,
+        accuracy=accuracies(decision, tuple(map(flow_input.models, decision.models))),
+        answers={runner.attempt(call).number: key for call, key in answer.said},
+        chosen=runner.attempt(answer.call).number, quality=answer.confidence,
     )  # fmt: skip
     return dataclasses.replace(decision, trade_off=report)
 
 
-def _error(failure: Failure, work: _Running) -> CrewRouterError:
-    attempts = work.desk.attempts
+def _error(failure: Failure, flow_input: _Running) -> CrewRouterError:
+    attempts = flow_input.runner.attempts
     if failure.fatal is not None:
         failure.fatal.attempts = attempts
         return failure.fatal
-    if failure.deadline and work.deadline_s is not None:
-        return DeadlineExceededError(work.deadline_s, attempts=attempts)
+    if failure.deadline and flow_input.deadline_s is not None:
+        return DeadlineExceededError(flow_input.deadline_s, attempts=attempts)
     if failure.errors:
         return AllModelsFailedError(failure.errors, attempts)
     if failure.refusals and all(refusal.error is not None for refusal in failure.refusals):

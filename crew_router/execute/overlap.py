@@ -18,7 +18,7 @@ _TAIL_CHARS: Final = 200
 _LEAST_LETTERS: Final = 2
 
 
-class Joint:
+class ContinuationMerger:
     """Holds the beginning of a continuation until it is clear how much of it was said before.
 
     Args:
@@ -36,15 +36,15 @@ class Joint:
         self._text += piece.text
         # Text is at its end where the answer is, and before the call of a tool.
         ended = piece.structured or piece.finish_reason is not None
-        length = said_again(self._said, self._text, ended=ended)
+        length = overlap_length(self._said, self._text, ended=ended)
         return None if length is None else list(_without(self._held, length))
 
     def end(self) -> list[Piece]:
         """Return what is held, because nothing more comes."""
-        return list(_without(self._held, said_again(self._said, self._text, ended=True) or 0))
+        return list(_without(self._held, overlap_length(self._said, self._text, ended=True) or 0))
 
 
-def said_again(said: str, new: str, *, ended: bool) -> int | None:
+def overlap_length(said: str, new: str, *, ended: bool) -> int | None:
     """Return how many characters at the start of ``new`` repeat the end of ``said``.
 
     The longest repeat counts, up to 200 characters of it. A text that really says a word of two letters or more twice at

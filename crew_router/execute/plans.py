@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crew_router.execute.flows.cascade import Ladder, Weigh, cascade
+from crew_router.execute.flow_context import FlowContext
+from crew_router.execute.flows.cascade import CascadePlan, Weigh, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
 from crew_router.execute.flows.fallback import fallback
-from crew_router.execute.job import Job
 from crew_router.execute.protocol import Flow
 from crew_router.execute.signals.arguments import tool_arguments
 from crew_router.execute.signals.logprobs import token_logprobs
@@ -25,59 +25,61 @@ SIGNALS = (reading, token_logprobs, tool_arguments)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class FlowInput:
     """What a flow is made from: decision, what is sent, the request as a job, models by name, how to weigh answers, how to run code."""
 
     decision: RoutingDecision
     payload: Payload
-    job: Job
+    context: FlowContext
     models: Callable[[ModelRef], ModelDefinition]
     weigh: Weigh | None = None
     runner: CodeRunner | None = None
 
 
-FlowFactory: TypeAlias = Callable[[Work], Flow]
+FlowFactory: TypeAlias = Callable[[FlowInput], Flow]
 
 
-def flow_of(work: Work, registered: Mapping[Mode, FlowFactory]) -> tuple[Flow, bool]:
+def flow_of(flow_input: FlowInput, registered: Mapping[Mode, FlowFactory]) -> tuple[Flow, bool]:
     """Return the flow of a decision, and whether it may have several calls at once."""
-    mode = work.decision.mode
+    mode = flow_input.decision.mode
     if mode in registered:
-        return registered[mode](work), True
-    if mode is Mode.PARALLEL and len(work.decision.models) > 1:
-        return consensus(work.job, panel_of(work)), True
-    if mode is Mode.CASCADE and len(work.decision.models) > 1:
-        ladder = ladder_of(work)
-        return cascade(work.job, ladder), ladder.samples > 1
-    hedged = work.job.hedge is not None and len(work.job.candidates) > 1
-    return fallback(work.job), hedged and any(work.job.slow_after_s(model) is not None for model in work.job.candidates)
+        return registered[mode](flow_input), True
+    if mode is Mode.PARALLEL and len(flow_input.decision.models) > 1:
+        return consensus(flow_input.context, panel_of(flow_input)), True
+    if mode is Mode.CASCADE and len(flow_input.decision.models) > 1:
+        plan = plan_of(flow_input)
+        return cascade(flow_input.context, plan), plan.samples > 1
+    hedged = flow_input.context.hedge is not None and len(flow_input.context.candidates) > 1
+    return fallback(flow_input.context), hedged and any(
+        flow_input.context.slow_after_s(model) is not None for model in flow_input.context.candidates
+    )
 
 
-def panel_of(work: Work) -> Panel:
+def panel_of(flow_input: FlowInput) -> Panel:
     """Return the panel of a parallel decision."""
-    decision, policy = work.decision, work.job.policy.consensus
-    models = tuple(work.models(ref) for ref in decision.models)
-    judge = None if decision.judge is None else work.models(decision.judge)
+    decision, policy = flow_input.decision, flow_input.context.policy.consensus
+    models = tuple(flow_input.models(ref) for ref in decision.models)
+    judge = None if decision.judge is None else flow_input.models(decision.judge)
     known = (*models, judge) if judge is not None else models
     return Panel(
         models, policy.method,
-        payload=work.payload, judge=judge, accuracy=accuracies(decision, known), timeout_s=policy.timeout_s,
-        runner=work.runner,
+        payload=flow_input.payload, judge=judge, accuracy=accuracies(decision, known), timeout_s=policy.timeout_s,
+        runner=flow_input.runner,
     )  # fmt: skip
 
 
-def ladder_of(work: Work) -> Ladder:
+def plan_of(flow_input: FlowInput) -> CascadePlan:
     """Return the ladder of a cascade decision."""
-    decision, policy = work.decision, work.job.policy.cascade
-    models = tuple(work.models(ref) for ref in decision.models)
+    decision, policy = flow_input.decision, flow_input.context.policy.cascade
+    models = tuple(flow_input.models(ref) for ref in decision.models)
     judge = decision.judge or policy.judge
-    return Ladder(
+    return CascadePlan(
         models,
-        payload=work.payload, threshold=policy.threshold, value_usd=decision.request.willingness_to_pay,
+        payload=flow_input.payload, threshold=policy.threshold, value_usd=decision.request.willingness_to_pay,
         cost_usd={model.ref: _expected_cost(decision, model) for model in models},
         accuracy=accuracies(decision, models), signals=SIGNALS, samples=policy.samples,
-        judge=None if judge is None or judge in decision.models else work.models(judge), runner=work.runner,
-        weigh=work.weigh if decision.stops else None, stops=decision.stops,
+        judge=None if judge is None or judge in decision.models else flow_input.models(judge), runner=flow_input.runner,
+        weigh=flow_input.weigh if decision.stops else None, stops=decision.stops,
     )  # fmt: skip
 
 

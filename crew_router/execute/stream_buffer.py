@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crew_router.execute.overlap import Joint
+from crew_router.execute.overlap import ContinuationMerger
 from crew_router.execute.policy import StreamPolicy
 from crew_router.types.transport import Piece
 
 
-class Stage:
+class StreamBuffer:
     """Holds pieces until the stream policy lets them out.
 
     Args:
@@ -24,7 +24,7 @@ class Stage:
         self._held: list[Piece] = []
         self._held_chars = 0
         self._released = False
-        self._joint: Joint | None = None
+        self._joint: ContinuationMerger | None = None
         self.shown: list[Piece] = []
         self.text = ""
 
@@ -36,7 +36,7 @@ class Stage:
     def begin(self, *, go_on: bool = False) -> None:
         """Forget what was held of a broken call; ``go_on`` says that the next one continues the text shown."""
         self._held, self._held_chars = [], 0
-        self._joint = Joint(self.text) if go_on else None
+        self._joint = ContinuationMerger(self.text) if go_on else None
 
     def forget(self) -> None:
         """Start over: the consumer was told to forget what it saw."""
@@ -71,7 +71,7 @@ class Stage:
         return self._released
 
     def _show(self, *, everything: bool = False) -> Iterator[Piece]:
-        # Structured pieces stay until they are whole, and what follows one stays behind it (CONTRACT rule 10).
+        # Structured pieces stay until they are whole, and what follows one stays behind it (rule 10).
         while self._held and (everything or not self._held[0].structured):
             piece = self._held.pop(0)
             self._held_chars -= len(piece.text)

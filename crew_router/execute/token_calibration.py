@@ -45,7 +45,7 @@ class _Ratios:
     expected: _Ratio = field(default_factory=_Ratio)
 
 
-class Counting:
+class TokenCalibrator:
     """The ratios of all models in this process. Safe to call from any thread."""
 
     def __init__(self) -> None:

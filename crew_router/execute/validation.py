@@ -1,4 +1,4 @@
-"""Replies that look like successes and are not (``DESIGN.md`` section 7, rule 4)."""
+"""Replies that look like successes and are not (rule of execution E4)."""
 
 from __future__ import annotations
 

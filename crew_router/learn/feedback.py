@@ -1,7 +1,7 @@
 """What becomes of feedback that is late, repeated or contradicted (requirement A12; the rules stand in ``docs/learning.md``).
 
 Feedback on one answer is one statement that may be made piece by piece: each field keeps what was said of it last. The reward
-of an answer is that of the whole statement (``CONTRACT.md`` rule 4).
+of an answer is that of the whole statement (rule 4).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from crew_router.decide.bandits.updates import Credit, Lesson, Sums
+from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
 from crew_router.types.fork_hooks import free_in_child
@@ -37,7 +37,7 @@ class Learner(Protocol):
         """Share of a run's result that each step further from the end keeps."""
         ...
 
-    def lesson(self, credit: Credit, sums: Sums) -> Lesson | None:
+    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
         """Return what a credit adds, or ``None`` when it is not for this learner."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from crew_router.decide.bandits.updates import Credit
+from crew_router.decide.bandits.updates import BanditUpdate
 from crew_router.errors import ConfigurationError, UnknownDecisionError
 from crew_router.learn.feedback import RUN, Answered, Learner, Recent, reward_before, same, whole
 from crew_router.learn.reward import reward_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crew_router.types import RoutingDecision
     from crew_router.types.clock import Clock
 
-Heard = Callable[[Answered, float, float | None], None]
+RewardListener = Callable[[Answered, float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Learning:
     clock: Clock
     learners: Callable[[], Sequence[Learner]] = tuple
     enabled: bool = True
-    heard: Heard | None = None
+    heard: RewardListener | None = None
     recent: Recent = field(default_factory=Recent)
 
     def answered(self, decision: RoutingDecision, model: ModelRef) -> None:
@@ -125,12 +125,12 @@ class Learning:
         return said
 
     def _teach(self, subject: Answered, reward: float, previous: float | None) -> dict[str, float]:
-        credit = Credit(
+        credit = BanditUpdate(
             subject.model, subject.task_type, reward=reward, previous=previous, profile=subject.profile, marks=subject.marks
         )
         return self._credited(credit, self._learners(subject.strategy))
 
-    def _credited(self, credit: Credit, learners: Sequence[Learner]) -> dict[str, float]:
+    def _credited(self, credit: BanditUpdate, learners: Sequence[Learner]) -> dict[str, float]:
         marks: dict[str, float] = {}
         for learner in learners:
             lesson = learner.lesson(credit, self.state.snapshot().sums)
@@ -169,7 +169,7 @@ class Learning:
         for back, step in enumerate(reversed(steps)):
             for learner in self._learners(step.strategy):
                 weight = learner.step_discount**back
-                credit = Credit(step.model, step.task_type, reward=reward, profile=step.profile, weight=weight, of_run=True)
+                credit = BanditUpdate(step.model, step.task_type, reward=reward, profile=step.profile, weight=weight, of_run=True)
                 self._credited(credit, (learner,))
 
 

@@ -1,4 +1,4 @@
-"""Feedback to a reward between 0 and 1 (requirement A12, ``CONTRACT.md`` rule 4)."""
+"""Feedback to a reward between 0 and 1 (requirement A12, rule 4)."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def outcome_reported(
     cost_usd: float | None,
     quality: float | None,
 ) -> RequestOutcome:
-    """Build an outcome from the figures a caller reports: milliseconds and USD, as the source documents name them."""
+    """Build an outcome from the figures a caller reports: milliseconds and USD."""
     return RequestOutcome(
         decision_id,
         model=model,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from crew_router.decide.classify.classifier import TextClassifier
-from crew_router.execute.admission.concurrency import Capacity
-from crew_router.execute.token_calibration import Counting
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter
+from crew_router.execute.token_calibration import TokenCalibrator
 from crew_router.execute.transports import Transports
 from crew_router.learn.experiments.facade import plan_of
 from crew_router.learn.experiments.trials import Trials
@@ -68,8 +68,8 @@ def build(source: ConfigSource, *, classifier: Classifier | None, clock: Clock |
         caches=PromptCacheTracker(config.sessions),
         overrides=OverrideStore(ledger, state, time),
         transports=Transports(),
-        concurrency=Capacity(time, state, factor=config.capacity.factor),
-        token_counts=Counting(),
+        concurrency=ConcurrencyLimiter(time, state, factor=config.capacity.factor),
+        token_counts=TokenCalibrator(),
         checked=CheckResults(),
     )
     return _runtime(config, kept, models=_models(config, kept, source))
@@ -133,6 +133,9 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
     runtime = Runtime(
         config,
         kept,
+        clock=kept.clock,
+        ledger=kept.ledger,
+        state=kept.state,
         models=models,
         rules=rules,
         limits=limits,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from crew_router.decide.conditions import ORDINARY, Circumstances
+from crew_router.decide.conditions import ORDINARY, RuntimeConditions
 from crew_router.errors import NoCandidateError
 from crew_router.types import CandidateRow, CostPrediction, Mode, ModelRef, RoutingDecision, RoutingRequest, Snapshot, TaskType
 
@@ -37,7 +37,7 @@ def decide(runtime: Runtime, request: RoutingRequest, *, executing: bool) -> Rou
             snapshot=snapshot,
             now=runtime.clock.now(),
             executing=executing,
-            circumstances=_circumstances(runtime, request, snapshot),
+            conditions=_circumstances(runtime, request, snapshot),
         )
     except NoCandidateError as error:
         runtime.recorder.ruled(error.effects)
@@ -52,20 +52,20 @@ def frontier(runtime: Runtime, request: RoutingRequest) -> tuple[CandidateRow, .
         pool=runtime.models.current(),
         snapshot=snapshot,
         now=runtime.clock.now(),
-        circumstances=_circumstances(runtime, request, snapshot),
+        conditions=_circumstances(runtime, request, snapshot),
     )
 
 
 def predicted_costs(runtime: Runtime, request: RoutingRequest) -> tuple[CostPrediction, ...]:
     """Return the expected cost on every model, cheapest first, unknown prices last (requirement A9)."""
+    from crew_router.decide.predict.cache_savings import saved_usd
     from crew_router.decide.predict.forecast import forecast
-    from crew_router.decide.predict.warmth import saved_usd
 
     pool, profile = runtime.models.current(), runtime.kept.classifier.classify(request)
     snapshot, now, tokens_in = snapshot_of(runtime), runtime.clock.now(), profile.input_tokens.value
     warm = runtime.kept.caches.warm(request, now=now)
-    saved = saved_usd(warm, pool.columns, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
-    predicted = forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, now=now, saved=saved)
+    saved = saved_usd(warm, pool.model_table, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+    predicted = forecast(profile, pool.model_table, models=pool.models, snapshot=snapshot, now=now, saved=saved)
     costs = [predicted.cost_of(index) for index in range(len(pool.models))]
     return tuple(sorted(costs, key=lambda cost: (math.inf if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
@@ -100,9 +100,9 @@ def explained(runtime: Runtime, decision_id: str) -> RoutingDecision:
     return dataclasses.replace(decision, trade_off=report)
 
 
-def _circumstances(runtime: Runtime, request: RoutingRequest, snapshot: Snapshot) -> Circumstances:
+def _circumstances(runtime: Runtime, request: RoutingRequest, snapshot: Snapshot) -> RuntimeConditions:
     """Return what an operator ordered, how local models did in the request's session or run, and what prompt caches hold."""
     now, kept = runtime.clock.now(), runtime.kept
     override, failures = kept.overrides.current(snapshot), kept.failures.count(request)
     warm = kept.caches.warm(request, now=now)
-    return Circumstances(override, failures, warm) if failures or warm or override.holds(now) else ORDINARY
+    return RuntimeConditions(override, failures, warm) if failures or warm or override.holds(now) else ORDINARY

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from crew_router.execute.admission.breaker import BreakerGate
-from crew_router.execute.admission.budget import BudgetGate, scopes_of
-from crew_router.execute.admission.sla import SlaGate
+from crew_router.execute.admission.breaker import BreakerCheck
+from crew_router.execute.admission.budget import BudgetCheck, scopes_of
+from crew_router.execute.admission.sla import SlaCheck
 from crew_router.execute.attempts import Services
 from crew_router.execute.executor import Executor
 from crew_router.execute.policy import BackOff, CascadePolicy, ConsensusMethod, ConsensusPolicy, ExecutionPolicy, StreamPolicy
@@ -17,7 +17,7 @@ from crew_router.types import ModelRef
 if TYPE_CHECKING:
     from crew_router.config.router_config import RouterConfig
     from crew_router.config.settings import EscalationSettings
-    from crew_router.decide.learned.trained_model import Learned
+    from crew_router.decide.learned.trained_model import TrainedModel
     from crew_router.execute.flows.cascade import Weigh
     from crew_router.record.ledger.budgets import Budgets
     from crew_router.record.ledger.limits import Limits
@@ -34,20 +34,20 @@ def executor_of(
     limits: Limits,
     budgets: Budgets,
     recorder: Recorder,
-    learned: Learned | None,
+    learned: TrainedModel | None,
 ) -> Executor:
     """Return the executor over what a router consists of."""
-    gate, breakers = BudgetGate(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerGate(kept.state, kept.clock)
+    gate, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        gates=(breakers, SlaGate(kept.rng), gate),
+        checks=(breakers, SlaCheck(kept.rng), gate),
         slow=gate if config.budgets.limits() else None,
         also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,
-        counting=kept.token_counts,
+        calibrator=kept.token_counts,
     )
     cache = config.cache
     return Executor(
@@ -59,7 +59,7 @@ def executor_of(
     )
 
 
-def _weigh(learned: Learned) -> Weigh:
+def _weigh(learned: TrainedModel) -> Weigh:
     from crew_router.decide.learned.answer_weigher import Weigher
 
     return Weigher(learned)

@@ -64,14 +64,14 @@ class ModelPool:
         if pool is None or self._listed is not listed:
             import numpy as np  # the first decision pays for numpy
 
-            from crew_router.decide.model_table import columns_of
+            from crew_router.decide.model_table import model_table_of
             from crew_router.decide.rules import Pool
 
             models = self.registry.models
             reach = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
             self._listed = listed
-            pool = self._current = Pool(models, columns_of(models), reach, self.registry.version, self._tokenizers(reach))
+            pool = self._current = Pool(models, model_table_of(models), reach, self.registry.version, self._tokenizers(reach))
         return pool
 
     @property

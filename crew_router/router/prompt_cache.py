@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from crew_router.decide.conditions import Warm
+from crew_router.decide.conditions import CachedPrefix
 from crew_router.record.recorder import RecordObserver
 from crew_router.types import ModelRef
-from crew_router.types.error_policy import TREATMENTS
+from crew_router.types.error_policy import ERROR_POLICIES
 from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class PromptCacheTracker(RecordObserver):
             left = self._left.setdefault(key, {})
             self._left.move_to_end(key)
             if attempt.error is not None:
-                if TREATMENTS[attempt.error].unhealthy:
+                if ERROR_POLICIES[attempt.error].unhealthy:
                     left.pop(attempt.model, None)
                 return
             self._learn(left.get(attempt.model), attempt)
@@ -70,7 +70,7 @@ class PromptCacheTracker(RecordObserver):
             while len(self._left) > _KEEP:
                 self._left.popitem(last=False)
 
-    def warm(self, request: RoutingRequest, *, now: float) -> tuple[Warm, ...]:
+    def warm(self, request: RoutingRequest, *, now: float) -> tuple[CachedPrefix, ...]:
         """Return the caches that hold the beginning of a request's conversation, with the tokens that are expected in each."""
         if not self._settings.affinity or (request.session_id is None and len(request.messages) < 2):  # noqa: PLR2004 - one message has no history
             return ()
@@ -79,7 +79,7 @@ class PromptCacheTracker(RecordObserver):
             with self._lock:
                 left |= self._left.get(request.session_id, {})
         return tuple(
-            Warm(ref, tokens=each.tokens, share=self._hits.get(ref, 1.0))
+            CachedPrefix(ref, tokens=each.tokens, share=self._hits.get(ref, 1.0))
             for ref, each in left.items()
             if each.tokens >= self._settings.min_tokens and now - each.at <= self._settings.cache_s
         )

@@ -53,7 +53,7 @@ class Router:
         config: A file, a folder, a mapping or a loaded configuration; the packaged one when not given.
         models: These models only: ``"provider:model"`` to a registry entry, a :class:`ModelDefinition` or a ready client.
         state_url: Where the shared numbers live (``memory://``, ``sqlite:///file``, ``redis://…``).
-        redis_url: The same, by the name that document A uses.
+        redis_url: The same, by another name.
         ledger_url: Where the history lives (``sqlite://`` in memory, ``sqlite:///file``, ``postgresql://…``).
         project: Name space of state, budgets and learning.
         enable_learning: Whether outcomes change later decisions.
@@ -336,7 +336,7 @@ class Router:
         )
 
     def record_feedback(self, feedback: FeedbackData) -> float:
-        """Take what somebody said later; returns its reward 0..1 (``CONTRACT.md`` rule 4).
+        """Take what somebody said later; returns its reward 0..1 (rule 4).
 
         Raises:
             UnknownDecisionError: The ledger does not hold the decision, and the feedback names no model.

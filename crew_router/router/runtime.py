@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from crew_router.decide.classify.protocol import Classifier
     from crew_router.decide.pipeline import DecisionPipeline
     from crew_router.decide.rules import Rules
-    from crew_router.execute.admission.concurrency import Capacity
+    from crew_router.execute.admission.concurrency import ConcurrencyLimiter
     from crew_router.execute.executor import Executor
-    from crew_router.execute.token_calibration import Counting
+    from crew_router.execute.token_calibration import TokenCalibrator
     from crew_router.execute.transports import Transports
     from crew_router.learn.experiments.trials import Trials
     from crew_router.learn.feedback import Recent
     from crew_router.learn.learning import Learning
     from crew_router.record.ledger.budgets import Budgets
     from crew_router.record.ledger.limits import Limits
-    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.ledger.sql_ledger import SqlLedger
     from crew_router.record.recorder import Recorder
     from crew_router.record.state.protocol import State
     from crew_router.router.discovery import LocalServers
@@ -67,7 +67,7 @@ class Lasting:
     clock: Clock
     rng: random.Random
     new_id: Callable[[], str]
-    ledger: Book
+    ledger: SqlLedger
     state: State
     trials: Trials
     recent: Recent
@@ -76,8 +76,8 @@ class Lasting:
     caches: PromptCacheTracker
     overrides: OverrideStore
     transports: Transports
-    concurrency: Capacity
-    token_counts: Counting
+    concurrency: ConcurrencyLimiter
+    token_counts: TokenCalibrator
     checked: CheckResults
 
 
@@ -88,6 +88,9 @@ class Runtime:
     Args:
         config: The configuration.
         kept: What outlives it.
+        clock: Time.
+        ledger: The history.
+        state: The shared numbers.
         models: The models, and whether they can be called.
         rules: What the configuration says about deciding.
         limits: The configured budgets.
@@ -101,6 +104,9 @@ class Runtime:
     config: RouterConfig
     kept: Lasting
     _: KW_ONLY
+    clock: Clock
+    ledger: SqlLedger
+    state: State
     models: ModelPool
     rules: Rules
     limits: Limits
@@ -142,21 +148,6 @@ class Runtime:
                 executing=True,
             )
         self.pipeline  # noqa: B018 - made when first asked for
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        return self.kept.clock
-
-    @property
-    def ledger(self) -> Book:
-        """The history."""
-        return self.kept.ledger
-
-    @property
-    def state(self) -> State:
-        """The shared numbers."""
-        return self.kept.state
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""

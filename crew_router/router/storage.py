@@ -9,7 +9,7 @@ from crew_router.errors import StorageError
 
 if TYPE_CHECKING:
     from crew_router.config.router_config import RouterConfig
-    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.ledger.sql_ledger import SqlLedger
     from crew_router.record.state.breaker import BreakerPolicy
     from crew_router.record.state.shared import SharedState
     from crew_router.types.clock import Clock
@@ -19,7 +19,7 @@ MEMORY_STATE: Final = "memory://"
 _DAY_S: Final = 86_400.0
 
 
-def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> Book:
+def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> SqlLedger:
     """Return the ledger; nothing is connected before it is used.
 
     Raises:

@@ -19,8 +19,8 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from crew_router.execute.admission.concurrency import Queued
-from crew_router.execute.attempts import Desk, Opened
+from crew_router.execute.admission.concurrency import Waiting
+from crew_router.execute.attempts import AttemptRunner, OpenCall
 from crew_router.execute.protocol import Cancel, Done, Emit, Event, Flow, Result, Start, Timer, Wait
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.script import Step
@@ -63,7 +63,7 @@ class World:
         self._agenda: list[tuple[float, float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
-    def spawn(self, flow: Callable[[], tuple[Flow, Desk]], *, at: float = 0.0, kill_after: int | None = None) -> Outcome:
+    def spawn(self, flow: Callable[[], tuple[Flow, AttemptRunner]], *, at: float = 0.0, kill_after: int | None = None) -> Outcome:
         """Let a request begin at a time; ``kill_after`` ends it after so many commands, as a lost caller would."""
         outcome = Outcome()
         self.at(at, lambda: _Actor(self, *flow(), outcome=outcome, kill_after=kill_after).step(None))
@@ -91,8 +91,8 @@ class World:
 class _Actor:
     """One request: its flow, its running scripts, and what it waits for."""
 
-    def __init__(self, world: World, flow: Flow, desk: Desk, *, outcome: Outcome, kill_after: int | None) -> None:
-        self._world, self._flow, self._desk, self._outcome, self._kill_after = world, flow, desk, outcome, kill_after
+    def __init__(self, world: World, flow: Flow, runner: AttemptRunner, *, outcome: Outcome, kill_after: int | None) -> None:
+        self._world, self._flow, self._runner, self._outcome, self._kill_after = world, flow, runner, outcome, kill_after
         self._mail: list[Event] = []
         self._waiting: Wait | None = None
         self._running: dict[int, Iterator[Step]] = {}
@@ -117,7 +117,7 @@ class _Actor:
                 self._outcome.emitted.append(command)
             elif isinstance(command, Cancel):
                 self._forget(command.call)
-                event = self._desk.cancelled(command.call, command.kind)
+                event = self._runner.cancelled(command.call, command.kind)
             elif self._mail:
                 event = self._mail.pop(0)
             else:
@@ -125,13 +125,13 @@ class _Actor:
                 return
 
     def _start(self, start: Start) -> None:
-        self._opened(start, self._desk.open(start))
+        self._opened(start, self._runner.open(start))
 
-    def _opened(self, start: Start, opened: Opened | Queued | Done) -> None:
+    def _opened(self, start: Start, opened: OpenCall | Waiting | Done) -> None:
         if isinstance(opened, Done):
             self._deliver(opened)
             return
-        if isinstance(opened, Queued):
+        if isinstance(opened, Waiting):
             self._queued.add(start.call)
             opened.subscribe(lambda: self._world.later(0.0, lambda: self._granted(start)))
             return
@@ -142,9 +142,9 @@ class _Actor:
     def _granted(self, start: Start) -> None:
         if start.call in self._queued:
             self._queued.discard(start.call)
-            self._opened(start, self._desk.resume(start.call))
+            self._opened(start, self._runner.resume(start.call))
 
-    def _next(self, opened: Opened) -> None:
+    def _next(self, opened: OpenCall) -> None:
         """Put the next step of a script on the agenda."""
         call, steps = opened.start.call, self._running[opened.start.call]
         step = next(steps, None)
@@ -153,29 +153,29 @@ class _Actor:
             return
         self._world.later(step.after_s, lambda: self._played(opened, step, steps))
 
-    def _played(self, opened: Opened, step: Step, steps: Iterator[Step]) -> None:
+    def _played(self, opened: OpenCall, step: Step, steps: Iterator[Step]) -> None:
         call = opened.start.call
         if self._running.get(call) is not steps:
             return
         if step.error is not None:
-            self._arrive(call, self._desk.failed(opened, step.error))
+            self._arrive(call, self._runner.failed(opened, step.error))
             return
         if step.piece is not None and opened.start.live:
-            self._deliver(self._desk.piece(opened, step.piece))
+            self._deliver(self._runner.on_chunk(opened, step.piece))
         elif step.piece is not None:
             opened.pieces.append(step.piece)
         if self._running.get(call) is steps:
             self._next(opened)
 
-    def _ended(self, opened: Opened) -> Done:
+    def _ended(self, opened: OpenCall) -> Done:
         if opened.start.live:
-            return self._desk.streamed(opened)
+            return self._runner.finish_stream(opened)
         pieces, opened.pieces = tuple(opened.pieces), []
         try:
             reply = ScriptedCall.whole(pieces)
         except Exception as error:  # noqa: BLE001 - the attempt boundary, as in the engines
-            return self._desk.failed(opened, error)
-        return self._desk.replied(opened, reply)
+            return self._runner.failed(opened, error)
+        return self._runner.replied(opened, reply)
 
     def _arrive(self, call: int, done: Done) -> None:
         self._running.pop(call, None)
@@ -209,7 +209,7 @@ class _Actor:
         self._queued.clear()
         self._waiting = None
         self._flow.close()
-        self._desk.close()
+        self._runner.close()
 
 
 def check_seeds(scenario: Callable[[int], None], seeds: Iterable[int], *, replay: str) -> int:

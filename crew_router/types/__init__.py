@@ -4,17 +4,22 @@ from crew_router.types.candidates import DecisionTable, RecordedTable
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.evidence import CandidateRow, Change, CostPrediction, Draw, Evidence, LatencyPrediction, PolicyEffect, Rejection
 from crew_router.types.model import (
+    EFFORT_ORDER,
     NANO_PER_USD,
     TOKENS_PER_PRICE,
+    Ability,
+    AbilityKind,
+    EffortLevel,
     Latency,
     Limits,
     ModelDefinition,
     Price,
     PriceTier,
     PriceWindow,
+    Retirement,
 )
 from crew_router.types.outcome import Attempt, CircuitBreakerState, Member, PerformanceMetrics, Snapshot, ToolCall, TradeOff, Usage
-from crew_router.types.profile import Reading, RequestProfile
+from crew_router.types.profile import Difficulty, Reading, RequestProfile
 from crew_router.types.request import FeedbackData, RoutingRequest
 from crew_router.types.response import RoutedChunk, RoutedResponse
 from crew_router.types.vocabulary import (
@@ -31,16 +36,21 @@ from crew_router.types.vocabulary import (
 )
 
 __all__ = [
+    "EFFORT_ORDER",
     "NANO_PER_USD",
     "TOKENS_PER_PRICE",
+    "Ability",
+    "AbilityKind",
     "Attempt",
     "CandidateRow",
     "Change",
     "CircuitBreakerState",
     "CostPrediction",
     "DecisionTable",
+    "Difficulty",
     "Domain",
     "Draw",
+    "EffortLevel",
     "ErrorKind",
     "Evidence",
     "FeedbackData",
@@ -62,6 +72,7 @@ __all__ = [
     "RecordedTable",
     "Rejection",
     "RequestProfile",
+    "Retirement",
     "Risk",
     "RoutedChunk",
     "RoutedResponse",

@@ -9,14 +9,14 @@ from crew_router.types.vocabulary import ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class ErrorPolicy:
     """What one kind of error leads to.
 
     Args:
         fall_back: Whether another model may answer; otherwise the error is the caller's and is raised at once.
         retry: Whether the same model may be asked again once nothing else is left.
         unhealthy: Whether it counts against the model's breaker.
-        opens_credential: Whether it opens the breaker of the credential at once (``CONTRACT.md`` rule 5).
+        opens_credential: Whether it opens the breaker of the credential at once (rule 5).
     """
 
     fall_back: bool = True
@@ -25,20 +25,20 @@ class Treatment:
     opens_credential: bool = False
 
 
-_TRANSIENT: Final = Treatment(retry=True)
-TREATMENTS: Final[dict[ErrorKind, Treatment]] = {
+_TRANSIENT: Final = ErrorPolicy(retry=True)
+ERROR_POLICIES: Final[dict[ErrorKind, ErrorPolicy]] = {
     ErrorKind.RATE_LIMIT: _TRANSIENT,
     ErrorKind.OVERLOAD: _TRANSIENT,
     ErrorKind.TIMEOUT: _TRANSIENT,
     ErrorKind.CONNECTION: _TRANSIENT,
-    ErrorKind.AUTH: Treatment(opens_credential=True),
-    ErrorKind.NOT_FOUND: Treatment(),
-    ErrorKind.INVALID_REQUEST: Treatment(fall_back=False, unhealthy=False),
-    ErrorKind.CONTEXT_OVERFLOW: Treatment(unhealthy=False),
-    ErrorKind.CONTENT_POLICY: Treatment(unhealthy=False),
+    ErrorKind.AUTH: ErrorPolicy(opens_credential=True),
+    ErrorKind.NOT_FOUND: ErrorPolicy(),
+    ErrorKind.INVALID_REQUEST: ErrorPolicy(fall_back=False, unhealthy=False),
+    ErrorKind.CONTEXT_OVERFLOW: ErrorPolicy(unhealthy=False),
+    ErrorKind.CONTENT_POLICY: ErrorPolicy(unhealthy=False),
     ErrorKind.MALFORMED: _TRANSIENT,
     ErrorKind.EMPTY: _TRANSIENT,
     ErrorKind.TRUNCATED: _TRANSIENT,
-    ErrorKind.CANCELLED: Treatment(unhealthy=False),
+    ErrorKind.CANCELLED: ErrorPolicy(unhealthy=False),
     ErrorKind.UNKNOWN: _TRANSIENT,
 }

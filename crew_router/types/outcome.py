@@ -33,7 +33,7 @@ class Usage:
 
 
 def usage_bound(client: object) -> Usage | None:
-    """Return the most tokens that one call of a client takes, its ``usage_bound`` (``CONTRACT.md`` rule 7); ``None`` where it says none."""
+    """Return the most tokens that one call of a client takes, its ``usage_bound`` (rule 7); ``None`` where it says none."""
     bound: Usage | None = getattr(client, "usage_bound", None)
     return bound
 

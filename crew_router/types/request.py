@@ -35,7 +35,7 @@ class RoutingRequest:
         max_latency_s: Most seconds an answer may be expected to take; hard.
         deadline_s: Seconds from now after which an answer is worthless.
         willingness_to_pay: USD that a certainly right answer is worth; turns on expected-utility selection.
-        tier: Wanted band; soft (``CONTRACT.md`` rule 10).
+        tier: Wanted band; soft (rule 10).
         vendor_preference: Provider that gets up to two points more; soft.
         allow_providers: Only these providers; hard.
         deny_providers: Never these; hard.
@@ -152,7 +152,7 @@ def _flagged(vision: bool, tools: bool, json: bool, streaming: bool) -> frozense
 class FeedbackData:
     """What somebody said about an answer later (requirement A12).
 
-    ``request_id`` is the id of the decision. The reward is computed by ``CONTRACT.md`` rule 4.
+    ``request_id`` is the id of the decision. The reward is computed by rule 4.
 
     Raises:
         InvalidRequestError: A value is out of range, or nothing at all was said.

@@ -41,7 +41,7 @@ class Piece:
     """A part of a streamed answer.
 
     ``raw`` is the client's own chunk. ``structured`` marks pieces of tool calls or structured output, which are held
-    until they are whole (``CONTRACT.md`` rule 10). ``raw`` is ``None`` on a piece that was cut to fit a continuation.
+    until they are whole (rule 10). ``raw`` is ``None`` on a piece that was cut to fit a continuation.
     ``cost_usd`` is the price as the provider (or a recording) states it; it counts where there is no usage to price.
     """
 

@@ -14,7 +14,7 @@ from crew_router.record.ledger import export_import, retention
 from crew_router.record.ledger.budgets import Scope
 from crew_router.record.ledger.opening import open_ledger
 from crew_router.record.ledger.retention import Retention
-from crew_router.record.ledger.sql_ledger import Book
+from crew_router.record.ledger.sql_ledger import SqlLedger
 from crew_router.testing import FrozenClock
 from crew_router.types import FeedbackData
 
@@ -130,7 +130,7 @@ def test_an_export_and_an_import_take_constant_memory(tmp_path, monkeypatch):
 def test_texts_that_are_too_old_go_and_hashes_stay(ledger):
     """Prompts, answers and comments of the first two days are nowhere any more; counts, hashes and the third day's texts stay."""
     project = ledger._project
-    kept = Book(ledger._database, project, clock=FrozenClock(NOON + 2 * 86_400), keep_text=True, retention=Retention(texts_s=3600.0))
+    kept = SqlLedger(ledger._database, project, clock=FrozenClock(NOON + 2 * 86_400), keep_text=True, retention=Retention(texts_s=3600.0))
     for day in range(3):
         at = NOON + day * 86_400
         kept.decided(decision(10 + day, at=at, messages=("zebra",)), text="zebra")

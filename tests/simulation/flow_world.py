@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from execute_bench import Notebook, decision_for
 
-from crew_router.execute.admission.protocol import Ask, Pass
-from crew_router.execute.attempts import Desk, Services
-from crew_router.execute.flows.cascade import Ladder, cascade
+from crew_router.execute.admission.protocol import CallRequest, Permit
+from crew_router.execute.attempts import AttemptRunner, Services
+from crew_router.execute.flow_context import FlowContext
+from crew_router.execute.flows.cascade import CascadePlan, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.hedge import HedgeBudget
-from crew_router.execute.job import Job
 from crew_router.execute.plans import SIGNALS
 from crew_router.execute.policy import BackOff, ConsensusMethod, ExecutionPolicy, StreamPolicy
 from crew_router.execute.protocol import Answer, Failure, Flow, Refusal
@@ -42,15 +42,15 @@ class CountingGate:
 
     rng: random.Random
     inside: int = 0
-    entered: int = 0
+    admission: int = 0
     settled: int = 0
 
-    def enter(self, ask: Ask) -> Pass | Refusal | None:
+    def enter(self, ask: CallRequest) -> Permit | Refusal | None:
         """Let nine of ten calls in."""
         if self.rng.random() < 0.1:
             return Refusal(ask.model.ref, self.rng.choice(["breaker", "capacity", "budget"]), "by chance")
         self.inside += 1
-        self.entered += 1
+        self.admission += 1
         return CountedPass(self)
 
 
@@ -78,7 +78,7 @@ class FlowWorld:
     kind: str
     rng: random.Random = field(init=False)
     models: dict[ModelRef, ModelDefinition] = field(init=False)
-    requests: list[tuple[Job, Desk, Outcome]] = field(default_factory=list)
+    requests: list[tuple[FlowContext, AttemptRunner, Outcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Draw the world."""
@@ -99,8 +99,8 @@ class FlowWorld:
         """Let everything happen, then check."""
         self.world.run()
         assert self.gate.inside == 0, f"{self.gate.inside} calls were never settled"
-        for job, desk, outcome in self.requests:
-            self._check(job, desk, outcome)
+        for context, runner, outcome in self.requests:
+            self._check(context, runner, outcome)
 
     def text_of(self, ref: ModelRef) -> str:
         """Return the whole answer of a model; the same for all, or each its own."""
@@ -137,7 +137,7 @@ class FlowWorld:
         deadline_s, live = rng.choice([None, None, 1.0, 6.0]), rng.random() < 0.7
         start = rng.random()
         hedge = HedgeBudget(1.0) if self.kind == "fallback" and len(self.models) > 1 and rng.random() < 0.5 else None
-        job = Job(
+        context = FlowContext(
             tuple(self.models.values()),
             policy,
             clock=self.world.clock,
@@ -147,26 +147,26 @@ class FlowWorld:
             whole=live and rng.random() < 0.1,
             hedge=hedge,
         )
-        flow = self._flow(job)
-        services = Services(self.models.__getitem__, lambda _: TRANSPORT, self.world.clock, gates=(self.gate,), recorder=Notebook())
+        flow = self._flow(context)
+        services = Services(self.models.__getitem__, lambda _: TRANSPORT, self.world.clock, checks=(self.gate,), recorder=Notebook())
         first, *others = self.models
-        desk = Desk(services, decision_of(first, tuple(others)), payload=PROMPT)
+        runner = AttemptRunner(services, decision_of(first, tuple(others)), payload=PROMPT)
         kill_after = rng.randint(0, 20) if self.killed else None
-        outcome = self.world.spawn(lambda: (flow, desk), at=start, kill_after=kill_after)
-        self.requests.append((job, desk, outcome))
+        outcome = self.world.spawn(lambda: (flow, runner), at=start, kill_after=kill_after)
+        self.requests.append((context, runner, outcome))
 
-    def _flow(self, job: Job) -> Flow:
-        models, judge = job.candidates[:3], job.candidates[-1] if len(job.candidates) > 3 else None
-        accuracy = {model.ref: self.rng.uniform(0.2, 0.95) for model in job.candidates}
+    def _flow(self, context: FlowContext) -> Flow:
+        models, judge = context.candidates[:3], context.candidates[-1] if len(context.candidates) > 3 else None
+        accuracy = {model.ref: self.rng.uniform(0.2, 0.95) for model in context.candidates}
         if self.kind == "fallback":
-            return fallback(job)
-        self.composed.add(id(job))
+            return fallback(context)
+        self.composed.add(id(context))
         if self.kind == "consensus":
             method, timeout_s = self.rng.choice(list(ConsensusMethod)), self.rng.choice([1.0, 60.0])
-            return consensus(job, Panel(models, method, payload=PROMPT, judge=judge, accuracy=accuracy, timeout_s=timeout_s))
+            return consensus(context, Panel(models, method, payload=PROMPT, judge=judge, accuracy=accuracy, timeout_s=timeout_s))
         value, samples = self.rng.choice([None, 0.01]), self.rng.choice([1, 1, 2])
         cost = dict.fromkeys(accuracy, 0.001)
-        ladder = Ladder(
+        plan = CascadePlan(
             models,
             payload=PROMPT,
             threshold=0.7,
@@ -177,58 +177,58 @@ class FlowWorld:
             samples=samples,
             judge=judge,
         )
-        return cascade(job, ladder)
+        return cascade(context, plan)
 
-    def _check(self, job: Job, desk: Desk, outcome: Outcome) -> None:
+    def _check(self, context: FlowContext, runner: AttemptRunner, outcome: Outcome) -> None:
         assert outcome.ended_at is not None, "the request never ended"
-        if id(job) not in self.composed:
-            assert len(desk.attempts) <= job.policy.attempts, "more calls than the attempt budget allows"
-            self._check_order(job, desk)
-            self._check_nobody_was_passed_over(job, desk, outcome)
-        self._check_prices(desk)
-        if job.deadline is not None:
-            assert outcome.ended_at <= job.deadline + 0.011, "the deadline passed and the request went on"
+        if id(context) not in self.composed:
+            assert len(runner.attempts) <= context.policy.attempts, "more calls than the attempt budget allows"
+            self._check_order(context, runner)
+            self._check_nobody_was_passed_over(context, runner, outcome)
+        self._check_prices(runner)
+        if context.deadline is not None:
+            assert outcome.ended_at <= context.deadline + 0.011, "the deadline passed and the request went on"
         if isinstance(outcome.result, Answer):
-            self._check_answer(job, outcome, outcome.result)
+            self._check_answer(context, outcome, outcome.result)
         elif isinstance(outcome.result, Failure):
-            self._check_failure(job, outcome, outcome.result)
+            self._check_failure(context, outcome, outcome.result)
 
-    def _check_order(self, job: Job, desk: Desk) -> None:
+    def _check_order(self, context: FlowContext, runner: AttemptRunner) -> None:
         """No model is called twice while another one has not been called or refused."""
-        if job.hedge is not None:
+        if context.hedge is not None:
             return
-        called = [attempt.model for attempt in desk.attempts]
-        if job.policy.stream is StreamPolicy.CONTINUE and job.live:
+        called = [attempt.model for attempt in runner.attempts]
+        if context.policy.stream is StreamPolicy.CONTINUE and context.live:
             return
         firsts = list(dict.fromkeys(called))
-        assert called[: len(firsts)] == firsts or self.gate.entered > len(called), f"a model was called again too early: {called}"
+        assert called[: len(firsts)] == firsts or self.gate.admission > len(called), f"a model was called again too early: {called}"
 
-    def _check_nobody_was_passed_over(self, job: Job, desk: Desk, outcome: Outcome) -> None:
+    def _check_nobody_was_passed_over(self, context: FlowContext, runner: AttemptRunner, outcome: Outcome) -> None:
         """A request fails only after every candidate had its chance, and nobody but a hedge's loser is cancelled."""
         if outcome.result is None:
             return
-        hedges = [attempt for attempt in desk.attempts if attempt.role == "hedge"]
-        cancelled = [attempt for attempt in desk.attempts if attempt.error is ErrorKind.CANCELLED]
+        hedges = [attempt for attempt in runner.attempts if attempt.role == "hedge"]
+        cancelled = [attempt for attempt in runner.attempts if attempt.error is ErrorKind.CANCELLED]
         assert len(cancelled) <= len(hedges), "a call was cancelled that no hedge beat"
-        result, spent = outcome.result, len(desk.attempts) >= job.policy.attempts
+        result, spent = outcome.result, len(runner.attempts) >= context.policy.attempts
         if isinstance(result, Answer) or result.fatal is not None or result.deadline or spent:
             return
-        tried = {attempt.model for attempt in desk.attempts} | {refusal.model for refusal in result.refusals}
+        tried = {attempt.model for attempt in runner.attempts} | {refusal.model for refusal in result.refusals}
         assert tried == set(self.models), f"only {tried} had a chance"
 
-    def _check_prices(self, desk: Desk) -> None:
-        for attempt in desk.attempts:
+    def _check_prices(self, runner: AttemptRunner) -> None:
+        for attempt in runner.attempts:
             if attempt.ok and attempt.usage is not None:
                 assert attempt.cost_nano == 10 * 1000 + 12 * 2000, f"wrong price {attempt.cost_nano}"
             if not attempt.ok and attempt.usage is None:
                 assert attempt.cost_nano in (0, None), "a price without usage"
 
-    def _check_answer(self, job: Job, outcome: Outcome, answer: Answer) -> None:
+    def _check_answer(self, context: FlowContext, outcome: Outcome, answer: Answer) -> None:
         whole = self.text_of(answer.model)
-        assert not answer.shown or job.policy.stream is StreamPolicy.CONTINUE, "an answer of several calls"
+        assert not answer.shown or context.policy.stream is StreamPolicy.CONTINUE, "an answer of several calls"
         if not answer.shown:
             assert answer.reply.text == whole, f"{answer.reply.text!r} is not the whole answer"
-        if not job.live:
+        if not context.live:
             assert outcome.text == "", "a plain request emitted something"
         elif answer.shown and not answer.reply.text:
             # A model that adds nothing to a prefix says that the answer was whole; a faulty one says the same.
@@ -236,15 +236,15 @@ class FlowWorld:
         elif self.same_text or not answer.shown:
             assert outcome.text == whole, f"the consumer got {outcome.text!r}"
 
-    def _check_failure(self, job: Job, outcome: Outcome, failure: Failure) -> None:
+    def _check_failure(self, context: FlowContext, outcome: Outcome, failure: Failure) -> None:
         assert failure.errors or failure.refusals or failure.deadline, "a failure without a cause"
-        if job.live and outcome.text:
+        if context.live and outcome.text:
             assert failure.fatal is not None or failure.deadline, "text was shown, and no error carries it"
             assert failure.fatal is None or failure.fatal.partial == outcome.text, "the error carries another text than was shown"
         marks = {word.split("w")[0] for word in outcome.text.split()}
-        assert len(marks) < 2 or job.policy.stream is StreamPolicy.CONTINUE, f"glued: {outcome.text!r}"
+        assert len(marks) < 2 or context.policy.stream is StreamPolicy.CONTINUE, f"glued: {outcome.text!r}"
         if self.same_text:
-            assert self.text_of(job.candidates[0].ref).startswith(outcome.text), f"glued: {outcome.text!r}"
+            assert self.text_of(context.candidates[0].ref).startswith(outcome.text), f"glued: {outcome.text!r}"
 
 
 # What is the same in thousands of worlds is built once: half of a seed's time would go into it.
@@ -267,7 +267,7 @@ def scenario(seed: int, kind: str) -> None:
 
 def replay(kind: str) -> str:
     """Return the command that replays a seed of a flow, with ``{seed}`` in it."""
-    return f"PYTHONPATH=.:tests python tests/simulation/flow_world.py {{seed}} {kind}"
+    return f"PYTHONPATH=.:tests/support python tests/simulation/flow_world.py {{seed}} {kind}"
 
 
 if __name__ == "__main__":

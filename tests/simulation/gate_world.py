@@ -16,9 +16,9 @@ from execute_bench import decision_for
 from simulation.shared_world import OneBudget
 
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.admission.budget import BudgetGate, BudgetPass, cost_of
-from crew_router.execute.admission.concurrency import Capacity, Place, Queued
-from crew_router.execute.admission.protocol import Ask
+from crew_router.execute.admission.budget import BudgetCheck, BudgetPermit, cost_of
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter, Slot, Waiting
+from crew_router.execute.admission.protocol import CallRequest
 from crew_router.execute.protocol import Refusal
 from crew_router.record.ledger.budgets import Scope
 from crew_router.record.state.breaker import CLOSED, HARMLESS, Breaker, BreakerPolicy, abandoned, admission, probing
@@ -44,7 +44,7 @@ KEYS = ("a:one", "a:two", "a", "key")
 ERRORS = (ErrorKind.OVERLOAD, ErrorKind.OVERLOAD, ErrorKind.TIMEOUT, ErrorKind.AUTH, ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY)
 STEPS = 8
 RANK = (Urgency.INTERACTIVE, Urgency.NORMAL, Urgency.BATCH)
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/gate_world.py {{seed}} {kind}"
+REPLAY = "PYTHONPATH=.:tests/support python tests/simulation/gate_world.py {{seed}} {kind}"
 
 
 class BreakerWorld:
@@ -138,12 +138,12 @@ class LimitsWorld:
         self.rng = random.Random(seed)
         self.clock = FrozenClock()
         self.limit, self.rpm = self.rng.choice([1, 2, 3]), self.rng.choice([None, 2, 5])
-        self.capacity = Capacity(self.clock, open_state("memory://", project="s", clock=self.clock, rng=self.rng))
+        self.capacity = ConcurrencyLimiter(self.clock, open_state("memory://", project="s", clock=self.clock, rng=self.rng))
         limits = Limits(concurrency=self.limit, rpm=self.rpm, tpm=self.rng.choice([None, 60]))
         self.model = ModelDefinition(ModelRef("a:one"), provider="a", model="one", limits=limits)
-        self.running: list[Place] = []
-        self.queue: list[tuple[tuple[int, float, int], Queued]] = []
-        self.served: list[Queued] = []
+        self.running: list[Slot] = []
+        self.queue: list[tuple[tuple[int, float, int], Waiting]] = []
+        self.served: list[Waiting] = []
         self.began: list[float] = []
         self.came = 0
 
@@ -168,10 +168,10 @@ class LimitsWorld:
         ask = ask_of(self.model, rank, deadline_s)
         full = len(self.running) >= self.limit
         seat = self.capacity.enter(ask, last=last)
-        if isinstance(seat, Place):
+        if isinstance(seat, Slot):
             assert not full, "one call more than the limit"
             self._begin(seat, ask)
-        elif isinstance(seat, Queued):
+        elif isinstance(seat, Waiting):
             assert full, "a call waits before a free place"
             self.came += 1
             at = float("inf") if deadline_s is None else self.clock.monotonic() + deadline_s
@@ -194,7 +194,7 @@ class LimitsWorld:
         assert self.served == [first[1]], "somebody else was served first"
         self.queue.remove(first)
         self.served.clear()
-        self.running.append(first[1].place)
+        self.running.append(first[1].slot)
 
     def give_up(self) -> None:
         """Wait no longer."""
@@ -202,15 +202,15 @@ class LimitsWorld:
             _, queued = self.queue.pop(self.rng.randrange(len(self.queue)))
             queued.give_up()
 
-    def _begin(self, place: Place, ask: Ask) -> None:
+    def _begin(self, slot: Slot, ask: CallRequest) -> None:
         refused = self.capacity.window(ask)
         if refused is None:
             self.began.append(self.clock.now())
-            self.running.append(place)
+            self.running.append(slot)
             return
         assert (refused.retry_at or 0.0) > self.clock.monotonic(), "full, and no word until when"
         # Nobody waits while a place is free, so nobody is served by this one.
-        place.settle(None, spent=None)
+        slot.settle(None, spent=None)
         self.served.clear()
 
     def _check(self) -> None:
@@ -226,12 +226,12 @@ class BudgetWorld:
         limit_nano = self.rng.choice([2_000_000, 9_000_000, 60_000_000])
         self.scope = Scope("day", limit_nano)
         self.budget = OneBudget(limit_nano)
-        self.gate = BudgetGate(self.budget, lambda _decision, _model: (self.scope,))
+        self.gate = BudgetCheck(self.budget, lambda _decision, _model: (self.scope,))
         self.models = [
             ModelDefinition(ModelRef(f"a:m{at}"), provider="a", model=f"m{at}", price=price, max_output_tokens=most)
             for at, (price, most) in enumerate([(Price(1.0, 2.0), None), (Price(3.0, 15.0), self.rng.choice([None, 50, 400]))])
         ]
-        self.running: list[tuple[BudgetPass, ModelDefinition]] = []
+        self.running: list[tuple[BudgetPermit, ModelDefinition]] = []
         self.booked = 0
 
     def run(self) -> None:
@@ -250,34 +250,34 @@ class BudgetWorld:
         model = self.rng.choice(self.models)
         own = self.rng.choice([None, 5, 900])
         ask = ask_of(model, 1, None, max_tokens=own)
-        entered = self.gate.enter(ask)
-        if isinstance(entered, Refusal):
-            assert isinstance(entered.error, BudgetExceededError), "no word about what is left"
+        admission = self.gate.enter(ask)
+        if isinstance(admission, Refusal):
+            assert isinstance(admission.error, BudgetExceededError), "no word about what is left"
             return
-        assert isinstance(entered, BudgetPass)
-        assert entered.max_tokens is not None
-        assert entered.max_tokens <= min(own or 10**9, model.max_output_tokens or 10**9), "a longer answer than asked for"
-        assert own is None or entered.max_tokens == min(own, model.max_output_tokens or own), "an answer cut against the caller's word"
-        upper = self.budget.reserved[entered.reservation.number]
-        assert upper >= (cost_of(model, Usage(ask.input_tokens, entered.max_tokens)) or 0), "less set aside than the call may cost"
-        self.running.append((entered, model))
+        assert isinstance(admission, BudgetPermit)
+        assert admission.max_tokens is not None
+        assert admission.max_tokens <= min(own or 10**9, model.max_output_tokens or 10**9), "a longer answer than asked for"
+        assert own is None or admission.max_tokens == min(own, model.max_output_tokens or own), "an answer cut against the caller's word"
+        upper = self.budget.reserved[admission.reservation.number]
+        assert upper >= (cost_of(model, Usage(ask.input_tokens, admission.max_tokens)) or 0), "less set aside than the call may cost"
+        self.running.append((admission, model))
 
     def end(self) -> None:
         """End a call: not made, with its bill, or without."""
         if not self.running:
             return
-        entered, model = self.running.pop(self.rng.randrange(len(self.running)))
+        admission, model = self.running.pop(self.rng.randrange(len(self.running)))
         how = self.rng.randrange(4)
-        usage = Usage(self.rng.randint(0, 10), self.rng.randint(0, entered.max_tokens or 0))
+        usage = Usage(self.rng.randint(0, 10), self.rng.randint(0, admission.max_tokens or 0))
         cost = cost_of(model, usage) or 0
         if how == 0:
-            entered.settle(None, spent=None)
+            admission.settle(None, spent=None)
             return
         attempt = Attempt(model.ref, number=1, started_at=0.0, latency_s=1.0, usage=usage, cost_nano=cost if how == 1 else None)
         if how == 2:
-            entered.settle(dataclasses.replace(attempt, usage=None, cost_nano=0), spent=None)
+            admission.settle(dataclasses.replace(attempt, usage=None, cost_nano=0), spent=None)
             return
-        entered.settle(attempt, spent=usage)
+        admission.settle(attempt, spent=usage)
         self.booked += cost
 
 
@@ -288,9 +288,9 @@ def decision_of(rank: int, deadline_s: float | None) -> RoutingDecision:
     return dataclasses.replace(made, profile=dataclasses.replace(made.profile, urgency=Reading(RANK[rank], 1.0, "caller")))
 
 
-def ask_of(model: ModelDefinition, rank: int, deadline_s: float | None, *, max_tokens: int | None = None) -> Ask:
+def ask_of(model: ModelDefinition, rank: int, deadline_s: float | None, *, max_tokens: int | None = None) -> CallRequest:
     """Return a call that asks to be let in."""
-    return Ask(decision_of(rank, deadline_s), model, input_tokens=10, max_tokens=max_tokens, lease_s=600.0, force=False)
+    return CallRequest(decision_of(rank, deadline_s), model, input_tokens=10, max_tokens=max_tokens, lease_s=600.0, force=False)
 
 
 WORLDS: dict[str, Callable[[int], BreakerWorld | LimitsWorld | BudgetWorld]] = {

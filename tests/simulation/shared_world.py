@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from execute_bench import Observer, decision_for
 
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.admission.breaker import BreakerGate
-from crew_router.execute.admission.budget import BudgetGate, cost_of
-from crew_router.execute.admission.concurrency import Capacity
-from crew_router.execute.admission.sla import SlaGate
-from crew_router.execute.attempts import Desk, Services
+from crew_router.execute.admission.breaker import BreakerCheck
+from crew_router.execute.admission.budget import BudgetCheck, cost_of
+from crew_router.execute.admission.concurrency import ConcurrencyLimiter
+from crew_router.execute.admission.sla import SlaCheck
+from crew_router.execute.attempts import AttemptRunner, Services
+from crew_router.execute.flow_context import FlowContext
 from crew_router.execute.flows.fallback import fallback
-from crew_router.execute.job import Job
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.protocol import Answer, Failure
 from crew_router.record.ledger.budgets import Reservation, Scope
@@ -35,7 +35,7 @@ from crew_router.types.transport import Payload
 
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/shared_world.py {seed}"
+REPLAY = "PYTHONPATH=.:tests/support python tests/simulation/shared_world.py {seed}"
 REPLAY_REAL = f"{REPLAY} real"
 KINDS = ["overload", "rate_limit", "connection", "empty", "content_policy", "auth", "timeout"]
 LIMITS = [60_000, 200_000, 10_000_000]
@@ -121,7 +121,7 @@ class SharedWorld:
 
     seed: int
     folder: str | None = None
-    requests: list[tuple[Desk, Outcome]] = field(default_factory=list)
+    requests: list[tuple[AttemptRunner, Outcome]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Draw the world."""
@@ -129,12 +129,12 @@ class SharedWorld:
         self.world = World(self.rng, jitter_s=0.01)
         self.clock = self.world.clock
         self.state = open_state("memory://", project="simulation", clock=self.clock, rng=self.rng)
-        self.capacity = Capacity(self.clock, self.state)
+        self.capacity = ConcurrencyLimiter(self.clock, self.state)
         limit_nano = self.rng.choice(LIMITS)
         self.scope = Scope("day", limit_nano)
         self.budget = OneBudget(limit_nano) if self.folder is None else RealBudget(limit_nano, folder=self.folder, clock=self.clock)
         self.purses = [self.budget] if isinstance(self.budget, OneBudget) else self.budget.purses
-        self.promises = SlaGate(self.rng)
+        self.promises = SlaCheck(self.rng)
         self.scripted = {ModelRef(f"p{n}:m"): self._model() for n in range(self.rng.randint(1, 3))}
         self.registry = {ref: model.describe(ref) for ref, model in self.scripted.items()}
         self.most_running = dict.fromkeys(self.registry, 0)
@@ -149,7 +149,7 @@ class SharedWorld:
         assert self.budget.spent_nano <= self.scope.limit_nano, "the budget is overspent"
         for ref, model in self.registry.items():
             self._check_model(ref, model)
-        booked = sum(attempt.cost_nano or 0 for desk, _ in self.requests for attempt in desk.attempts)
+        booked = sum(attempt.cost_nano or 0 for runner, _ in self.requests for attempt in runner.attempts)
         assert booked == self.budget.spent_nano, f"the attempts cost {booked}, the budget booked {self.budget.spent_nano}"
         for _, outcome in self.requests:
             assert outcome.ended_at is not None, "a request never ended"
@@ -175,10 +175,10 @@ class SharedWorld:
             self._lookup,
             lambda _: TRANSPORT,
             self.clock,
-            gates=(
-                BreakerGate(self.state, self.clock),
+            checks=(
+                BreakerCheck(self.state, self.clock),
                 self.promises,
-                BudgetGate(rng.choice(self.purses), lambda _decision, _model: (self.scope,)),
+                BudgetCheck(rng.choice(self.purses), lambda _decision, _model: (self.scope,)),
             ),
             capacity=self.capacity,
             recorder=Observer(self.state, self.registry, self.clock),
@@ -188,9 +188,9 @@ class SharedWorld:
         request = RoutingRequest(deadline_s=rng.choice([None, 5.0]))
         decision = decision_for(refs[0], tuple(refs[1:]), request=request)
         profile = dataclasses.replace(decision.profile, urgency=Reading(rng.choice(list(Urgency)), 1.0, "caller"))
-        desk = Desk(services, dataclasses.replace(decision, profile=profile), payload=PROMPT)
+        runner = AttemptRunner(services, dataclasses.replace(decision, profile=profile), payload=PROMPT)
         start = rng.random() * rng.choice([0.1, 30.0])
-        job = Job(
+        context = FlowContext(
             tuple(self.registry[ref] for ref in refs),
             ExecutionPolicy(attempt_timeout_s=3.0, back_off=BackOff(first_s=0.25)),
             clock=self.clock,
@@ -199,13 +199,13 @@ class SharedWorld:
             live=rng.random() < 0.5,
         )
         kill_after = rng.randint(1, 8) if rng.random() < 0.1 else None
-        outcome = self.world.spawn(lambda: (fallback(job), desk), at=start, kill_after=kill_after)
-        self.requests.append((desk, outcome))
+        outcome = self.world.spawn(lambda: (fallback(context), runner), at=start, kill_after=kill_after)
+        self.requests.append((runner, outcome))
 
     def _check_model(self, ref: ModelRef, model: ModelDefinition) -> None:
         concurrency, rpm, share = model.limits.concurrency, model.limits.rpm, self.promises.share(ref)
         assert 0.1 <= share <= 1.0, f"a share of {share}"
-        attempts = [attempt for desk, _ in self.requests for attempt in desk.attempts if attempt.model == ref]
+        attempts = [attempt for runner, _ in self.requests for attempt in runner.attempts if attempt.model == ref]
         kept = model.sla_p95_s is None or all(attempt.latency_s <= model.sla_p95_s for attempt in attempts)
         assert share == 1.0 or not kept, "calls were held back from a model that keeps its promise"
         assert self.capacity.running(ref) == self.capacity.waiting(ref) == 0, "a place was never left"

@@ -24,6 +24,7 @@ Usd = Annotated[float, Ge(0)]
 Seconds = Annotated[float, Ge(0)]
 Count = Annotated[int, Ge(0)]
 Positive = Annotated[int, Gt(0)]
+Day = date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class PriceTierEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
+        cached_write: prices are USD per million tokens
     """
 
     __pydantic_config__ = STRICT
@@ -42,6 +44,7 @@ class PriceTierEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cached_write: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class PriceWindowEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
+        cached_write: prices are USD per million tokens
     """
 
     __pydantic_config__ = STRICT
@@ -62,6 +66,7 @@ class PriceWindowEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cached_write: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class PriceEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens; leave it out when cached input is not cheaper
+        cached_write: prices are USD per million tokens; input that the provider keeps for later calls, where it costs more
         tiers: a list of prices for long requests, by rising above_input_tokens
         windows: a list of prices for certain hours of the day
         as_of: the day "YYYY-MM-DD" on which the prices were read
@@ -81,6 +87,7 @@ class PriceEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cached_write: Usd | None = None
     tiers: tuple[PriceTierEntry, ...] = ()
     windows: tuple[PriceWindowEntry, ...] = ()
     as_of: date | None = None
@@ -94,12 +101,71 @@ class LatencyEntry:
         ttft_s: seconds to the first token
         tokens_per_s: tokens per second after the first
         p95_s: seconds within which 95 of 100 answers are whole
+        source: who measured it, and when
     """
 
     __pydantic_config__ = STRICT
     ttft_s: Seconds | None = None
     tokens_per_s: Annotated[float, Gt(0)] | None = None
     p95_s: Seconds | None = None
+    source: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbilityEntry:
+    """How able a model is, on the logit scale of docs/evidence.md.
+
+    Args:
+        value: logits; P(success) at the reference difficulty is logistic(value + 2.29)
+        error: one standard error of the value in logits
+        figures: number of published figures behind the value
+        sources: a list of who published them
+        as_of: the day "YYYY-MM-DD" of the newest figure
+        kind: measured, estimated (from release date, price and the like) or user (what you wrote yourself)
+    """
+
+    __pydantic_config__ = STRICT
+    value: Annotated[float, Ge(-10), Le(10)]
+    error: Annotated[float, Gt(0), Le(5)]
+    figures: Count = 0
+    sources: tuple[Text, ...] = ()
+    as_of: date | None = None
+    kind: Literal["measured", "estimated", "user"] = "measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffortEntry:
+    """One reasoning effort of a model.
+
+    Args:
+        ability: how able the model is at this effort
+        output_tokens: tokens of the same work, reasoning included, divided by those at the default effort
+        ttft_s: seconds to the first token of the answer, reasoning included
+    """
+
+    __pydantic_config__ = STRICT
+    ability: AbilityEntry | None = None
+    output_tokens: Annotated[float, Gt(0)] | None = None
+    ttft_s: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetirementEntry:
+    """When the provider stops the model.
+
+    Args:
+        date: the day "YYYY-MM-DD" from which calls fail or go to another model
+        successor: the model that the provider names instead, such as "openai:gpt-6.1-terra"
+        source: where the provider says so
+    """
+
+    __pydantic_config__ = STRICT
+    date: Day
+    successor: Text | None = None
+    source: Text | None = None
+
+
+EffortName = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +224,12 @@ class ModelEntry:
         fallbacks: a list of models to prefer when this one fails
         enabled: false takes the model out
         source: data set or report and its date that the figures come from, or the word unmeasured
+        ability: how able the model is at its default effort; it takes the place of what efforts says there
+        efforts: a mapping from none, minimal, low, medium, high, xhigh or max to what is known of it; only those the provider offers
+        default_effort: the effort that the provider uses when none is named; one of efforts
+        verbosity: output tokens of the same work, reasoning included, at the default effort; 1 is the middle of the packaged models
+        released: the day "YYYY-MM-DD" on which the model came out
+        retires: when the provider stops the model, and what it names instead
     """
 
     __pydantic_config__ = STRICT
@@ -184,6 +256,12 @@ class ModelEntry:
     fallbacks: tuple[Text, ...] = ()
     enabled: bool = True
     source: Text = "unmeasured"
+    ability: AbilityEntry | None = None
+    efforts: Mapping[EffortName, EffortEntry] = field(default_factory=dict[EffortName, EffortEntry])
+    default_effort: EffortName | None = None
+    verbosity: Annotated[float, Gt(0)] | None = None
+    released: date | None = None
+    retires: RetirementEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

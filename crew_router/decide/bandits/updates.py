@@ -16,7 +16,7 @@ Addition = tuple[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
+class BanditUpdate:
     """A reward for one answer, as learners take it.
 
     Args:
@@ -42,7 +42,7 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class StateUpdate:
     """What a learner makes of a credit: numbers to add to shared sums, and a mark to find them by when it is corrected."""
 
     additions: tuple[Addition, ...]

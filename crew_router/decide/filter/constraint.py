@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 from crew_router.types import Rejection
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.types.arrays import Flags
 
-Keeps = Callable[["Situation"], "Flags | None"]
-Reason = Callable[["Situation", int], Rejection]
+Keeps = Callable[["RoutingContext"], "Flags | None"]
+Reason = Callable[["RoutingContext", int], Rejection]
 _DIGITS: Final = 4
 
 
@@ -51,21 +51,21 @@ def hard_filter(name: str, *, reason: Reason) -> Callable[[Keeps], Keeps]:
     return register
 
 
-def surviving(situation: Situation, *, without: Collection[str] = ()) -> Flags:
+def surviving(context: RoutingContext, *, without: Collection[str] = ()) -> Flags:
     """Return which models pass every hard constraint, some of which may be left out by their names."""
     left: Flags | None = None
     for name, constraint in _FILTERS.items():
-        kept = constraint.keeps(situation)
+        kept = constraint.keeps(context)
         if kept is not None and name not in without:
             left = kept if left is None else left & kept
-    return situation.columns.enabled if left is None else left
+    return context.model_table.enabled if left is None else left
 
 
-def rejections(situation: Situation, places: Iterable[int]) -> dict[int, tuple[Rejection, ...]]:
+def rejections(context: RoutingContext, places: Iterable[int]) -> dict[int, tuple[Rejection, ...]]:
     """Return for each of some places every constraint that removed its model, with its figures."""
-    looked = [(constraint.keeps(situation), constraint.reason) for constraint in _FILTERS.values()]
+    looked = [(constraint.keeps(context), constraint.reason) for constraint in _FILTERS.values()]
     applied = [(kept, reason) for kept, reason in looked if kept is not None]
-    return {at: tuple([reason(situation, at) for kept, reason in applied if not kept[at]]) for at in places}
+    return {at: tuple([reason(context, at) for kept, reason in applied if not kept[at]]) for at in places}
 
 
 def outward(value: float, *, up: bool) -> str:

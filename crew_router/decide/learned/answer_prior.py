@@ -33,7 +33,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Sayings:
+class AnswerPrior:
     """Tallies by cluster, model and answer."""
 
     tallies: Mapping[Key, Tally]
@@ -45,7 +45,7 @@ class Sayings:
         return _pulled(self.tallies.get((cluster, model, key), none), self.tallies.get((cluster, -1, key), none))
 
 
-def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, score: Floats, cluster: Codes) -> tuple[Sayings, Floats]:
+def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, score: Floats, cluster: Codes) -> tuple[AnswerPrior, Floats]:
     """Count the answers of the training rows.
 
     Returns:
@@ -74,7 +74,7 @@ def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, s
             mine = tallies[int(cluster[row]), model, key].without(1, float(rest[row, model]))
             shared_count, shared_surplus = own[row][key]
             held_out[row, model] = _pulled(mine, tallies[int(cluster[row]), -1, key].without(int(shared_count), shared_surplus))
-    return Sayings({key: tally for key, tally in tallies.items() if prompts[key] >= _LEAST}), held_out
+    return AnswerPrior({key: tally for key, tally in tallies.items() if prompts[key] >= _LEAST}), held_out
 
 
 def _pulled(own: Tally, shared: Tally) -> tuple[float, float]:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from crew_router.decide.learned.agreement import Agreement
-from crew_router.decide.learned.answer_prior import Sayings, Tally
+from crew_router.decide.learned.answer_prior import AnswerPrior, Tally
 from crew_router.decide.learned.boosting import Trees
 from crew_router.decide.learned.cascade_table import Plan
-from crew_router.decide.learned.correctness_model import Reader
+from crew_router.decide.learned.correctness_model import CorrectnessModel
 from crew_router.decide.learned.linear import Ridge
-from crew_router.decide.learned.nearest_prompt import Recollection
+from crew_router.decide.learned.nearest_prompt import NearestPrompt
 from crew_router.decide.learned.quality import Head, QualityModel
 from crew_router.decide.learned.text import TextFeatures
-from crew_router.decide.learned.trained_model import Learned, TrainingReport
+from crew_router.decide.learned.trained_model import TrainedModel, TrainingReport
 from crew_router.errors import ConfigurationError
 from crew_router.types.codec import decode, encode
 
@@ -36,7 +36,7 @@ _HEADS: Final = ("difficulty", "deviation", "cost", "tokens")
 _CURE: Final = "train again with `crew-router train --data FILE --out FOLDER`"
 
 
-def save(learned: Learned, folder: Path) -> None:
+def save(learned: TrainedModel, folder: Path) -> None:
     """Write an artifact; what the folder held of an earlier one is replaced.
 
     Raises:
@@ -59,7 +59,7 @@ def save(learned: Learned, folder: Path) -> None:
         raise ConfigurationError(str(folder), "", f"it cannot be written ({error.strerror})", cure="name a writable folder.") from error
 
 
-def load(folder: Path) -> Learned:
+def load(folder: Path) -> TrainedModel:
     """Read an artifact.
 
     Raises:
@@ -78,7 +78,7 @@ def load(folder: Path) -> Learned:
         raise ConfigurationError(str(folder), "", f"its trained model is damaged ({error!r})", cure=_CURE) from error
 
 
-def _arrays(learned: Learned) -> dict[str, NDArray[Any]]:
+def _arrays(learned: TrainedModel) -> dict[str, NDArray[Any]]:
     text, quality = learned.text, learned.quality
     arrays: dict[str, NDArray[Any]] = {
         "text.weight": _short(text.weight),
@@ -106,7 +106,7 @@ def _arrays(learned: Learned) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _memory_arrays(memory: Recollection | None) -> dict[str, NDArray[Any]]:
+def _memory_arrays(memory: NearestPrompt | None) -> dict[str, NDArray[Any]]:
     if memory is None:
         return {}
     # Half precision is ample for likenesses, and the sketches are most of the memory.
@@ -114,13 +114,13 @@ def _memory_arrays(memory: Recollection | None) -> dict[str, NDArray[Any]]:
     return {"memory.sketch": memory.sketch.astype(np.float16), **whole}
 
 
-def _memory(arrays: Mapping[str, Floats]) -> Recollection | None:
+def _memory(arrays: Mapping[str, Floats]) -> NearestPrompt | None:
     if "memory.sketch" not in arrays:
         return None
     said, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
     if len(ends) != len(arrays["memory.sketch"]) or len(said) != len(right) or ends[-1] != len(said):
         raise ValueError("the memory of prompts is incomplete")
-    return Recollection(arrays["memory.sketch"], said, right, ends)
+    return NearestPrompt(arrays["memory.sketch"], said, right, ends)
 
 
 def _short(array: Floats) -> Floats:
@@ -129,7 +129,7 @@ def _short(array: Floats) -> Floats:
     return rounded
 
 
-def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Learned:
+def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> TrainedModel:
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for name, array in wide.items() if name not in _UNKNOWN):
         raise ValueError("an array holds a figure that is not finite")
@@ -143,7 +143,7 @@ def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Learn
     plans: tuple[Plan, ...] = decode(tuple[Plan, ...], manifest["plans"])
     _check(plans, len(models))
     sets = [tuple(int(at) for at in members) for members in manifest["sets"]]
-    return Learned(
+    return TrainedModel(
         models,
         text=TextFeatures(wide["text.weight"], wide["text.basis"], wide["text.centre"], wide["text.scale"]),
         quality=quality,
@@ -166,7 +166,7 @@ def _check(plans: tuple[Plan, ...], models: int) -> None:
             raise ValueError(f"a plan of cluster {plan.cluster} names models that are not there")
 
 
-def _reader(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, clusters: int) -> Reader | None:
+def _reader(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, clusters: int) -> CorrectnessModel | None:
     if sayings is None:
         return None
     tallies = {
@@ -176,8 +176,8 @@ def _reader(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, cl
     if trees.figure.shape != trees.above.shape or len(trees.leaf) != len(trees):
         raise ValueError("trees are incomplete")
     centre, scale, weights, record = (arrays[f"reader.{name}"] for name in ("centre", "scale", "weights", "record"))
-    return Reader(centre, scale, weights, Sayings(tallies), clusters, record, trees)
+    return CorrectnessModel(centre, scale, weights, AnswerPrior(tallies), clusters, record, trees)
 
 
-def _sayings_to_json(sayings: Sayings) -> list[list[object]]:
+def _sayings_to_json(sayings: AnswerPrior) -> list[list[object]]:
     return [[*key, tally.count, round(tally.surplus, 6)] for key, tally in sayings.tallies.items()]

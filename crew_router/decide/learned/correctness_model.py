@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from crew_router.decide.learned.answer_prior import Sayings, count_sayings
+from crew_router.decide.learned.answer_prior import AnswerPrior, count_sayings
 from crew_router.decide.learned.boosting import Trees, grow
 from crew_router.decide.learned.linear import expit, folds, logistic, logit
 from crew_router.decide.learned.readings import PLAIN_READINGS, READINGS, Asked, final_answer, readings
@@ -85,7 +85,7 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class CorrectnessModel:
     """Reads answers as it learnt from answers of known worth.
 
     Args:
@@ -101,7 +101,7 @@ class Reader:
     centre: Floats
     scale: Floats
     weights: Floats
-    sayings: Sayings
+    sayings: AnswerPrior
     clusters: int
     record: Floats
     trees: Trees
@@ -178,7 +178,7 @@ def _seen(figures: Floats, odds: Floats, *, before: Before, record: Floats, mode
 class FittedReader:
     """A reader, and the probability of every training answer read by one that had not seen its row."""
 
-    reader: Reader
+    reader: CorrectnessModel
     held_out: Floats
 
 
@@ -206,7 +206,7 @@ def fit_reader(drafts: Drafts, before: Before, score: Floats, *, clusters: int, 
     return FittedReader(replace(reader, trees=grown.trees), expit(held_out).reshape(score.shape))
 
 
-def _fit_linear(drafts: Drafts, before: Before, score: Floats, *, clusters: int) -> Reader:
+def _fit_linear(drafts: Drafts, before: Before, score: Floats, *, clusters: int) -> CorrectnessModel:
     """Fit one logistic regression over all models and pull each model's own towards it."""
     flat = drafts.figures[:, :, :PLAIN_READINGS].reshape(-1, PLAIN_READINGS)
     spread = flat.std(axis=0)
@@ -217,4 +217,4 @@ def _fit_linear(drafts: Drafts, before: Before, score: Floats, *, clusters: int)
     start[1] = 1.0  # the prediction made before the answer, taken as it is
     shared = logistic(inputs.reshape(-1, inputs.shape[2]), score.reshape(-1), penalty=_PENALTY, start=start)
     own = [logistic(inputs[:, model], score[:, model], penalty=_MODEL_PENALTY, start=shared) for model in range(score.shape[1])]
-    return Reader(centre, scale, np.array(own), sayings, clusters, logit(score.mean(axis=0)), Trees.none())
+    return CorrectnessModel(centre, scale, np.array(own), sayings, clusters, logit(score.mean(axis=0)), Trees.none())

@@ -60,7 +60,7 @@ def _sketched(weighted: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Recollection:
+class NearestPrompt:
     """Sketches of training prompts, and what was answered to each.
 
     Args:
@@ -102,7 +102,7 @@ class Recollection:
 
 def recollect(
     sketch: Floats, prompts: Sequence[str], final: Sequence[Sequence[str | None]], score: Floats, *, seed: int
-) -> tuple[Recollection, Floats]:
+) -> tuple[NearestPrompt, Floats]:
     """Remember training prompts, at most 4,000 of them.
 
     Returns:
@@ -121,7 +121,7 @@ def recollect(
         said += worth
         right += worth.values()
         ends.append(len(said))
-    memory = Recollection(sketch[kept], np.array(said, dtype=np.int64), np.array(right, dtype=np.int64), np.array(ends, dtype=np.int64))
+    memory = NearestPrompt(sketch[kept], np.array(said, dtype=np.int64), np.array(right, dtype=np.int64), np.array(ends, dtype=np.int64))
     own = np.full(count, -1, dtype=np.int64)
     own[kept] = np.arange(len(kept))
     place, likeness = memory.nearest(sketch, skip=own)
@@ -140,7 +140,7 @@ def _worth(prompt: str, final: Sequence[str | None], score: Floats) -> dict[int,
 
 
 def recalled(
-    memory: Recollection, place: Codes, likeness: Floats, *, prompts: Sequence[str], final: Sequence[Sequence[str | None]]
+    memory: NearestPrompt, place: Codes, likeness: Floats, *, prompts: Sequence[str], final: Sequence[Sequence[str | None]]
 ) -> Floats:
     """Return the figures of a table of answers: a row per prompt, a column per model."""
     rows = zip(place, likeness, prompts, final, strict=True)

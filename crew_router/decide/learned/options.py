@@ -13,7 +13,7 @@ from crew_router.types import ModelRef, RoutingRequest, Snapshot
 
 if TYPE_CHECKING:
     from crew_router.decide.learned.cascade_table import Plan
-    from crew_router.decide.learned.trained_model import Foreseen, Learned
+    from crew_router.decide.learned.trained_model import PromptPrediction, TrainedModel
     from crew_router.types.arrays import Floats
 
 PRIOR_OUTCOMES: Final = 50.0  # guess, not measured: outcomes that training is worth against what was reported since
@@ -28,7 +28,7 @@ class Option:
     quality: float
     cost_usd: float
     plan: Plan
-    foreseen: Foreseen
+    foreseen: PromptPrediction
 
     @property
     def stops(self) -> tuple[float, ...]:
@@ -36,7 +36,7 @@ class Option:
         return tuple(float(stop) for stop in self.plan.stops(self.foreseen.quality[None], self.foreseen.cost_usd[None])[0])
 
 
-def options_for(learned: Learned, request: RoutingRequest, *, refs: Sequence[ModelRef], snapshot: Snapshot) -> tuple[Option, ...]:
+def options_for(learned: TrainedModel, request: RoutingRequest, *, refs: Sequence[ModelRef], snapshot: Snapshot) -> tuple[Option, ...]:
     """Return the plans for a prompt, moved by the quality that was reported of each model since training.
 
     Args:
@@ -50,7 +50,7 @@ def options_for(learned: Learned, request: RoutingRequest, *, refs: Sequence[Mod
     return tuple(_options(learned, foreseen, registry=registry, moved=_moved(learned, snapshot)))
 
 
-def _options(learned: Learned, foreseen: Foreseen, *, registry: dict[int, int], moved: Floats) -> Iterator[Option]:
+def _options(learned: TrainedModel, foreseen: PromptPrediction, *, registry: dict[int, int], moved: Floats) -> Iterator[Option]:
     for plan in learned.plans:
         if plan.cluster == foreseen.cluster and all(model in registry for model in plan.models):
             quality, cost = plan.expected(foreseen.quality, foreseen.cost_usd)
@@ -67,7 +67,7 @@ def _drift(plan: Plan, moved: Floats) -> float:
     return float(sum(share * moved[model] for model, share in zip(plan.models, plan.answered, strict=True)))
 
 
-def _moved(learned: Learned, snapshot: Snapshot) -> Floats:
+def _moved(learned: TrainedModel, snapshot: Snapshot) -> Floats:
     """Return by how much each model does better or worse than in training, pulled to nothing while little was reported."""
     moved = np.zeros(len(learned.models))
     if not snapshot.performance:

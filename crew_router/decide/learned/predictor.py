@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crew_router.decide.learned.trained_model import Learned
+from crew_router.decide.learned.trained_model import TrainedModel
 from crew_router.decide.predict.protocol import Prediction
 from crew_router.types import RequestProfile, RoutingRequest
 from crew_router.types.prompt import prompt_text
 from crew_router.types.transport import Payload
 
 if TYPE_CHECKING:
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.types.arrays import Floats
 
 
@@ -27,12 +27,12 @@ def asked_text(request: RoutingRequest) -> str:
 class LearnedPredictor:
     """Predicts for the models that were learnt; NaN leaves all others to their priors."""
 
-    learned: Learned
+    learned: TrainedModel
 
-    def predict(self, request: RoutingRequest, profile: RequestProfile, *, columns: Columns) -> Prediction:  # noqa: ARG002 - the text says more
+    def predict(self, request: RoutingRequest, profile: RequestProfile, *, model_table: ModelTable) -> Prediction:  # noqa: ARG002 - the text says more
         """Return the prediction for one request."""
         foreseen = self.learned.foresee(asked_text(request))
-        places = [self.learned.place_of(ref) for ref in columns.refs]
+        places = [self.learned.place_of(ref) for ref in model_table.refs]
         known = np.array([at is not None for at in places], dtype=np.bool_)
         of = np.array([at or 0 for at in places], dtype=np.int64)
         quality = self.learned.quality

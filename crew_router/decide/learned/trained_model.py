@@ -11,8 +11,8 @@ import numpy as np
 
 from crew_router.decide.learned.agreement import Agreement, ballots_of
 from crew_router.decide.learned.cascade_table import Plan
-from crew_router.decide.learned.correctness_model import Before, Draft, Reader
-from crew_router.decide.learned.nearest_prompt import Recollection, sketches
+from crew_router.decide.learned.correctness_model import Before, CorrectnessModel, Draft
+from crew_router.decide.learned.nearest_prompt import NearestPrompt, sketches
 from crew_router.decide.learned.quality import QualityModel
 from crew_router.decide.learned.readings import Asked, final_answer, readings
 from crew_router.decide.learned.text import TextFeatures
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class PromptPrediction:
     """What is predicted for one prompt, by place of the model."""
 
     cluster: int
@@ -53,7 +53,7 @@ class Grounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class GivenAnswer:
     """One answer that was given: by which model (its place), and its text."""
 
     model: int
@@ -61,7 +61,7 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BestAnswer:
     """The best answer so far: its place among the answers given, and the probability that it is right."""
 
     best: int
@@ -110,7 +110,7 @@ class Recall(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TrainedModel:
     """A trained artifact; what it learnt never changes, so that it is shared by threads.
 
     Args:
@@ -131,15 +131,15 @@ class Learned:
     _: KW_ONLY
     text: TextFeatures
     quality: QualityModel
-    reader: Reader | None
+    reader: CorrectnessModel | None
     agreement: Agreement
     plans: tuple[Plan, ...]
     settings: tuple[float, ...]
     mean_quality: Floats
     mean_cost_usd: Floats
     report: TrainingReport
-    memory: Recollection | None = None
-    recall: Recall[Foreseen] = field(default_factory=Recall["Foreseen"], repr=False, compare=False)
+    memory: NearestPrompt | None = None
+    recall: Recall[PromptPrediction] = field(default_factory=Recall["PromptPrediction"], repr=False, compare=False)
     grounds: Recall[Grounds] = field(default_factory=Recall["Grounds"], repr=False, compare=False)
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
@@ -151,17 +151,17 @@ class Learned:
         """Return the place of a model: by its whole reference, else by its name; ``None`` when it was not learnt."""
         return self.places.get(str(ref), self.places.get(ref.name))
 
-    def foresee(self, prompt: str) -> Foreseen:
+    def foresee(self, prompt: str) -> PromptPrediction:
         """Predict quality, price and length of every model on a prompt."""
         known = self.recall.get(prompt)
         if known is None:
             text = self.text([prompt])
             predicted = self.quality(text)
-            known = Foreseen(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0])
+            known = PromptPrediction(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0])
             self.recall.put(prompt, known)
         return known
 
-    def standing(self, prompt: str, spoken: Sequence[Spoken]) -> Standing:
+    def standing(self, prompt: str, spoken: Sequence[GivenAnswer]) -> BestAnswer:
         """Return the best of some answers, each of another model, by the posterior given who said what."""
         foreseen = self.foresee(prompt)
         members = tuple(sorted(each.model for each in spoken))
@@ -175,9 +175,9 @@ class Learned:
                 read[model] = self.reader.one(draft, model=model, before=foreseen.before)
         ballots = ballots_of([final], read=read[None], cluster=np.array([foreseen.cluster]), clusters=self.report.clusters)
         verdict = self.agreement.verdict(ballots, members)
-        return Standing(place[int(verdict.speaker[0])], float(verdict.probability[0]))
+        return BestAnswer(place[int(verdict.speaker[0])], float(verdict.probability[0]))
 
-    def _drafts(self, prompt: str, spoken: Sequence[Spoken]) -> list[Draft]:
+    def _drafts(self, prompt: str, spoken: Sequence[GivenAnswer]) -> list[Draft]:
         grounds = self._grounds(prompt)
         final = [final_answer(each.text) for each in spoken]
         recalled: list[list[float]] = [[] for _ in spoken]

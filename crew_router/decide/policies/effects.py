@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, cast
 
-from crew_router.decide.conditions import Admission, Bound, NamedStrategy, Pin, Ruling, Subject
+from crew_router.decide.conditions import Admission, Bound, NamedStrategy, Pin, PolicyResult, Subject
 from crew_router.decide.policies.reading import listed, mapping
 from crew_router.types import Mode, ModelRef, Tier
 
-Merge: TypeAlias = Callable[[Ruling, str], Ruling]
+Merge: TypeAlias = Callable[[PolicyResult, str], PolicyResult]
 MakeStrategy: TypeAlias = Callable[[str, Mapping[str, object]], Any]
 
 
@@ -43,19 +43,19 @@ def effect(key: str, value: object, *, safety: bool, make_strategy: MakeStrategy
     if key in _ADMISSIONS:
         subject, allow = _ADMISSIONS[key]
         values = frozenset(_subject(subject, text) for text in texts(value))
-        return Effect(key, ", ".join(sorted(values)), values, lambda ruling, who: _admit(ruling, Admission(who, subject, allow, values)))
+        return Effect(key, ", ".join(sorted(values)), values, lambda result, who: _admit(result, Admission(who, subject, allow, values)))
     if key in _BOUNDS:
         field, tighter, high = _BOUNDS[key]
         number = figure(value, high=high)
-        return Effect(key, f"{number:g}", number, lambda ruling, who: _bound(ruling, field, Bound(who, number), tighter))
+        return Effect(key, f"{number:g}", number, lambda result, who: _bound(result, field, Bound(who, number), tighter))
     if key == "pin":
         ref = ModelRef(str(value))
-        return Effect(key, ref, ref, lambda ruling, who: ruling if ruling.pin else replace(ruling, pin=Pin(who, ref, outranks=safety)))
+        return Effect(key, ref, ref, lambda result, who: result if result.pin else replace(result, pin=Pin(who, ref, outranks=safety)))
     if key == "require":
         if value not in ("moderated", ["moderated"]):
             msg = f"{value!r} cannot be required; write moderated"
             raise ValueError(msg)
-        return Effect(key, "moderated", "moderated", lambda ruling, who: replace(ruling, moderated=ruling.moderated or who))
+        return Effect(key, "moderated", "moderated", lambda result, who: replace(result, moderated=result.moderated or who))
     return _other(key, value, make_strategy)
 
 
@@ -65,15 +65,15 @@ def _other(key: str, value: object, make_strategy: MakeStrategy) -> Effect:
             msg = f"{value!r} is neither true nor a reason"
             raise ValueError(msg)
         reason = f": {value}" if isinstance(value, str) else ""
-        return Effect(key, reason[2:] or "asked", value, lambda ruling, who: replace(ruling, approval=ruling.approval or f"{who}{reason}"))
+        return Effect(key, reason[2:] or "asked", value, lambda result, who: replace(result, approval=result.approval or f"{who}{reason}"))
     if key == "strategy":
         name, parameters = _strategy(value)
         make_strategy(name, parameters)  # refuses a name or a parameter that it does not know
         chosen = NamedStrategy(name, parameters)
-        return Effect(key, name, name, lambda ruling, _who: replace(ruling, strategy=ruling.strategy or chosen))
+        return Effect(key, name, name, lambda result, _who: replace(result, strategy=result.strategy or chosen))
     if key == "mode":
         mode = Mode(str(value))
-        return Effect(key, mode, mode, lambda ruling, _who: replace(ruling, mode=ruling.mode or mode))
+        return Effect(key, mode, mode, lambda result, _who: replace(result, mode=result.mode or mode))
     msg = f"{key!r} is not known; use one of {', '.join(EFFECTS)}"
     raise ValueError(msg)
 
@@ -138,15 +138,15 @@ def _subject(subject: Subject, text: str) -> str:
     return Tier(text) if subject == "tiers" else text
 
 
-def _admit(ruling: Ruling, admitted: Admission) -> Ruling:
-    return replace(ruling, admissions=(*ruling.admissions, admitted))
+def _admit(result: PolicyResult, admitted: Admission) -> PolicyResult:
+    return replace(result, admissions=(*result.admissions, admitted))
 
 
-def _bound(ruling: Ruling, field: str, bound: Bound, pick: Callable[[float, float], float]) -> Ruling:
-    known: Bound | None = getattr(ruling, field)
+def _bound(result: PolicyResult, field: str, bound: Bound, pick: Callable[[float, float], float]) -> PolicyResult:
+    known: Bound | None = getattr(result, field)
     if known is not None and pick(known.value, bound.value) == known.value:
-        return ruling
-    return replace(ruling, **cast("Any", {field: bound}))
+        return result
+    return replace(result, **cast("Any", {field: bound}))
 
 
 def _strategy(value: object) -> tuple[str, Mapping[str, object]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Final
 
-from crew_router.decide.conditions import NO_RULING, Ruling
+from crew_router.decide.conditions import NO_POLICY, PolicyResult
 from crew_router.decide.policies.conditions import Facts, Matcher, matcher
 from crew_router.decide.policies.effects import Effect, MakeStrategy, effect
 from crew_router.errors import ConfigurationError
@@ -56,7 +56,7 @@ def compile_policies(
     return tuple(sorted(policies, key=lambda policy: ORDERS.index(policy.order)))
 
 
-def ruling_of(policies: Sequence[Policy], request: RoutingRequest, profile: RequestProfile, *, now: float) -> Ruling:
+def apply_policies(policies: Sequence[Policy], request: RoutingRequest, profile: RequestProfile, *, now: float) -> PolicyResult:
     """Return what the rules say about a request.
 
     Args:
@@ -66,15 +66,15 @@ def ruling_of(policies: Sequence[Policy], request: RoutingRequest, profile: Requ
         now: Seconds since the epoch.
     """
     if not policies:
-        return NO_RULING
-    facts, ruling = Facts(request, profile, now), NO_RULING
+        return NO_POLICY
+    facts, policy_result = Facts(request, profile, now), NO_POLICY
     effects: list[PolicyEffect] = []
     for policy in policies:
         if policy.matches(facts):
             for each in policy.then:
-                ruling = each.merge(ruling, policy.who)
+                policy_result = each.merge(policy_result, policy.who)
                 effects.append(PolicyEffect(policy.name, policy.order, each.key, each.text))
-    return replace(ruling, effects=tuple(effects)) if effects else NO_RULING
+    return replace(policy_result, effects=tuple(effects)) if effects else NO_POLICY
 
 
 def _policy(settings: PolicySettings, make_strategy: MakeStrategy, *, place: str, zone: tzinfo) -> Policy:

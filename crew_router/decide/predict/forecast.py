@@ -17,7 +17,7 @@ from crew_router.types.profile import CALLER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.decide.predict.protocol import Prediction
     from crew_router.types import Usage
     from crew_router.types.arrays import Flags, Floats
@@ -43,7 +43,7 @@ class Forecast:
     """
 
     profile: RequestProfile
-    columns: Columns
+    model_table: ModelTable
     outlook: Outlook
     inputs: Floats | float
     lengths: Floats | float
@@ -99,7 +99,7 @@ class Forecast:
     def cost_of(self, at: int) -> CostPrediction:
         """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
         expected, length, tokens_in = self.cost.item(at), _at(self.lengths, at), round(_at(self.inputs, at))
-        bound = next((bound for place, bound in self.columns.bounds if place == at), None) if self.columns.bounds else None
+        bound = next((bound for place, bound in self.model_table.bounds if place == at), None) if self.model_table.bounds else None
         if bound is not None:
             tokens_in, length = _taken(self.profile, bound)
         if bound is None or self.profile.expected_output_tokens.source == CALLER:
@@ -108,7 +108,7 @@ class Forecast:
             low, high, source = expected, expected, "list price x usage that the model states"
         priced = not math.isnan(expected)
         return CostPrediction(
-            self.columns.refs[at],
+            self.model_table.refs[at],
             min_usd=low if priced else None,
             expected_usd=expected if priced else None,
             max_usd=high if priced else None,
@@ -121,7 +121,7 @@ class Forecast:
         """Return the latency of one model as a value."""
         expected, p95 = self.latency.item(at), self.outlook.p95.item(at)
         return LatencyPrediction(
-            self.columns.refs[at],
+            self.model_table.refs[at],
             expected_s=_known(expected),
             ttft_s=_known(self.outlook.ttft.item(at)),
             p95_s=_known(expected * P95_OVER_MEAN if math.isnan(p95) else p95),
@@ -132,7 +132,7 @@ class Forecast:
         return DIFFICULTY_SLOPE * (self.profile.complexity.value - _MIDDLE_COMPLEXITY)
 
     def _strengths(self) -> Floats | float:
-        named = self.columns.memo.get("strengths", lambda: _strengths_of(self.columns))
+        named = self.model_table.memo.get("strengths", lambda: _strengths_of(self.model_table))
         domain = named.get(self.profile.domain.value)
         retrieval = named.get("rag") if self.profile.needs_retrieval.value else None
         if domain is None:
@@ -178,7 +178,7 @@ def _band_of(expected: Floats | None, band: Floats | None, at: int) -> tuple[flo
 
 def forecast(
     profile: RequestProfile,
-    columns: Columns,
+    model_table: ModelTable,
     *,
     models: tuple[ModelDefinition, ...],
     snapshot: Snapshot,
@@ -191,7 +191,7 @@ def forecast(
 
     Args:
         profile: What was read from the request.
-        columns: The registry as arrays.
+        model_table: The registry as arrays.
         models: The registry, for prices that depend on the number of tokens or on the hour.
         snapshot: The shared numbers.
         now: Seconds since the epoch, for prices that depend on the hour.
@@ -199,14 +199,14 @@ def forecast(
         saved: USD that prompt caches take off the price of each model, if any do.
         counted: Tokens of the input as tokenizers of providers count them; the profile's estimate holds for the others.
     """
-    known = outlook(profile.task_type.value, columns, snapshot.performance)
+    known = outlook(profile.task_type.value, model_table, snapshot.performance)
     lengths = _lengths(profile, known, predicted)
     tokens_in: Floats | float = profile.input_tokens.value
     if counted:
-        tokens_in = columns.provider_values(lambda provider: counted.get(provider, profile.input_tokens.value))
-    per_input, per_output = _rates(columns, models, tokens_in=tokens_in, now=now)
+        tokens_in = model_table.provider_values(lambda provider: counted.get(provider, profile.input_tokens.value))
+    per_input, per_output = _rates(model_table, models, tokens_in=tokens_in, now=now)
     cost: Floats = per_input * tokens_in + per_output * lengths
-    for at, bound in columns.bounds:
+    for at, bound in model_table.bounds:
         taken_in, taken_out = _taken(profile, bound)
         cost[at] = per_input[at] * taken_in + per_output[at] * taken_out
     if predicted is not None and predicted.cost_usd is not None and profile.expected_output_tokens.source != CALLER:
@@ -218,7 +218,7 @@ def forecast(
     latency = known.ttft + known.s_per_token * lengths
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
-    return Forecast(profile, columns, known, tokens_in, lengths, cost, latency, predicted, per_input, per_output, saved)
+    return Forecast(profile, model_table, known, tokens_in, lengths, cost, latency, predicted, per_input, per_output, saved)
 
 
 def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:
@@ -243,13 +243,13 @@ def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
     )
 
 
-def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float) -> tuple[Floats, Floats]:
+def _rates(model_table: ModelTable, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float) -> tuple[Floats, Floats]:
     """Return USD per token of input and of output."""
-    per_input, per_output = columns.memo.get("per_token", lambda: _per_token(columns))
-    if not columns.moving:
+    per_input, per_output = model_table.memo.get("per_token", lambda: _per_token(model_table))
+    if not model_table.moving:
         return per_input, per_output
     per_input, per_output = per_input.copy(), per_output.copy()
-    for at in columns.moving:
+    for at in model_table.moving:
         price = models[at].price
         if price is not None:
             rate_in, rate_out, _ = price.at(int(_at(tokens_in, at)), when=now)
@@ -257,13 +257,13 @@ def _rates(columns: Columns, models: tuple[ModelDefinition, ...], *, tokens_in: 
     return per_input, per_output
 
 
-def _per_token(columns: Columns) -> tuple[Floats, Floats]:
-    return columns.price_input / TOKENS_PER_PRICE, columns.price_output / TOKENS_PER_PRICE
+def _per_token(model_table: ModelTable) -> tuple[Floats, Floats]:
+    return model_table.price_input / TOKENS_PER_PRICE, model_table.price_output / TOKENS_PER_PRICE
 
 
-def _strengths_of(columns: Columns) -> dict[str, Floats]:
-    names = {name for each in columns.strengths for name in each}
-    return {name: np.array([STRENGTH_LOGITS * (name in each) for each in columns.strengths], dtype=np.float64) for name in names}
+def _strengths_of(model_table: ModelTable) -> dict[str, Floats]:
+    names = {name for each in model_table.strengths for name in each}
+    return {name: np.array([STRENGTH_LOGITS * (name in each) for each in model_table.strengths], dtype=np.float64) for name in names}
 
 
 def _at(values: Floats | float, at: int) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.types import ModelRef, PerformanceMetrics, TaskType
     from crew_router.types.arrays import Floats
 
@@ -60,9 +60,9 @@ class Outlook:
     has_unknown_price: bool
 
 
-def outlook(task: TaskType, columns: Columns, performance: Performance) -> Outlook:
+def outlook(task: TaskType, model_table: ModelTable, performance: Performance) -> Outlook:
     """Return what is known on a task type; the same object as long as registry and history are the same."""
-    return columns.memo.get(("outlook", task), lambda: _outlook(task, columns, performance), of=performance)
+    return model_table.memo.get(("outlook", task), lambda: _outlook(task, model_table, performance), of=performance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,17 @@ class _Seen:
     table: Floats
 
 
-def _outlook(task: TaskType, columns: Columns, performance: Performance) -> Outlook:
-    last: _Seen = columns.memo.get(("seen", task), lambda: _nothing_seen(task, columns))
-    keys = columns.memo.get(
-        ("performance keys", task), lambda: ([(ref, task) for ref in columns.refs], [(ref, None) for ref in columns.refs])
+def _outlook(task: TaskType, model_table: ModelTable, performance: Performance) -> Outlook:
+    last: _Seen = model_table.memo.get(("seen", task), lambda: _nothing_seen(task, model_table))
+    keys = model_table.memo.get(
+        ("performance keys", task), lambda: ([(ref, task) for ref in model_table.refs], [(ref, None) for ref in model_table.refs])
     )
-    seen = _taken_in(last, list(map(performance.get, keys[0])), list(map(performance.get, keys[1])), task=task, columns=columns)
-    columns.memo.put(("seen", task), seen)
+    seen = _taken_in(last, list(map(performance.get, keys[0])), list(map(performance.get, keys[1])), task=task, model_table=model_table)
+    model_table.memo.put(("seen", task), seen)
     rows = dict(zip(_ROWS, seen.table, strict=True))
     no_speed, no_price, answers = np.logical_or.reduce(seen.table[-3:], axis=1).tolist()
     return Outlook(
-        quality=columns.quality_for(task),
+        quality=model_table.quality_for(task),
         ability=rows["ability"],
         success_rate=rows["success_rate"],
         confidence=rows["confidence"],
@@ -102,22 +102,27 @@ def _outlook(task: TaskType, columns: Columns, performance: Performance) -> Outl
     )
 
 
-def _nothing_seen(task: TaskType, columns: Columns) -> _Seen:
-    nobody: list[PerformanceMetrics | None] = [None] * len(columns.refs)
+def _nothing_seen(task: TaskType, model_table: ModelTable) -> _Seen:
+    nobody: list[PerformanceMetrics | None] = [None] * len(model_table.refs)
     table = np.empty((len(_ROWS), len(nobody)))
     for at in range(len(nobody)):
-        table[:, at] = _column(columns, task, at, None, None)
+        table[:, at] = _column(model_table, task, at, None, None)
     return _Seen(nobody, nobody, table)
 
 
 def _taken_in(
-    last: _Seen, here: list[PerformanceMetrics | None], anywhere: list[PerformanceMetrics | None], *, task: TaskType, columns: Columns
+    last: _Seen,
+    here: list[PerformanceMetrics | None],
+    anywhere: list[PerformanceMetrics | None],
+    *,
+    task: TaskType,
+    model_table: ModelTable,
 ) -> _Seen:
     """Work out again the models whose figures are others than the last time: usually the one that was called."""
     table = last.table.copy()
     for at, (one, all_of_it, was, all_that_was) in enumerate(zip(here, anywhere, last.here, last.anywhere, strict=True)):
         if one is not was or all_of_it is not all_that_was:
-            table[:, at] = _column(columns, task, at, one, all_of_it)
+            table[:, at] = _column(model_table, task, at, one, all_of_it)
     return _Seen(here, anywhere, table)
 
 
@@ -128,13 +133,13 @@ _ROWS: Final = (
 
 
 def _column(
-    columns: Columns, task: TaskType, at: int, here: PerformanceMetrics | None, anywhere: PerformanceMetrics | None
+    model_table: ModelTable, task: TaskType, at: int, here: PerformanceMetrics | None, anywhere: PerformanceMetrics | None
 ) -> tuple[float, ...]:
     """Return the figures of one model in the order of ``_ROWS``."""
-    believed = float(columns.quality_for(task)[at])
+    believed = float(model_table.quality_for(task)[at])
     if anywhere is not None:
         believed = _moved(believed, anywhere.quality, anywhere.samples / (anywhere.samples + OVERALL_SAMPLES))
-    ttft, tokens_per_s, p95 = float(columns.ttft_s[at]), float(columns.tokens_per_s[at]), float(columns.p95_s[at])
+    ttft, tokens_per_s, p95 = float(model_table.ttft_s[at]), float(model_table.tokens_per_s[at]), float(model_table.p95_s[at])
     s_per_token = 1.0 / tokens_per_s if tokens_per_s else _NAN
     if here is None:
         return _logit(believed), _NAN, 0.0, 0.0, ttft, s_per_token, p95, _NAN, _NAN, 0.0, 1.0, _NAN, 0.0, 0.0, 0.0
@@ -155,7 +160,7 @@ def _column(
         1.0 if here.output_tokens is None else 1.0 - weight,
         _or_nan(here.output_spread),
         float(math.isnan(tokens_per_s) and here.latency_s is not None),
-        float(math.isnan(columns.price_output[at]) and here.cost_usd is not None),
+        float(math.isnan(model_table.price_output[at]) and here.cost_usd is not None),
         float(here.output_tokens is not None),
     )
 

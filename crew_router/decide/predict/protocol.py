@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from crew_router.decide.model_table import Columns
+    from crew_router.decide.model_table import ModelTable
     from crew_router.types import RequestProfile, RoutingRequest
     from crew_router.types.arrays import Floats
 
@@ -33,6 +33,6 @@ class Prediction:
 class Predictor(Protocol):
     """Predicts, for one request, how likely each model is to be right. Pure, no I/O."""
 
-    def predict(self, request: RoutingRequest, profile: RequestProfile, *, columns: Columns) -> Prediction | None:
+    def predict(self, request: RoutingRequest, profile: RequestProfile, *, model_table: ModelTable) -> Prediction | None:
         """Return the prediction, or ``None`` when nothing is known of a request like this."""
         ...

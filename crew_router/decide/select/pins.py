@@ -1,4 +1,4 @@
-"""Which model has to go first: a forced or pinned one (``CONTRACT.md``: it fixes the first attempt)."""
+"""Which model has to go first: a forced or pinned one; it fixes the first attempt, and fallbacks follow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crew_router.decide.filter import AVAILABILITY, QUEUED, TASTE, rejections, s
 from crew_router.types import Evidence, ModelRef
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.types.arrays import Flags
 
 _CALLER: Final = "the caller"
@@ -38,7 +38,7 @@ class Pinned:
     notes: tuple[Evidence, ...] = ()
 
 
-def pinned(situation: Situation, eligible: Flags) -> Pinned | None:
+def pinned(context: RoutingContext, eligible: Flags) -> Pinned | None:
     """Return the model that goes first; ``None`` when nobody asks for one.
 
     A safety policy's pin goes before an operator's, that before the caller's ``force_model``, that before other policies' pins.
@@ -46,55 +46,55 @@ def pinned(situation: Situation, eligible: Flags) -> Pinned | None:
     with a note; the caller's does so only where the model cannot be called at the moment and others may answer (``fallbacks``).
 
     Args:
-        situation: What is asked and known.
+        context: What is asked and known.
         eligible: Which models passed every hard constraint.
     """
-    pins = tuple(_pins(situation))
+    pins = tuple(_pins(context))
     if not pins:
         return None
-    serves = surviving(situation, without=TASTE)
+    serves = surviving(context, without=TASTE)
     notes: list[Evidence] = []
     for pin in pins:
-        at = situation.columns.place.get(pin.model)
+        at = context.model_table.place.get(pin.model)
         forced = pin.who == _CALLER
         # A forced model that nothing may stand in for waits for its turn, as the last model of any request does.
-        waits = forced and not situation.request.fallbacks
-        if at is not None and (surviving(situation, without=(*TASTE, *QUEUED)) if waits else serves)[at]:
-            return Pinned(at, notes=(*notes, _note(situation, pin, _asked(situation, pin, at), weight=1.0)))
+        waits = forced and not context.request.fallbacks
+        if at is not None and (surviving(context, without=(*TASTE, *QUEUED)) if waits else serves)[at]:
+            return Pinned(at, notes=(*notes, _note(context, pin, _asked(context, pin, at), weight=1.0)))
         if forced:
-            if at is None or waits or not _is_sound(situation, at) or not np.count_nonzero(eligible):
+            if at is None or waits or not _is_sound(context, at) or not np.count_nonzero(eligible):
                 return Pinned(at, refused=True)
-            notes.append(_note(situation, pin, f"{pin.model} cannot be called now, others answer for it", weight=0.0))
-            return Pinned(follow=_named_by(situation, at, eligible), notes=tuple(notes))
-        notes.append(_note(situation, pin, f"{pin.model} is pinned by {pin.who} and cannot serve this request", weight=0.0))
+            notes.append(_note(context, pin, f"{pin.model} cannot be called now, others answer for it", weight=0.0))
+            return Pinned(follow=_named_by(context, at, eligible), notes=tuple(notes))
+        notes.append(_note(context, pin, f"{pin.model} is pinned by {pin.who} and cannot serve this request", weight=0.0))
     return Pinned(notes=tuple(notes))
 
 
-def _is_sound(situation: Situation, at: int) -> bool:
+def _is_sound(context: RoutingContext, at: int) -> bool:
     """Tell whether nothing but the moment keeps a model from serving."""
-    return bool(surviving(situation, without=(*TASTE, *AVAILABILITY))[at])
+    return bool(surviving(context, without=(*TASTE, *AVAILABILITY))[at])
 
 
-def _asked(situation: Situation, pin: Pin, at: int) -> str:
-    missed = "; ".join(map(str, rejections(situation, (at,))[at]))
+def _asked(context: RoutingContext, pin: Pin, at: int) -> str:
+    missed = "; ".join(map(str, rejections(context, (at,))[at]))
     return f"{pin.who} asked for {pin.model}" + (f", although {missed}" if missed else "")
 
 
-def _note(situation: Situation, pin: Pin, text: str, *, weight: float) -> Evidence:
+def _note(context: RoutingContext, pin: Pin, text: str, *, weight: float) -> Evidence:
     source = {_CALLER: "force_model", _OPERATOR: "override"}.get(pin.who, "policy")
-    return Evidence(source, text, weight, situation.now)
+    return Evidence(source, text, weight, context.now)
 
 
-def _named_by(situation: Situation, at: int, eligible: Flags) -> tuple[int, ...]:
-    places = (situation.columns.place.get(ref) for ref in situation.models[at].fallbacks)
+def _named_by(context: RoutingContext, at: int, eligible: Flags) -> tuple[int, ...]:
+    places = (context.model_table.place.get(ref) for ref in context.models[at].fallbacks)
     return tuple(place for place in places if place is not None and eligible[place])
 
 
-def _pins(situation: Situation) -> Iterator[Pin]:
-    ruled, override, forced = situation.ruling.pin, situation.circumstances.override, situation.request.force_model
+def _pins(context: RoutingContext) -> Iterator[Pin]:
+    ruled, override, forced = context.policy_result.pin, context.conditions.override, context.request.force_model
     if ruled is not None and ruled.outranks:
         yield ruled
-    if override.pin is not None and override.holds(situation.now):
+    if override.pin is not None and override.holds(context.now):
         yield Pin(_OPERATOR, override.pin, outranks=True)
     if forced is not None:
         yield Pin(_CALLER, ModelRef(forced), outranks=False)

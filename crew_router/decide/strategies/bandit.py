@@ -13,12 +13,12 @@ from crew_router.decide.bandits import Arms, Policy, Pull, make_bandit
 from crew_router.decide.bandits.features import FEATURES, features_of
 from crew_router.decide.bandits.memory import Memory
 from crew_router.decide.bandits.protocol import at_least
-from crew_router.decide.bandits.updates import Credit, Lesson, Sums
+from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.decide.strategies.protocol import Choice, strategy
 from crew_router.types import Draw
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Codes, Flags, Floats
 
@@ -68,14 +68,14 @@ class Bandit:
         """A bandit takes no result of a run."""
         return 0.0
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the reward replaces the score
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the reward replaces the score
         """Pull; the propensity is exact."""
         places = np.flatnonzero(eligible)
         generator = np.random.Generator(np.random.PCG64(rng.getrandbits(64)))
-        pull = self._policy.pull(self._arms(situation, places), generator)
-        return drawn(pull, places, situation, explore=self.explore, rng=rng)
+        pull = self._policy.pull(self._arms(context, places), generator)
+        return drawn(pull, places, context, explore=self.explore, rng=rng)
 
-    def lesson(self, credit: Credit, sums: Sums) -> Lesson | None:
+    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
         """Return what a reward adds to the sums of its task type; a run's result is not for bandits."""
         linear = self._policy.linear
         if credit.of_run or credit.task_type is None or (linear and credit.profile is None):
@@ -83,42 +83,42 @@ class Bandit:
         features = features_of(credit.profile) if linear and credit.profile is not None else ()
         return lesson_of(credit, Memory(self.memory_name, self.half_life), sums, features=features)
 
-    def _arms(self, situation: Situation, places: Codes) -> Arms:
-        task, linear = situation.profile.task_type.value, self._policy.linear
-        refs = [situation.columns.refs[int(at)] for at in places]
+    def _arms(self, context: RoutingContext, places: Codes) -> Arms:
+        task, linear = context.profile.task_type.value, self._policy.linear
+        refs = [context.model_table.refs[int(at)] for at in places]
         width = _PLAIN + (len(_UPPER) + _SIZE if linear else 0)
         memory = Memory(self.memory_name, self.half_life)
-        table = np.array(memory.sums_of(situation.snapshot.sums, task, refs, width=width))
+        table = np.array(memory.sums_of(context.snapshot.sums, task, refs, width=width))
         gram, moments = _unpacked(table) if linear else (None, None)
         return Arms(
-            situation.columns.quality_for(task)[places],
+            context.model_table.quality_for(task)[places],
             strength=self.prior_strength,
             samples=table[:, 0],
             rewards=table[:, 1],
             squares=table[:, 2],
-            penalty=penalty(situation, places, self.willingness_to_pay),
-            features=np.array(features_of(situation.profile)) if linear else None,
+            penalty=penalty(context, places, self.willingness_to_pay),
+            features=np.array(features_of(context.profile)) if linear else None,
             gram=gram,
             moments=moments,
         )
 
 
-def penalty(situation: Situation, places: Codes, worth_usd: float) -> Floats:
+def penalty(context: RoutingContext, places: Codes, worth_usd: float) -> Floats:
     """Return what each model costs in units of reward; one without a price is taken to cost as much as the dearest that has one."""
-    given = situation.request.willingness_to_pay
-    cost = situation.forecast.cost[places]
+    given = context.request.willingness_to_pay
+    cost = context.forecast.cost[places]
     dearest = float(np.nanmax(cost)) if not np.isnan(cost).all() else 0.0
     taken: Floats = np.nan_to_num(cost, nan=dearest) / max(worth_usd if given is None else given, 1e-9)
     return taken
 
 
-def drawn(pull: Pull, places: Codes, situation: Situation, *, explore: float, rng: random.Random) -> Choice:
+def drawn(pull: Pull, places: Codes, context: RoutingContext, *, explore: float, rng: random.Random) -> Choice:
     """Draw an arm and put the others behind it by value, equal values by name."""
     probabilities = (1.0 - explore) * pull.probabilities + explore / len(places)
     number = rng.random()
     edges: Floats = np.cumsum(probabilities)
     at = min(int((edges <= number * edges[-1]).sum()), int(np.flatnonzero(probabilities).max()))
-    ordered = np.lexsort((situation.columns.tie_break[places], -pull.values))
+    ordered = np.lexsort((context.model_table.tie_break[places], -pull.values))
     first = int(places[at])
     order = (first, *(int(places[rest]) for rest in ordered if rest != at))
     chances = dict(zip(places.tolist(), probabilities.tolist(), strict=True))
@@ -126,18 +126,18 @@ def drawn(pull: Pull, places: Codes, situation: Situation, *, explore: float, rn
     return Choice(order, propensity=float(probabilities[at]), draw=draw, chances=chances)
 
 
-def lesson_of(credit: Credit, memory: Memory, sums: Sums, *, features: tuple[float, ...] = (), context: str = "") -> Lesson:
+def lesson_of(credit: BanditUpdate, memory: Memory, sums: Sums, *, features: tuple[float, ...] = (), context: str = "") -> StateUpdate:
     """Return what a credit adds; a correction is made where the reward that it corrects was put, if that is known."""
     where = context or str(credit.task_type)
     mark = credit.marks.get(memory.name)
     if credit.previous is None or mark is None:
         at, reward, weight = memory.position(sums, where), credit.reward, credit.weight
         values = (weight, weight * reward, weight * reward * reward, *_packed(features, reward))
-        return Lesson(memory.additions(where, credit.model, values, at=at), at)
+        return StateUpdate(memory.additions(where, credit.model, values, at=at), at)
     moved = credit.reward - credit.previous
     squares = credit.reward**2 - credit.previous**2
     values = (0.0, moved, squares, *((0.0,) * len(_UPPER) if features else ()), *(moved * value for value in features))
-    return Lesson((memory.corrections(where, credit.model, values, at=mark),), mark)
+    return StateUpdate((memory.corrections(where, credit.model, values, at=mark),), mark)
 
 
 def _packed(features: tuple[float, ...], reward: float) -> tuple[float, ...]:

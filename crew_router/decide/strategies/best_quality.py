@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from crew_router.decide.strategies.protocol import Choice, by_rank, strategy
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -19,6 +19,6 @@ if TYPE_CHECKING:
 class BestQuality:
     """Orders by P(success)."""
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order by P(success)."""
-        return Choice(by_rank(situation.forecast.success, situation, eligible), steady=True)
+        return Choice(by_rank(context.forecast.success, context, eligible), steady=True)

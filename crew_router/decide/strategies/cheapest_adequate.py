@@ -11,7 +11,7 @@ import numpy as np
 from crew_router.decide.strategies.protocol import Choice, by_rank, checked, strategy, then
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -31,10 +31,10 @@ class CheapestAdequate:
         """Check the margin."""
         checked("margin", self.margin, low=0.0, high=1.0)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put adequate models first by price; models without a price come after priced ones."""
-        success = situation.forecast.success
+        success = context.forecast.success
         adequate = eligible & (success >= success[eligible].max() - self.margin)
-        cost = situation.forecast.cost
-        first = by_rank(-np.where(np.isnan(cost), np.inf, cost), situation, adequate)
-        return Choice(then(first, by_rank(success, situation, eligible)))
+        cost = context.forecast.cost
+        first = by_rank(-np.where(np.isnan(cost), np.inf, cost), context, adequate)
+        return Choice(then(first, by_rank(success, context, eligible)))

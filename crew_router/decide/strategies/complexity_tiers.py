@@ -12,7 +12,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, one
 from crew_router.types import Evidence, Mode, Tier
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags, Floats
 
@@ -52,43 +52,43 @@ class ComplexityTiers:
             msg = f"simple {self.simple} is not below complex {self.complex}"
             raise ValueError(msg)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order the wanted tier first, then higher ones, then lower ones."""
-        mode = situation.optimize if self.mode == "auto" else self.mode
-        complexity = situation.profile.complexity.value
+        mode = context.optimize if self.mode == "auto" else self.mode
+        complexity = context.profile.complexity.value
         size = int(complexity > self.simple) + int(complexity >= self.complex)
         wanted = min(size + (mode == "quality"), len(_LADDER) - 1)
-        first = self._preferred(situation)
-        merit = _merit(situation, mode)
-        steps = [_ordered(situation, merit, eligible & _of_tier(situation, tier), first=first) for tier in _LADDER]
+        first = self._preferred(context)
+        merit = _merit(context, mode)
+        steps = [_ordered(context, merit, eligible & _of_tier(context, tier), first=first) for tier in _LADDER]
         upwards = [step for step in steps[wanted:] if step]
         rest = (step for step in reversed(steps[:wanted]))
-        order = then((at for step in (*upwards, *rest) for at in step), _ordered(situation, merit, eligible, first=first))
+        order = then((at for step in (*upwards, *rest) for at in step), _ordered(context, merit, eligible, first=first))
         ladder = tuple(step[0] for step in upwards)
-        climbs = self.escalate and situation.escalation and len(ladder) > 1
+        climbs = self.escalate and context.escalation and len(ladder) > 1
         detail = f"complexity {complexity} is {_CLASSES[size]}; {mode} mode takes tier {_LADDER[wanted]}"
-        notes = (Evidence("strategy", detail, 0.0, situation.now),)
+        notes = (Evidence("strategy", detail, 0.0, context.now),)
         return Choice(order, mode=Mode.CASCADE if climbs else None, ladder=ladder if climbs else (), notes=notes)
 
-    def _preferred(self, situation: Situation) -> Flags | None:
-        listed = situation.preferences.get(situation.profile.task_type.value) if self.task_routing else None
+    def _preferred(self, context: RoutingContext) -> Flags | None:
+        listed = context.preferences.get(context.profile.task_type.value) if self.task_routing else None
         if listed is None:
             return None
         preferred = frozenset((*listed.preferred, *listed.budget))
-        return np.array([ref in preferred for ref in situation.columns.refs], dtype=np.bool_)
+        return np.array([ref in preferred for ref in context.model_table.refs], dtype=np.bool_)
 
 
-def _merit(situation: Situation, mode: str) -> Floats:
-    cost = situation.forecast.cost
-    return situation.forecast.success if mode == "quality" else -np.where(np.isnan(cost), np.inf, cost)
+def _merit(context: RoutingContext, mode: str) -> Floats:
+    cost = context.forecast.cost
+    return context.forecast.success if mode == "quality" else -np.where(np.isnan(cost), np.inf, cost)
 
 
-def _ordered(situation: Situation, merit: Floats, places: Flags, *, first: Flags | None) -> tuple[int, ...]:
+def _ordered(context: RoutingContext, merit: Floats, places: Flags, *, first: Flags | None) -> tuple[int, ...]:
     if first is None:
-        return by_rank(merit, situation, places)
-    return by_rank(merit, situation, places & first) + by_rank(merit, situation, places & ~first)
+        return by_rank(merit, context, places)
+    return by_rank(merit, context, places & first) + by_rank(merit, context, places & ~first)
 
 
-def _of_tier(situation: Situation, tier: Tier) -> Flags:
-    columns = situation.columns
-    return columns.memo.get(("tier", tier), lambda: np.array([each == tier for each in columns.tiers], dtype=np.bool_))
+def _of_tier(context: RoutingContext, tier: Tier) -> Flags:
+    model_table = context.model_table
+    return model_table.memo.get(("tier", tier), lambda: np.array([each == tier for each in model_table.tiers], dtype=np.bool_))

@@ -13,7 +13,7 @@ from crew_router.decide.strategies.protocol import Choice, Strategy, checked, ma
 from crew_router.types import Draw, Evidence, RoutingRequest
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -53,14 +53,14 @@ class Experiment:
             raise ValueError(msg)
         object.__setattr__(self, "_arms", arms)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         """Find the arm and let it choose; the propensity of its model is the sum over all arms that may choose it."""
-        arm, share = self.arm_of(situation.request, rng)
-        choices = {each.name: each.strategy.choose(situation, scores, eligible=eligible, rng=rng) for each in self._arms if each.weight > 0}
+        arm, share = self.arm_of(context.request, rng)
+        choices = {each.name: each.strategy.choose(context, scores, eligible=eligible, rng=rng) for each in self._arms if each.weight > 0}
         choice = choices[arm.name]
         propensity = sum(weight * choices[name].chance_of(choice.order[0]) for name, weight in self._shares().items() if name in choices)
         draw = Draw(self.name, arm.name, choice.draw.detail)
-        note = Evidence("experiment", f"{self.name}: arm {arm.name} ({share:.0%} of the traffic)", share, situation.now)
+        note = Evidence("experiment", f"{self.name}: arm {arm.name} ({share:.0%} of the traffic)", share, context.now)
         return dataclasses.replace(choice, draw=draw, propensity=min(propensity, 1.0), chances=None, notes=(note, *choice.notes))
 
     def arm_of(self, request: RoutingRequest, rng: random.Random) -> tuple[_Arm, float]:

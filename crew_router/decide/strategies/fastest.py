@@ -11,7 +11,7 @@ import numpy as np
 from crew_router.decide.strategies.protocol import Choice, by_rank, checked, one_of, strategy
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -34,10 +34,10 @@ class Fastest:
         one_of("by", self.by, ("total", "ttft", "p95"))
         checked("margin", self.margin, low=0.0, high=1.0)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put good enough models first, by seconds."""
-        predicted = situation.forecast
+        predicted = context.forecast
         seconds = {"total": predicted.latency, "p95": predicted.p95}.get(self.by, predicted.outlook.ttft)
         haste = -np.where(np.isnan(seconds), np.inf, seconds)
         good = eligible & (predicted.success >= predicted.success[eligible].max() - self.margin)
-        return Choice(by_rank(haste, situation, good) + by_rank(haste, situation, eligible & ~good))
+        return Choice(by_rank(haste, context, good) + by_rank(haste, context, eligible & ~good))

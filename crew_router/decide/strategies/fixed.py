@@ -10,7 +10,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, strategy, th
 from crew_router.types import Evidence, Tier
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -26,19 +26,19 @@ class Fixed:
 
     model: str = ""
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order by rank behind the named model."""
-        ranked = by_rank(scores.rank, situation, eligible)
-        named = self.model or situation.columns.refs[_dearest(situation, ranked)]
-        first = tuple(at for at in ranked if situation.columns.refs[at] == named)
+        ranked = by_rank(scores.rank, context, eligible)
+        named = self.model or context.model_table.refs[_dearest(context, ranked)]
+        first = tuple(at for at in ranked if context.model_table.refs[at] == named)
         if not first:
-            return Choice(ranked, notes=(Evidence("strategy", f"{named} cannot serve this request", 0.0, situation.now),))
+            return Choice(ranked, notes=(Evidence("strategy", f"{named} cannot serve this request", 0.0, context.now),))
         said = "" if self.model else f"{named} is the dearest premium model that can serve; set baseline: to choose another"
-        notes = (Evidence("strategy", said, 0.0, situation.now),) if said else ()
+        notes = (Evidence("strategy", said, 0.0, context.now),) if said else ()
         return Choice(then(first, ranked), notes=notes)
 
 
-def _dearest(situation: Situation, places: tuple[int, ...]) -> int:
-    premium = [at for at in places if situation.models[at].tier is Tier.PREMIUM]
-    prices = situation.columns.price_output
-    return max(premium or places, key=lambda at: (prices[at] == prices[at], prices[at], -situation.columns.tie_break[at]))
+def _dearest(context: RoutingContext, places: tuple[int, ...]) -> int:
+    premium = [at for at in places if context.models[at].tier is Tier.PREMIUM]
+    prices = context.model_table.price_output
+    return max(premium or places, key=lambda at: (prices[at] == prices[at], prices[at], -context.model_table.tie_break[at]))

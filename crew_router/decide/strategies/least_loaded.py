@@ -1,4 +1,4 @@
-"""The best model that has room, and the next one when it is full (requirement D14, ``CONTRACT.md`` rule 9)."""
+"""The best model that has room, and the next one when it is full (requirement D14, rule 9)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, str
 from crew_router.types import Evidence
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -38,18 +38,18 @@ class LeastLoaded:
         if self.capacity_factor is not None:
             checked("capacity_factor", self.capacity_factor, low=1.0)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put models with room first, by rank; full ones follow, the least loaded first."""
-        factor = situation.capacity_factor if self.capacity_factor is None else self.capacity_factor
-        flight, columns = situation.snapshot.in_flight, situation.columns
-        running = np.array([flight.get(ref, 0) for ref in columns.refs], dtype=np.float64)
-        room = np.where(np.isnan(columns.concurrency), np.nanmean([*columns.concurrency, 1.0]), columns.concurrency)
+        factor = context.capacity_factor if self.capacity_factor is None else self.capacity_factor
+        flight, model_table = context.snapshot.in_flight, context.model_table
+        running = np.array([flight.get(ref, 0) for ref in model_table.refs], dtype=np.float64)
+        room = np.where(np.isnan(model_table.concurrency), np.nanmean([*model_table.concurrency, 1.0]), model_table.concurrency)
         share = room / room[eligible].sum()
         capacity = np.ceil(factor * share * (running[eligible].sum() + 1.0))
         free = eligible & (running + 1.0 <= capacity)
         load = -(running + 1.0) / room
-        order = by_rank(load if self.by_load else scores.rank, situation, free) + by_rank(load, situation, eligible & ~free)
-        best = by_rank(scores.rank, situation, eligible)[0]
+        order = by_rank(load if self.by_load else scores.rank, context, free) + by_rank(load, context, eligible & ~free)
+        best = by_rank(scores.rank, context, eligible)[0]
         full = not self.by_load and order[0] != best
-        detail = f"{columns.refs[best]} is at its capacity ({running[best]:.0f} calls under way), the request goes on"
-        return Choice(order, notes=(Evidence("capacity", detail, 0.0, situation.now),) if full else ())
+        detail = f"{model_table.refs[best]} is at its capacity ({running[best]:.0f} calls under way), the request goes on"
+        return Choice(order, notes=(Evidence("capacity", detail, 0.0, context.now),) if full else ())

@@ -11,7 +11,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, str
 from crew_router.types import Evidence, TaskType, Tier
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -21,7 +21,7 @@ _TIERS: Final = frozenset(Tier)
 @strategy("local_first")
 @dataclass(frozen=True, slots=True)
 class LocalFirst:
-    """Follows the decision tree of document C.
+    """Follow a decision tree: simple requests to a local model, hard ones to a strong model, the rest by a table (requirement C1).
 
     1. A forced model is used (by the line, before any strategy).
     2. After ``failures`` local failures in a row in the session or run, local models are passed over.
@@ -54,45 +54,45 @@ class LocalFirst:
         object.__setattr__(self, "strong", tuple(self.strong))
         object.__setattr__(self, "table", {TaskType(task): tuple(names) for task, names in self.table.items()})
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Walk down the tree."""
-        ranked = by_rank(scores.rank, situation, eligible)
-        tree = tuple(self._branch(situation, ranked))
+        ranked = by_rank(scores.rank, context, eligible)
+        tree = tuple(self._branch(context, ranked))
         why, first = next(((why, places) for why, places in tree if places), ("no branch of the tree can serve", ()))
-        escalated = situation.circumstances.local_failures >= self.failures
+        escalated = context.conditions.local_failures >= self.failures
         order = then(first, ranked)
         if escalated:
-            order = tuple(sorted(order, key=lambda at: _is_local(situation, at)))
-        return Choice(order, notes=(Evidence("strategy", f"local_first: {why}", 0.0, situation.now),))
+            order = tuple(sorted(order, key=lambda at: _is_local(context, at)))
+        return Choice(order, notes=(Evidence("strategy", f"local_first: {why}", 0.0, context.now),))
 
-    def _branch(self, situation: Situation, ranked: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        complexity, task = situation.profile.complexity.value, situation.profile.task_type.value
-        failed = situation.circumstances.local_failures
+    def _branch(self, context: RoutingContext, ranked: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        complexity, task = context.profile.complexity.value, context.profile.task_type.value
+        failed = context.conditions.local_failures
         if failed >= self.failures:
-            ranked = tuple(at for at in ranked if not _is_local(situation, at))
-            yield f"{failed} local failures in a row", _listed(situation, ranked, self._row(situation, task)) or ranked
+            ranked = tuple(at for at in ranked if not _is_local(context, at))
+            yield f"{failed} local failures in a row", _listed(context, ranked, self._row(context, task)) or ranked
         if complexity <= self.simple:
-            yield f"complexity {complexity} is simple", tuple(at for at in ranked if _is_local(situation, at))
+            yield f"complexity {complexity} is simple", tuple(at for at in ranked if _is_local(context, at))
         if complexity >= self.hard:
-            yield f"complexity {complexity} is hard", _listed(situation, ranked, self.strong)
-        yield f"first preferred of {task}", _listed(situation, ranked, self._row(situation, task))
+            yield f"complexity {complexity} is hard", _listed(context, ranked, self.strong)
+        yield f"first preferred of {task}", _listed(context, ranked, self._row(context, task))
         yield "by rank", ranked
 
-    def _row(self, situation: Situation, task: TaskType) -> tuple[str, ...]:
-        listed = situation.preferences.get(task)
+    def _row(self, context: RoutingContext, task: TaskType) -> tuple[str, ...]:
+        listed = context.preferences.get(task)
         own = tuple(self.table.get(task, ()))
         return own if listed is None else (*own, *listed.preferred)
 
 
-def _listed(situation: Situation, ranked: tuple[int, ...], names: Sequence[str]) -> tuple[int, ...]:
+def _listed(context: RoutingContext, ranked: tuple[int, ...], names: Sequence[str]) -> tuple[int, ...]:
     """Return the places that names stand for, in their order; several of one tier or provider by rank."""
-    return then((), (at for name in names for at in ranked if _is_named(situation, at, name)))
+    return then((), (at for name in names for at in ranked if _is_named(context, at, name)))
 
 
-def _is_named(situation: Situation, at: int, name: str) -> bool:
-    ref = situation.columns.refs[at]
-    return situation.columns.tiers[at] == name if name in _TIERS else name in (ref, ref.provider)
+def _is_named(context: RoutingContext, at: int, name: str) -> bool:
+    ref = context.model_table.refs[at]
+    return context.model_table.tiers[at] == name if name in _TIERS else name in (ref, ref.provider)
 
 
-def _is_local(situation: Situation, at: int) -> bool:
-    return situation.columns.tiers[at] == Tier.LOCAL
+def _is_local(context: RoutingContext, at: int) -> bool:
+    return context.model_table.tiers[at] == Tier.LOCAL

@@ -13,7 +13,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, one
 from crew_router.types import Draw, Evidence
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags, Floats
 
@@ -45,16 +45,16 @@ class Noise:
         checked("sigma", self.sigma, low=1e-6)
         checked("among", self.among, low=1)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         """Draw the first model by the stated probabilities."""
-        ranked = by_rank(scores.rank, situation, eligible)
+        ranked = by_rank(scores.rank, context, eligible)
         few = ranked[: self.among]
         chances = self._chances(scores.rank[list(few)])
         at = drawn([float(chance) for chance in chances], rng)
         chosen = few[at]
         order = (chosen, *(place for place in ranked if place != chosen))
-        detail = {str(situation.columns.refs[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
-        note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), situation.now)
+        detail = {str(context.model_table.refs[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
+        note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), context.now)
         known = dict(zip(few, chances.tolist(), strict=True))
         return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,), chances=known)
 

@@ -12,7 +12,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, strategy, th
 from crew_router.types import Evidence, Mode
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.learned.options import Option
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
@@ -31,32 +31,32 @@ class Planned:
 
     willingness_to_pay: float = 0.01
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Put the best plan first, the models by their utility alone behind it."""
-        given = situation.request.willingness_to_pay
+        given = context.request.willingness_to_pay
         worth = self.willingness_to_pay if given is None else given
-        options = [each for each in situation.plans if all(eligible[place] for place in each.places)]
-        learnt = {each.places[0]: each.cost_usd for each in situation.plans if len(each.places) == 1}
-        cost = situation.forecast.cost.copy()
+        options = [each for each in context.plans if all(eligible[place] for place in each.places)]
+        learnt = {each.places[0]: each.cost_usd for each in context.plans if len(each.places) == 1}
+        cost = context.forecast.cost.copy()
         cost[list(learnt)] = list(learnt.values())
         dearest = np.nanmax(cost) if not np.isnan(cost).all() else 0.0
-        utility = worth * situation.forecast.success - np.nan_to_num(cost, nan=dearest)
-        order = by_rank(utility, situation, eligible)
+        utility = worth * context.forecast.success - np.nan_to_num(cost, nan=dearest)
+        order = by_rank(utility, context, eligible)
         best = max(options, key=lambda option: _worth(option, worth), default=None)
         unseen = next((at for at in order if at not in learnt), None)
         if best is None or (unseen is not None and utility[unseen] > _worth(best, worth)):
             return Choice(order if unseen is None else then((unseen,), order))
-        return _chosen(best, order, situation)
+        return _chosen(best, order, context)
 
 
 def _worth(option: Option, worth: float) -> float:
     return worth * option.quality - option.cost_usd
 
 
-def _chosen(option: Option, order: tuple[int, ...], situation: Situation) -> Choice:
-    refs = [situation.columns.refs[place] for place in option.places]
+def _chosen(option: Option, order: tuple[int, ...], context: RoutingContext) -> Choice:
+    refs = [context.model_table.refs[place] for place in option.places]
     said = f"plan {' then '.join(refs)}: expected quality {option.quality:.3f} for ${option.cost_usd:.6f}"
-    note = Evidence("planned", said, 1.0, situation.now)
+    note = Evidence("planned", said, 1.0, context.now)
     if len(refs) == 1:
         return Choice(then(option.places, order), notes=(note,))
     return Choice(

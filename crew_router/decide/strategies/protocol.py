@@ -15,7 +15,7 @@ from crew_router.errors import ConfigurationError
 from crew_router.types import Draw, Evidence, Mode
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags, Floats
 
@@ -28,7 +28,7 @@ _SHARED: Final = frozenset({"protocol", "chance", "assignment"})
 class Choice:
     """Places of the registry in the order they should be used, the first with its propensity.
 
-    ``mode`` is set by a strategy that asks for one (``CONTRACT.md`` rule 2); for a cascade ``ladder`` holds its places in order.
+    ``mode`` is set by a strategy that asks for one (rule 2); for a cascade ``ladder`` holds its places in order.
     ``chances`` tell how likely every place was, where the strategy knows.
     ``stops`` are the probabilities at which a learned cascade accepts an answer, ``expects`` its P(right) and cost in USD.
     ``notes`` are added to the evidence of the decision. ``steady`` tells that the order of two models never depends on which others
@@ -57,16 +57,16 @@ class Choice:
 class Strategy(Protocol):
     """Orders the models that passed the filters; its fields are its validated parameters.
 
-    A strategy that learns reads what was learnt from ``situation.snapshot`` (``performance``, ``weights``) and draws from ``rng``
+    A strategy that learns reads what was learnt from ``context.snapshot`` (``performance``, ``weights``) and draws from ``rng``
     alone, so that a seed replays it. It says how likely its first place was (``propensity``) and what it drew (``draw``), so that
     the logged decision can be used to judge another policy. A strategy that never draws has the propensity 1.
     """
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         """Return the order; every place in it must be eligible, and there is at least one.
 
         Args:
-            situation: What is asked and known.
+            context: What is asked and known.
             scores: The rank of every model.
             eligible: Which models passed every hard constraint.
             rng: The only source of chance.
@@ -145,9 +145,9 @@ class StrategyCache:
         return made
 
 
-def by_rank(values: Floats, situation: Situation, eligible: Flags) -> tuple[int, ...]:
+def by_rank(values: Floats, context: RoutingContext, eligible: Flags) -> tuple[int, ...]:
     """Return the eligible places by falling value, equal values by name."""
-    names = situation.columns.by_name
+    names = context.model_table.by_name
     kept = names[eligible[names]]
     order: tuple[int, ...] = tuple(kept[(-values[kept]).argsort(kind="stable")].tolist())
     return order

@@ -11,12 +11,12 @@ import numpy as np
 from crew_router.decide.bandits import Pull
 from crew_router.decide.bandits.memory import Memory
 from crew_router.decide.bandits.protocol import at_least
-from crew_router.decide.bandits.updates import Credit, Lesson, Sums
+from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.decide.strategies.bandit import drawn, lesson_of, penalty
 from crew_router.decide.strategies.protocol import Choice, strategy
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types import RequestProfile
     from crew_router.types.arrays import Flags
@@ -66,19 +66,19 @@ class Reinforcement:
         """Share of a run's result that each step further from the end keeps."""
         return self.discount
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
         """Draw by value; the propensity is exact."""
         places = np.flatnonzero(eligible)
-        refs = [situation.columns.refs[at] for at in places.tolist()]
+        refs = [context.model_table.refs[at] for at in places.tolist()]
         memory = Memory(self.memory_name, self.half_life)
-        seen = np.array(memory.sums_of(situation.snapshot.sums, kind_of_step(situation.profile), refs, width=3))
-        prior = situation.columns.quality_for(situation.profile.task_type.value)[places]
+        seen = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
+        prior = context.model_table.quality_for(context.profile.task_type.value)[places]
         mean = (seen[:, 1] + self.prior_strength * prior) / (seen[:, 0] + self.prior_strength)
-        values = mean - penalty(situation, places, self.willingness_to_pay)
+        values = mean - penalty(context, places, self.willingness_to_pay)
         soft = np.exp((values - values.max()) / self.temperature)
-        return drawn(Pull(soft / soft.sum(), values), places, situation, explore=0.0, rng=rng)
+        return drawn(Pull(soft / soft.sum(), values), places, context, explore=0.0, rng=rng)
 
-    def lesson(self, credit: Credit, sums: Sums) -> Lesson | None:
+    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
         """Return what a reward, or the share of a run's result that a step deserves, adds."""
         if credit.profile is None:
             return None

@@ -14,7 +14,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, str
 from crew_router.types import Draw
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags
 
@@ -37,13 +37,13 @@ class RoundRobin:
         """Check the margin."""
         checked("margin", self.margin, low=0.0, high=1.0)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - turns, not chance
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - turns, not chance
         """Start at the model whose turn it is."""
-        success = situation.forecast.success
+        success = context.forecast.success
         taking = eligible & (success >= success[eligible].max() - self.margin)
-        places = by_rank(np.zeros(len(success)), situation, taking)
+        places = by_rank(np.zeros(len(success)), context, taking)
         turn = next(self._turns)
         start = turn % len(places)
-        order = places[start:] + places[:start] + by_rank(scores.rank, situation, eligible & ~taking)
+        order = places[start:] + places[:start] + by_rank(scores.rank, context, eligible & ~taking)
         chance = 1.0 / len(places)
         return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(places, chance))

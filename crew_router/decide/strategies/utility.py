@@ -12,7 +12,7 @@ from crew_router.decide.strategies.protocol import Choice, by_rank, checked, str
 from crew_router.types import Evidence, Mode
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.types.arrays import Flags, Floats
 
@@ -48,31 +48,31 @@ class Utility:
         checked("accepts_right", self.accepts_right, low=0.0, high=1.0)
         checked("accepts_wrong", self.accepts_wrong, low=0.0, high=1.0)
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order by expected utility; a model without a price is taken to cost as much as the dearest that has one."""
-        given = situation.request.willingness_to_pay
+        given = context.request.willingness_to_pay
         worth = self.willingness_to_pay if given is None else given
-        spent = self._spent(situation)
-        utility = worth * situation.forecast.success - spent
-        order = by_rank(utility, situation, eligible)
-        pair = self._pair(situation, order, worth=worth, spent=spent) if self.cascade and situation.escalation else None
+        spent = self._spent(context)
+        utility = worth * context.forecast.success - spent
+        order = by_rank(utility, context, eligible)
+        pair = self._pair(context, order, worth=worth, spent=spent) if self.cascade and context.escalation else None
         if pair is None:
-            return Choice(order, steady=not (self.cascade and situation.escalation))
+            return Choice(order, steady=not (self.cascade and context.escalation))
         first, second, gain = pair
-        names = f"{situation.columns.refs[first]}, then {situation.columns.refs[second]}"
-        note = Evidence("strategy", f"a cascade ({names}) is worth ${gain:.6f} more than the best single model", gain, situation.now)
+        names = f"{context.model_table.refs[first]}, then {context.model_table.refs[second]}"
+        note = Evidence("strategy", f"a cascade ({names}) is worth ${gain:.6f} more than the best single model", gain, context.now)
         rest = tuple(at for at in order if at not in (first, second))
         return Choice((first, second, *rest), mode=Mode.CASCADE, ladder=(first, second), notes=(note,))
 
-    def _spent(self, situation: Situation) -> Floats:
-        cost, latency = situation.forecast.cost, situation.forecast.latency
+    def _spent(self, context: RoutingContext) -> Floats:
+        cost, latency = context.forecast.cost, context.forecast.latency
         spent = np.where(np.isnan(cost), _most(cost), cost)
         return spent + self.latency_price * np.where(np.isnan(latency), _most(latency), latency) if self.latency_price else spent
 
-    def _pair(self, situation: Situation, order: tuple[int, ...], *, worth: float, spent: Floats) -> tuple[int, int, float] | None:
+    def _pair(self, context: RoutingContext, order: tuple[int, ...], *, worth: float, spent: Floats) -> tuple[int, int, float] | None:
         """Return the best cascade of two and what it gains over the best single, if it gains anything."""
         places = np.array(order[:_CONSIDERED])
-        right, cost = situation.forecast.success[places], spent[places]
+        right, cost = context.forecast.success[places], spent[places]
         accepted = right * self.accepts_right
         going_on = 1.0 - accepted - (1.0 - right) * self.accepts_wrong
         # Rows are first models, columns second ones; the two are taken to be right independently of one another.

@@ -1,4 +1,4 @@
-"""Reserves the upper bound of a call before it is made and settles it after (``DESIGN.md`` section 7, rule 9)."""
+"""Reserves the upper bound of a call before it is made and settles it after (rule of execution E9)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crew_router.errors import BudgetExceededError, StorageError
-from crew_router.execute.admission.protocol import Ask, Pass
+from crew_router.execute.admission.protocol import CallRequest, Permit
 from crew_router.execute.protocol import Refusal
 from crew_router.record.ledger.budgets import Budgets, Reservation, Scope
 from crew_router.record.ledger.limits import Limits
@@ -36,7 +36,7 @@ def scopes_of(limits: Limits, clock: Clock, decision: RoutingDecision, model: Mo
     return (*others, Scope(own.name, min([own.limit_nano, *configured])))
 
 
-class BudgetGate:
+class BudgetCheck:
     """Reserves money for every call that a budget covers.
 
     Args:
@@ -47,40 +47,42 @@ class BudgetGate:
     def __init__(self, budgets: Budgets, scopes: Callable[[RoutingDecision, ModelDefinition], tuple[Scope, ...]]) -> None:
         self._budgets, self._scopes = budgets, scopes
 
-    def enter(self, ask: Ask) -> Pass | Refusal | None:
+    def enter(self, call_request: CallRequest) -> Permit | Refusal | None:
         """Reserve the upper bound; when it does not fit, the answer is bounded to what is left, if that is enough."""
-        scopes = self._scopes(ask.decision, ask.model)
+        scopes = self._scopes(call_request.decision, call_request.model)
         if not scopes:
             return None
-        bound = bound_of(ask)
+        bound = bound_of(call_request)
         try:
-            return self._reserve(ask, bound, scopes)
+            return self._reserve(call_request, bound, scopes)
         except BudgetExceededError as error:
-            smaller = _affordable(ask, bound, left_usd=error.left_usd)
+            smaller = _affordable(call_request, bound, left_usd=error.left_usd)
             if smaller is None:
-                return Refusal(ask.model.ref, "budget", str(error), error=error)
+                return Refusal(call_request.model.ref, "budget", str(error), error=error)
         except StorageError as error:
-            return Refusal(ask.model.ref, "budget", str(error), error=error)
+            return Refusal(call_request.model.ref, "budget", str(error), error=error)
         try:
-            return self._reserve(ask, smaller, scopes)
+            return self._reserve(call_request, smaller, scopes)
         except (BudgetExceededError, StorageError) as error:
-            return Refusal(ask.model.ref, "budget", str(error), error=error)
+            return Refusal(call_request.model.ref, "budget", str(error), error=error)
 
-    def waits(self, ask: Ask) -> bool:
+    def waits(self, call_request: CallRequest) -> bool:
         """Tell whether the ledger's database has to be asked for a slice of some budget."""
-        scopes = self._scopes(ask.decision, ask.model)
-        upper = cost_of(ask.model, bound_of(ask))
-        return bool(scopes) and not self._budgets.at_hand(scopes, upper, lasts_s=ask.lease_s + _LEASE_SLACK_S)
+        scopes = self._scopes(call_request.decision, call_request.model)
+        upper = cost_of(call_request.model, bound_of(call_request))
+        return bool(scopes) and not self._budgets.at_hand(scopes, upper, lasts_s=call_request.lease_s + _LEASE_SLACK_S)
 
-    def _reserve(self, ask: Ask, bound: Usage, scopes: tuple[Scope, ...]) -> BudgetPass:
-        upper = cost_of(ask.model, bound)
-        lasts_s = ask.lease_s + _LEASE_SLACK_S
-        reservation = self._budgets.reserve(scopes, upper, lasts_s=lasts_s, decision_id=ask.decision.id)
-        return BudgetPass(self._budgets, reservation, ask.model, decision_id=ask.decision.id, max_tokens=bound.output_tokens)
+    def _reserve(self, call_request: CallRequest, bound: Usage, scopes: tuple[Scope, ...]) -> BudgetPermit:
+        upper = cost_of(call_request.model, bound)
+        lasts_s = call_request.lease_s + _LEASE_SLACK_S
+        reservation = self._budgets.reserve(scopes, upper, lasts_s=lasts_s, decision_id=call_request.decision.id)
+        return BudgetPermit(
+            self._budgets, reservation, call_request.model, decision_id=call_request.decision.id, max_tokens=bound.output_tokens
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetPass:
+class BudgetPermit:
     """Money set aside for one call."""
 
     budgets: Budgets
@@ -98,14 +100,14 @@ class BudgetPass:
             self.budgets.settle(self.reservation, cost, decision_id=self.decision_id, estimated=estimated)
 
 
-def bound_of(ask: Ask) -> Usage:
+def bound_of(call_request: CallRequest) -> Usage:
     """Return the most tokens that a call can take; the output bound is sent as ``max_tokens``."""
-    if (bound := usage_bound(ask.model.instance)) is not None:
+    if (bound := usage_bound(call_request.model.instance)) is not None:
         return bound
-    expected = ask.decision.profile.expected_output_tokens.value
-    wanted = ask.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT)
-    output = min(wanted, ask.model.max_output_tokens or wanted)
-    return Usage(math.ceil(ask.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK, output, estimated=True)
+    expected = call_request.decision.profile.expected_output_tokens.value
+    wanted = call_request.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT)
+    output = min(wanted, call_request.model.max_output_tokens or wanted)
+    return Usage(math.ceil(call_request.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK, output, estimated=True)
 
 
 def cost_of(model: ModelDefinition, usage: Usage) -> int | None:
@@ -115,14 +117,14 @@ def cost_of(model: ModelDefinition, usage: Usage) -> int | None:
     return model.price.dearest_nano(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens)
 
 
-def _affordable(ask: Ask, bound: Usage, *, left_usd: float) -> Usage | None:
+def _affordable(call_request: CallRequest, bound: Usage, *, left_usd: float) -> Usage | None:
     """Return a bound that what is left pays for, if the expected answer fits into it."""
-    if ask.model.price is None or ask.max_tokens is not None or hasattr(ask.model.instance, "usage_bound"):
+    if call_request.model.price is None or call_request.max_tokens is not None or hasattr(call_request.model.instance, "usage_bound"):
         return None
-    rate_in, rate_out = ask.model.price.dearest(bound.input_tokens)
+    rate_in, rate_out = call_request.model.price.dearest(bound.input_tokens)
     left = left_usd - bound.input_tokens * rate_in / TOKENS_PER_PRICE - 2 / NANO_PER_USD
     output = int(left * TOKENS_PER_PRICE / rate_out) if rate_out > 0 else 0
-    if output <= ask.decision.profile.expected_output_tokens.value or output >= bound.output_tokens:
+    if output <= call_request.decision.profile.expected_output_tokens.value or output >= bound.output_tokens:
         return None
     return Usage(bound.input_tokens, output, estimated=True)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crew_router.execute.admission.protocol import Ask
+from crew_router.execute.admission.protocol import CallRequest
 from crew_router.execute.protocol import Refusal
 from crew_router.record.state.windows import Claim
 from crew_router.types.clock import Clock
@@ -36,7 +36,7 @@ _SHARED_RETRY_S: Final = 0.25  # guess, not measured
 _RANK: Final = {Urgency.INTERACTIVE: 0, Urgency.NORMAL: 1, Urgency.BATCH: 2}
 
 
-class Capacity:
+class ConcurrencyLimiter:
     """The places of all models in this process; safe to call from any thread.
 
     Args:
@@ -47,7 +47,7 @@ class Capacity:
 
     def __init__(self, clock: Clock, state: State | None = None, *, factor: float = FACTOR) -> None:
         self._clock, self._state, self.factor = clock, state, factor
-        self._rooms: dict[ModelRef, _Room] = {}
+        self._rooms: dict[ModelRef, _ModelSlots] = {}
         self._full: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
         self._numbers, self._tokens = itertools.count(), IdSource("place")
@@ -57,38 +57,38 @@ class Capacity:
         free_in_child(self, "_rooms", dict)
         free_in_child(self, "_claimed", set)
 
-    def enter(self, ask: Ask, *, last: bool) -> Place | Queued | Refusal | None:
+    def enter(self, call_request: CallRequest, *, last: bool) -> Slot | Waiting | Refusal | None:
         """Return a place, a wait for one, a refusal, or ``None`` for a model that takes any number at once.
 
         Args:
-            ask: The call.
+            call_request: The call.
             last: No other model is left, so that the call may wait however many wait before it.
         """
-        limit = ask.model.limits.concurrency
+        limit = call_request.model.limits.concurrency
         if limit is None:
             return None
-        seat = self._seat(ask, limit, last=last)
-        return self.claimed(ask, seat) if isinstance(seat, Place) else seat
+        seat = self._seat(call_request, limit, last=last)
+        return self.claimed(call_request, seat) if isinstance(seat, Slot) else seat
 
-    def claimed(self, ask: Ask, place: Place) -> Place | Refusal:
+    def claimed(self, call_request: CallRequest, slot: Slot) -> Slot | Refusal:
         """Take a place of this process over all processes too; when they hold all there are, it is left and the call refused."""
-        limit = ask.model.limits.concurrency
+        limit = call_request.model.limits.concurrency
         if self._state is None or limit is None:
-            return place
-        if self._state.acquire(_shared(ask.model), place.token, limit=limit, lease_s=ask.lease_s):
-            self._claimed.add(place.token)
-            return place
-        self._pass_on(ask.model)
+            return slot
+        if self._state.acquire(_shared(call_request.model), slot.token, limit=limit, lease_s=call_request.lease_s):
+            self._claimed.add(slot.token)
+            return slot
+        self._pass_on(call_request.model)
         retry_at = self._clock.monotonic() + _SHARED_RETRY_S
-        return Refusal(ask.model.ref, "capacity", f"all {limit} places are taken by other processes", retry_at=retry_at)
+        return Refusal(call_request.model.ref, "capacity", f"all {limit} places are taken by other processes", retry_at=retry_at)
 
     def shares(self, model: ModelDefinition) -> bool:
         """Tell whether places or windows of a model are counted in a store."""
         return self._state is not None and self._state.asks and model.limits != Limits()
 
-    def waits(self, ask: Ask) -> bool:
+    def waits(self, call_request: CallRequest) -> bool:
         """Tell whether the store has to be asked about a call."""
-        return self.shares(ask.model)
+        return self.shares(call_request.model)
 
     def running(self, ref: ModelRef) -> int:
         """Return how many calls of a model run in this process."""
@@ -112,38 +112,38 @@ class Capacity:
             self._full = {ref: until for ref, until in self._full.items() if until > now}
             return dict(self._full)
 
-    def _seat(self, ask: Ask, limit: int, *, last: bool) -> Place | Queued | Refusal:
+    def _seat(self, call_request: CallRequest, limit: int, *, last: bool) -> Slot | Waiting | Refusal:
         with self._lock:
-            room = self._rooms.setdefault(ask.model.ref, _Room())
+            room = self._rooms.setdefault(call_request.model.ref, _ModelSlots())
             if room.running < limit:
                 room.running += 1
-                return Place(self, ask.model, self._tokens.next())
+                return Slot(self, call_request.model, self._tokens.next())
             waiting = len(list(room.waiting()))
             if not last and room.running + waiting >= math.ceil(limit * self.factor):
                 detail = f"{room.running} calls run and {waiting} wait"
-                return Refusal(ask.model.ref, "capacity", detail)
-            queued = Queued(Place(self, ask.model, self._tokens.next()))
-            heapq.heappush(room.queue, (*self._order(ask), next(self._numbers), queued))
+                return Refusal(call_request.model.ref, "capacity", detail)
+            queued = Waiting(Slot(self, call_request.model, self._tokens.next()))
+            heapq.heappush(room.queue, (*self._order(call_request), next(self._numbers), queued))
             return queued
 
-    def leave(self, place: Place) -> None:
+    def leave(self, slot: Slot) -> None:
         """Free a place, or hand it to the first who waits."""
-        if place.token in self._claimed and self._state is not None:
-            self._claimed.discard(place.token)
-            self._give_back(self._state, place)
-        self._pass_on(place.model)
+        if slot.token in self._claimed and self._state is not None:
+            self._claimed.discard(slot.token)
+            self._give_back(self._state, slot)
+        self._pass_on(slot.model)
 
     @staticmethod
-    def _give_back(state: State, place: Place) -> None:
+    def _give_back(state: State, slot: Slot) -> None:
         """Free a place over all processes; on an event loop a thread does it."""
         try:
             loop = asyncio.get_running_loop() if state.asks else None
         except RuntimeError:
             loop = None
         if loop is None:
-            state.give_back(_shared(place.model), place.token)
+            state.give_back(_shared(slot.model), slot.token)
         else:
-            loop.run_in_executor(None, state.give_back, _shared(place.model), place.token)
+            loop.run_in_executor(None, state.give_back, _shared(slot.model), slot.token)
 
     def _pass_on(self, model: ModelDefinition) -> None:
         with self._lock:
@@ -154,14 +154,18 @@ class Capacity:
         if following is not None:
             following.grant()
 
-    def window(self, ask: Ask) -> Refusal | None:
+    def window(self, call_request: CallRequest) -> Refusal | None:
         """Count a call that nothing else stands against in the windows of its model; return a refusal when one is full."""
-        limits, state = ask.model.limits, self._state
+        limits, state = call_request.model.limits, self._state
         if state is None:
             return None
-        tokens = ask.input_tokens + (ask.max_tokens or ask.decision.profile.expected_output_tokens.value)
+        tokens = call_request.input_tokens + (call_request.max_tokens or call_request.decision.profile.expected_output_tokens.value)
         wanted = (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm))
-        named = {name: Claim(f"{name}:{ask.model.ref}", min(amount, limit), limit) for name, amount, limit in wanted if limit is not None}
+        named = {
+            name: Claim(f"{name}:{call_request.model.ref}", min(amount, limit), limit)
+            for name, amount, limit in wanted
+            if limit is not None
+        }
         if not named:
             return None
         waits = state.take(tuple(named.values()), window_s=_WINDOW_S)
@@ -169,14 +173,14 @@ class Capacity:
         if wait_s <= 0:
             return None
         with self._lock:
-            self._full[ask.model.ref] = self._clock.now() + wait_s
+            self._full[call_request.model.ref] = self._clock.now() + wait_s
         full = " and ".join(f"{claim.limit} {name}" for (name, claim), wait in zip(named.items(), waits, strict=True) if wait > 0)
-        return Refusal(ask.model.ref, "capacity", f"{full} are used up", retry_at=self._clock.monotonic() + wait_s)
+        return Refusal(call_request.model.ref, "capacity", f"{full} are used up", retry_at=self._clock.monotonic() + wait_s)
 
-    def _order(self, ask: Ask) -> tuple[int, float]:
-        deadline_s = ask.decision.request.deadline_s
+    def _order(self, call_request: CallRequest) -> tuple[int, float]:
+        deadline_s = call_request.decision.request.deadline_s
         at = math.inf if deadline_s is None else self._clock.monotonic() + deadline_s
-        return _RANK[ask.decision.profile.urgency.value], at
+        return _RANK[call_request.decision.profile.urgency.value], at
 
 
 def _shared(model: ModelDefinition) -> str:
@@ -184,17 +188,17 @@ def _shared(model: ModelDefinition) -> str:
 
 
 @dataclass(slots=True)
-class _Room:
+class _ModelSlots:
     """The calls at one model."""
 
     running: int = 0
-    queue: list[tuple[int, float, int, Queued]] = field(default_factory=list[tuple[int, float, int, "Queued"]])
+    queue: list[tuple[int, float, int, Waiting]] = field(default_factory=list[tuple[int, float, int, "Waiting"]])
 
-    def waiting(self) -> Iterator[Queued]:
+    def waiting(self) -> Iterator[Waiting]:
         """Yield who still waits, in no order."""
         return (queued for *_, queued in self.queue if not queued.given_up)
 
-    def served(self) -> Iterator[Queued]:
+    def served(self) -> Iterator[Waiting]:
         """Yield who waits, first who is served first, and take them off the queue."""
         while self.queue:
             *_, queued = heapq.heappop(self.queue)
@@ -203,10 +207,10 @@ class _Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Slot:
     """One running call of a model."""
 
-    capacity: Capacity
+    capacity: ConcurrencyLimiter
     model: ModelDefinition
     token: str
 
@@ -220,11 +224,11 @@ class Place:
         self.capacity.leave(self)
 
 
-class Queued:
+class Waiting:
     """A wait for a place. ``grant`` may come from any thread, before or after ``subscribe``."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
         self.given_up = False
         self._granted = False
         self._callback: Callable[[], None] | None = None
@@ -244,7 +248,7 @@ class Queued:
             self._granted = True
             callback, gone = self._callback, self.given_up
         if gone:
-            self.place.settle(None, spent=None)
+            self.slot.settle(None, spent=None)
         elif callback is not None:
             callback()
 
@@ -253,4 +257,4 @@ class Queued:
         with self._lock:
             granted, self.given_up = self._granted, True
         if granted:
-            self.place.settle(None, spent=None)
+            self.slot.settle(None, spent=None)

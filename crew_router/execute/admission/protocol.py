@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CallRequest:
     """One call that is about to be made.
 
     Args:
@@ -34,7 +34,7 @@ class Ask:
     force: bool = False
 
 
-class Pass(Protocol):
+class Permit(Protocol):
     """Leave to make one call. Exactly one :meth:`settle` follows."""
 
     @property
@@ -52,17 +52,17 @@ class Pass(Protocol):
         ...
 
 
-class Gate(Protocol):
-    """Lets calls through or refuses them. Called from any thread; only a :class:`SlowGate` may wait for I/O."""
+class AdmissionCheck(Protocol):
+    """Lets calls through or refuses them. Called from any thread; only a :class:`BlockingCheck` may wait for I/O."""
 
-    def enter(self, ask: Ask) -> Pass | Refusal | None:
+    def enter(self, call_request: CallRequest) -> Permit | Refusal | None:
         """Return leave, a refusal, or ``None`` when the gate has no say about this call."""
         ...
 
 
-class SlowGate(Gate, Protocol):
+class BlockingCheck(AdmissionCheck, Protocol):
     """A gate that sometimes has to ask a database first, which an event loop does on a thread."""
 
-    def waits(self, ask: Ask) -> bool:
+    def waits(self, call_request: CallRequest) -> bool:
         """Tell whether :meth:`enter` would wait."""
         ...

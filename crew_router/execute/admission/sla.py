@@ -1,4 +1,4 @@
-"""Back-pressure on a model that breaks its latency promise (requirement D3, ``CONTRACT.md`` rule 9).
+"""Back-pressure on a model that breaks its latency promise (requirement D3, rule 9).
 
 A model whose recent 95th percentile lies above ``sla.p95_s`` gets a share of its calls that falls by a fifth at every breach
 and grows by a quarter at every window that holds; at least one call in ten goes through, so that its recovery is seen. The
@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from crew_router.execute.admission.protocol import Ask, Pass
+from crew_router.execute.admission.protocol import CallRequest, Permit
 from crew_router.execute.protocol import Refusal
 from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.vocabulary import ModelRef
@@ -27,7 +27,7 @@ _RISE: Final = 1.25
 _LEAST: Final = 0.1
 
 
-class SlaGate:
+class SlaCheck:
     """Lets a falling share of calls through to models over their SLA. Safe to call from any thread."""
 
     def __init__(self, rng: random.Random) -> None:
@@ -36,16 +36,16 @@ class SlaGate:
         self._lock = threading.Lock()
         free_in_child(self)
 
-    def enter(self, ask: Ask) -> Pass | Refusal | None:
+    def enter(self, call_request: CallRequest) -> Permit | Refusal | None:
         """Refuse what is above the model's share."""
-        if ask.model.sla_p95_s is None:
+        if call_request.model.sla_p95_s is None:
             return None
         with self._lock:
-            record = self._records.setdefault(ask.model.ref, _Record(ask.model.sla_p95_s))
-            if not ask.force and self._rng.random() >= record.share:
+            record = self._records.setdefault(call_request.model.ref, _Record(call_request.model.sla_p95_s))
+            if not call_request.force and self._rng.random() >= record.share:
                 detail = f"95 % of its calls take {record.p95_s():.3g} s, {record.sla_s:g} s are promised; it gets {record.share:.0%}"
-                return Refusal(ask.model.ref, "sla", detail)
-        return _SlaPass(self, record)
+                return Refusal(call_request.model.ref, "sla", detail)
+        return _SlaPermit(self, record)
 
     def share(self, ref: ModelRef) -> float:
         """Return the share of its calls that a model gets, 0.1..1."""
@@ -84,10 +84,10 @@ class _Record:
 
 
 @dataclass(frozen=True, slots=True)
-class _SlaPass:
+class _SlaPermit:
     """One call whose latency is watched."""
 
-    gate: SlaGate
+    gate: SlaCheck
     record: _Record
 
     @property

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
+from crew_router.execute.flow_context import FlowContext
 from crew_router.execute.flows.call import one_call
 from crew_router.execute.flows.consensus import joined
 from crew_router.execute.flows.fallback import fallback
-from crew_router.execute.flows.panel import Gathered, Said, gather, show
-from crew_router.execute.job import Job
+from crew_router.execute.flows.panel import MemberAnswer, MemberResults, gather, show
 from crew_router.execute.posterior import Vote, expected_best, posterior, shifted
 from crew_router.execute.protocol import Answer, Command, Event, Failure, Flow, Start
 from crew_router.execute.signals.judged import grade_payload, graded
@@ -25,7 +25,7 @@ Weigh = Callable[[Payload, Sequence[tuple[ModelRef, str]]], tuple[int, float] | 
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class CascadePlan:
     """Which models in which order, and when to stop.
 
     Args:
@@ -59,120 +59,120 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class LeadingAnswer:
     """The most probable answer so far, its probability, and who gave it."""
 
     key: str
     probability: float
-    said: Said
+    said: MemberAnswer
 
 
-def cascade(job: Job, ladder: Ladder) -> Flow:
+def cascade(context: FlowContext, plan: CascadePlan) -> Flow:
     """Ask one model after the other until an answer is probable enough; a stream starts after acceptance."""
-    gathered = Gathered()
-    for at, model in enumerate(ladder.models):
-        step = yield from _step(job, ladder, model)
-        gathered.said += step.said
-        gathered.errors += step.errors
-        gathered.refusals += step.refusals
-        if gathered.said and (yield from _accepted(job, ladder, gathered.said, rest=ladder.models[at + 1 :])):
+    results = MemberResults()
+    for at, model in enumerate(plan.models):
+        step = yield from _step(context, plan, model)
+        results.said += step.said
+        results.errors += step.errors
+        results.refusals += step.refusals
+        if results.said and (yield from _accepted(context, plan, results.said, rest=plan.models[at + 1 :])):
             break
-        if job.late:
+        if context.late:
             break
-    if not gathered.said or (job.late and job.deadline is not None):
-        return (yield from _others(job, ladder, gathered))
-    best = believed(ladder, gathered.said)
+    if not results.said or (context.late and context.deadline is not None):
+        return (yield from _others(context, plan, results))
+    best = believed(plan, results.said)
     yield from show(best.said)
-    said = tuple((each.call, answer_key(each.reply, runner=ladder.runner)) for each in gathered.said)
+    said = tuple((each.call, answer_key(each.reply, runner=plan.runner)) for each in results.said)
     return Answer(best.said.call, best.said.model.ref, best.said.reply, best.probability, said=said)
 
 
-def believed(ladder: Ladder, said: list[Said]) -> Belief:
+def believed(plan: CascadePlan, said: list[MemberAnswer]) -> LeadingAnswer:
     """Return the most probable answer, by agreement and by what the signals read from each."""
-    learned = None if ladder.weigh is None else ladder.weigh(ladder.payload, [(each.model.ref, spoken(each)) for each in said])
+    learned = None if plan.weigh is None else plan.weigh(plan.payload, [(each.model.ref, spoken(each)) for each in said])
     if learned is not None:
         best, probability = learned
-        return Belief(spoken(said[best]), probability, said[best])
-    votes = _votes(ladder, said)
+        return LeadingAnswer(spoken(said[best]), probability, said[best])
+    votes = _votes(plan, said)
     beliefs = posterior(votes)
     key = max(beliefs, key=lambda each: beliefs[each])
-    speaker = max(
-        (each for each, vote in zip(said, votes, strict=True) if vote.key == key), key=lambda each: ladder.accuracy[each.model.ref]
-    )
-    return Belief(key, beliefs[key], speaker)
+    speaker = max((each for each, vote in zip(said, votes, strict=True) if vote.key == key), key=lambda each: plan.accuracy[each.model.ref])
+    return LeadingAnswer(key, beliefs[key], speaker)
 
 
-def spoken(said: Said) -> str:
+def spoken(said: MemberAnswer) -> str:
     """Return an answer as text; tool calls in the form in which they are compared."""
     return answer_key(said.reply) if said.reply.tool_calls else said.reply.text
 
 
-def _votes(ladder: Ladder, said: list[Said]) -> list[Vote]:
+def _votes(plan: CascadePlan, said: list[MemberAnswer]) -> list[Vote]:
     return [
-        Vote(each.model.ref, answer_key(each.reply, runner=ladder.runner), shifted(ladder.accuracy[each.model.ref], _read(ladder, each)))
+        Vote(each.model.ref, answer_key(each.reply, runner=plan.runner), shifted(plan.accuracy[each.model.ref], _read(plan, each)))
         for each in said
     ]
 
 
-def _read(ladder: Ladder, said: Said) -> float:
-    draft = Drafted(ladder.payload, said.reply, said.model)
-    return sum(value for value in (signal(draft) for signal in ladder.signals) if value is not None)
+def _read(plan: CascadePlan, said: MemberAnswer) -> float:
+    draft = Drafted(plan.payload, said.reply, said.model)
+    return sum(value for value in (signal(draft) for signal in plan.signals) if value is not None)
 
 
-def _step(job: Job, ladder: Ladder, model: ModelDefinition) -> Generator[Command, Event | None, Gathered]:
-    limit = job.limit(others=True)
-    payload = ladder.payload
-    if ladder.samples > 1:
+def _step(context: FlowContext, plan: CascadePlan, model: ModelDefinition) -> Generator[Command, Event | None, MemberResults]:
+    limit = context.limit(others=True)
+    payload = plan.payload
+    if plan.samples > 1:
         payload = dataclasses.replace(payload, parameters={"temperature": 0.7, **payload.parameters})
     starts = [
         Start(
-            next(job.numbers), model.ref,
-            live=job.live, role="draft", timeout_s=limit - job.clock.monotonic(),
-            payload=payload if ladder.samples > 1 else None,
+            next(context.numbers), model.ref,
+            live=context.live, role="draft", timeout_s=limit - context.clock.monotonic(),
+            payload=payload if plan.samples > 1 else None,
         )
-        for _ in range(ladder.samples)
+        for _ in range(plan.samples)
     ]  # fmt: skip
-    return (yield from gather(job, [(model, start) for start in starts], until=limit, enough=lambda _said, _running: False))
+    return (yield from gather(context, [(model, start) for start in starts], until=limit, enough=lambda _said, _running: False))
 
 
-def _accepted(job: Job, ladder: Ladder, said: list[Said], *, rest: tuple[ModelDefinition, ...]) -> Generator[Command, Event | None, bool]:
+def _accepted(
+    context: FlowContext, plan: CascadePlan, said: list[MemberAnswer], *, rest: tuple[ModelDefinition, ...]
+) -> Generator[Command, Event | None, bool]:
     """Tell whether the best answer so far is good enough to stop."""
-    if not rest or _too_late(job, rest[0]):
+    if not rest or _too_late(context, rest[0]):
         return True
-    best = believed(ladder, said)
+    best = believed(plan, said)
     probability = best.probability
-    if ladder.stops:
-        return probability >= ladder.stops[len(ladder.models) - len(rest) - 1]
-    if ladder.judge is not None and ladder.value_usd is None and ladder.threshold > probability >= ladder.threshold - 0.3:
-        probability = yield from _judged(job, ladder, best)
-    if ladder.value_usd is None:
-        return probability >= ladder.threshold
-    then = expected_best(_votes(ladder, said), rest[0].ref, accuracy=ladder.accuracy[rest[0].ref])
-    return ladder.value_usd * (then - probability) <= ladder.cost_usd.get(rest[0].ref, 0.0)
+    if plan.stops:
+        return probability >= plan.stops[len(plan.models) - len(rest) - 1]
+    if plan.judge is not None and plan.value_usd is None and plan.threshold > probability >= plan.threshold - 0.3:
+        probability = yield from _judged(context, plan, best)
+    if plan.value_usd is None:
+        return probability >= plan.threshold
+    then = expected_best(_votes(plan, said), rest[0].ref, accuracy=plan.accuracy[rest[0].ref])
+    return plan.value_usd * (then - probability) <= plan.cost_usd.get(rest[0].ref, 0.0)
 
 
-def _judged(job: Job, ladder: Ladder, best: Belief) -> Generator[Command, Event | None, float]:
-    assert ladder.judge is not None
-    limit = job.limit(others=True)
-    question = grade_payload(ladder.payload, best.said.reply.text or best.key)
-    start = Start(next(job.numbers), ladder.judge.ref, role="judge", payload=question, timeout_s=limit - job.clock.monotonic())
-    done = yield from one_call(job, start, limit=limit)
+def _judged(context: FlowContext, plan: CascadePlan, best: LeadingAnswer) -> Generator[Command, Event | None, float]:
+    assert plan.judge is not None
+    limit = context.limit(others=True)
+    question = grade_payload(plan.payload, best.said.reply.text or best.key)
+    start = Start(next(context.numbers), plan.judge.ref, role="judge", payload=question, timeout_s=limit - context.clock.monotonic())
+    done = yield from one_call(context, start, limit=limit)
     grade = None if done.reply is None else graded(done.reply.text)
     # The judge knows the answer and the model's history does not: both count the same.
     return best.probability if grade is None else (best.probability + grade) / 2
 
 
-def _too_late(job: Job, following: ModelDefinition) -> bool:
-    if job.deadline is None or following.latency.p95_s is None:
+def _too_late(context: FlowContext, following: ModelDefinition) -> bool:
+    if context.deadline is None or following.latency.p95_s is None:
         return False
-    return job.clock.monotonic() + following.latency.p95_s > job.deadline
+    return context.clock.monotonic() + following.latency.p95_s > context.deadline
 
 
-def _others(job: Job, ladder: Ladder, gathered: Gathered) -> Flow:
-    asked = {model.ref for model in ladder.models}
-    rest = tuple(model for model in job.candidates if model.ref not in asked)
-    failure = Failure(tuple(gathered.errors), tuple(gathered.refusals), deadline=job.late)
-    if job.late or not rest:
+def _others(context: FlowContext, plan: CascadePlan, results: MemberResults) -> Flow:
+    asked = {model.ref for model in plan.models}
+    rest = tuple(model for model in context.candidates if model.ref not in asked)
+    failure = Failure(tuple(results.errors), tuple(results.refusals), deadline=context.late)
+    if context.late or not rest:
         return failure
-    result = yield from fallback(dataclasses.replace(job, candidates=rest))
+    result = yield from fallback(dataclasses.replace(context, candidates=rest))
     return result if isinstance(result, Answer) else joined(failure, result)

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
+from crew_router.execute.flow_context import FlowContext
 from crew_router.execute.flows.call import one_call
 from crew_router.execute.flows.fallback import fallback
-from crew_router.execute.flows.panel import Gathered, Said, gather, show
-from crew_router.execute.job import Job
+from crew_router.execute.flows.panel import MemberAnswer, MemberResults, gather, show
 from crew_router.execute.policy import ConsensusMethod
 from crew_router.execute.posterior import Vote, posterior
 from crew_router.execute.protocol import Answer, Command, Event, Failure, Flow, Start
@@ -45,29 +45,31 @@ class Panel:
     runner: CodeRunner | None = None
 
 
-def consensus(job: Job, panel: Panel) -> Flow:
+def consensus(context: FlowContext, panel: Panel) -> Flow:
     """Ask all members, choose one answer; other models are tried when no member gives any.
 
     A stream starts after the verdict.
     """
-    until = min(job.limit(others=False), job.clock.monotonic() + panel.timeout_s)
-    timeout_s = until - job.clock.monotonic()
-    starts = [(model, Start(next(job.numbers), model.ref, live=job.live, role="vote", timeout_s=timeout_s)) for model in panel.models]
-    gathered = yield from gather(job, starts, until=until, enough=lambda said, running: _enough(said, running, panel))
-    if not gathered.said:
-        return (yield from _others(job, panel, gathered))
-    best, confidence = yield from _verdict(job, panel, gathered.said)
+    until = min(context.limit(others=False), context.clock.monotonic() + panel.timeout_s)
+    timeout_s = until - context.clock.monotonic()
+    starts = [
+        (model, Start(next(context.numbers), model.ref, live=context.live, role="vote", timeout_s=timeout_s)) for model in panel.models
+    ]
+    results = yield from gather(context, starts, until=until, enough=lambda said, running: _enough(said, running, panel))
+    if not results.said:
+        return (yield from _others(context, panel, results))
+    best, confidence = yield from _verdict(context, panel, results.said)
     yield from show(best)
-    said = tuple(zip((each.call for each in gathered.said), keyed(gathered.said, panel.runner), strict=True))
+    said = tuple(zip((each.call for each in results.said), keyed(results.said, panel.runner), strict=True))
     return Answer(best.call, best.model.ref, best.reply, confidence, said=said)
 
 
-def keyed(said: list[Said], runner: CodeRunner | None = None) -> list[str]:
+def keyed(said: list[MemberAnswer], runner: CodeRunner | None = None) -> list[str]:
     """Return what each member answers, equal for equal answers."""
     return [answer_key(each.reply, runner=runner) for each in said]
 
 
-def _enough(said: list[Said], running: int, panel: Panel) -> bool:
+def _enough(said: list[MemberAnswer], running: int, panel: Panel) -> bool:
     if panel.method is ConsensusMethod.FIRST_SUCCESS:
         return True
     if panel.method is not ConsensusMethod.VOTING:
@@ -76,13 +78,15 @@ def _enough(said: list[Said], running: int, panel: Panel) -> bool:
     return votes[0] - (votes[1] if len(votes) > 1 else 0) > running
 
 
-def _verdict(job: Job, panel: Panel, said: list[Said]) -> Generator[Command, Event | None, tuple[Said, float | None]]:
+def _verdict(
+    context: FlowContext, panel: Panel, said: list[MemberAnswer]
+) -> Generator[Command, Event | None, tuple[MemberAnswer, float | None]]:
     if panel.method is ConsensusMethod.FIRST_SUCCESS:
         return said[0], None
     keys = keyed(said, panel.runner)
     beliefs = posterior([Vote(each.model.ref, key, panel.accuracy[each.model.ref]) for each, key in zip(said, keys, strict=True)])
     if panel.method is ConsensusMethod.JUDGE and len(set(keys)) > 1 and panel.judge is not None:
-        judged = yield from _judged(job, panel, said)
+        judged = yield from _judged(context, panel, said)
         if judged is not None:
             return judged, max(beliefs[keys[said.index(judged)]], panel.accuracy.get(panel.judge.ref, 0.0))
     by_votes = panel.method is ConsensusMethod.VOTING
@@ -90,17 +94,17 @@ def _verdict(job: Job, panel: Panel, said: list[Said]) -> Generator[Command, Eve
     return _speaker(best, keys, said=said, panel=panel), beliefs[best]
 
 
-def _judged(job: Job, panel: Panel, said: list[Said]) -> Generator[Command, Event | None, Said | None]:
+def _judged(context: FlowContext, panel: Panel, said: list[MemberAnswer]) -> Generator[Command, Event | None, MemberAnswer | None]:
     assert panel.judge is not None
-    question, order = choice_payload(panel.payload, [each.reply.text or answer_key(each.reply) for each in said], rng=job.rng)
-    limit = min(job.limit(others=False), job.clock.monotonic() + panel.timeout_s)
-    start = Start(next(job.numbers), panel.judge.ref, role="judge", payload=question, timeout_s=limit - job.clock.monotonic())
-    done = yield from one_call(job, start, limit=limit)
+    question, order = choice_payload(panel.payload, [each.reply.text or answer_key(each.reply) for each in said], rng=context.rng)
+    limit = min(context.limit(others=False), context.clock.monotonic() + panel.timeout_s)
+    start = Start(next(context.numbers), panel.judge.ref, role="judge", payload=question, timeout_s=limit - context.clock.monotonic())
+    done = yield from one_call(context, start, limit=limit)
     at = None if done.reply is None else chosen(done.reply.text, order)
     return None if at is None else said[at]
 
 
-def _most_votes(keys: list[str], said: list[Said], panel: Panel) -> str:
+def _most_votes(keys: list[str], said: list[MemberAnswer], panel: Panel) -> str:
     """Return the answer with most votes; of equal ones that of the better models."""
     weight: dict[str, float] = {}
     for key, each in zip(keys, said, strict=True):
@@ -109,18 +113,18 @@ def _most_votes(keys: list[str], said: list[Said], panel: Panel) -> str:
     return max(counts, key=lambda key: (counts[key], weight[key]))
 
 
-def _speaker(key: str, keys: list[str], *, said: list[Said], panel: Panel) -> Said:
+def _speaker(key: str, keys: list[str], *, said: list[MemberAnswer], panel: Panel) -> MemberAnswer:
     """Return the best of the members that gave an answer."""
     return max((each for each, own in zip(said, keys, strict=True) if own == key), key=lambda each: panel.accuracy[each.model.ref])
 
 
-def _others(job: Job, panel: Panel, gathered: Gathered) -> Flow:
+def _others(context: FlowContext, panel: Panel, results: MemberResults) -> Flow:
     members = {model.ref for model in panel.models}
-    rest = tuple(model for model in job.candidates if model.ref not in members)
-    failure = Failure(tuple(gathered.errors), tuple(gathered.refusals), deadline=job.late)
-    if job.late or not rest:
+    rest = tuple(model for model in context.candidates if model.ref not in members)
+    failure = Failure(tuple(results.errors), tuple(results.refusals), deadline=context.late)
+    if context.late or not rest:
         return failure
-    result = yield from fallback(dataclasses.replace(job, candidates=rest))
+    result = yield from fallback(dataclasses.replace(context, candidates=rest))
     return result if isinstance(result, Answer) else joined(failure, result)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from crew_router.execute.flow_context import CandidateQueue, FlowContext, NextCandidate
 from crew_router.execute.flows.call import shown
-from crew_router.execute.job import Job, Line, Turn
 from crew_router.execute.protocol import Cancel, Chunk, Command, Done, Event, Start, Timer, Wait
-from crew_router.execute.stream_buffer import Stage
+from crew_router.execute.stream_buffer import StreamBuffer
 from crew_router.types.vocabulary import ErrorKind
 
-_Race = Generator[Command, Event | None, list[tuple[Turn, Done]]]
+_Race = Generator[Command, Event | None, list[tuple[NextCandidate, Done]]]
 
 
-def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None, hedge_at: float) -> _Race:
+def race(
+    context: FlowContext, first: tuple[NextCandidate, Start], *, queue: CandidateQueue, buffer: StreamBuffer | None, hedge_at: float
+) -> _Race:
     """Run a call; start the next candidate when nothing came until ``hedge_at``.
 
     In a stream the first call that gives a piece wins; otherwise the first with a sound answer.
@@ -21,10 +23,10 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
     Returns:
         Every call that ended, the deciding one last.
     """
-    turn, start = first
-    running: dict[int, Turn] = {start.call: turn}
-    ended: list[tuple[Turn, Done]] = []
-    limit, hedged, winner, taken = job.limit(others=line.others), False, None, 0
+    candidate, start = first
+    running: dict[int, NextCandidate] = {start.call: candidate}
+    ended: list[tuple[NextCandidate, Done]] = []
+    limit, hedged, winner, taken = context.limit(others=queue.others), False, None, 0
     until = min(limit, hedge_at)
     yield start
     while True:
@@ -34,24 +36,24 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
                 winner = event.call
                 yield from _cancel_others(running, winner, ended)
             taken += 1
-            yield from shown(event.call, (event.piece,), stage)
-            until, hedged = min(limit, event.at + job.policy.stall_s), True
+            yield from shown(event.call, (event.piece,), buffer)
+            until, hedged = min(limit, event.at + context.policy.stall_s), True
             continue
         if isinstance(event, Timer) and not hedged:
             hedged, until = True, limit
-            yield from _join(job, line, running, live=start.live)
+            yield from _join(context, queue, running, live=start.live)
             continue
         if isinstance(event, Timer):
             yield from _give_up(running, ended)
             ended.sort(key=lambda each: each[1].reply is not None)
             if ended[-1][1].reply is not None:
-                yield from shown(ended[-1][1].call, ended[-1][1].pieces[taken:], stage)
+                yield from shown(ended[-1][1].call, ended[-1][1].pieces[taken:], buffer)
             return ended
         assert isinstance(event, Done)
         done_turn = running.pop(event.call)
         if event.reply is not None:
             yield from _cancel_others(running, None, ended)
-            yield from shown(event.call, event.pieces[taken:], stage)
+            yield from shown(event.call, event.pieces[taken:], buffer)
             return [*ended, (done_turn, event)]
         ended.append((done_turn, event))
         if not running:
@@ -59,29 +61,33 @@ def race(job: Job, first: tuple[Turn, Start], *, line: Line, stage: Stage | None
         hedged = True
 
 
-def _join(job: Job, line: Line, running: dict[int, Turn], *, live: bool) -> Generator[Command, Event | None, None]:
-    if not line.others or job.hedge is None or not job.hedge.spend():
+def _join(
+    context: FlowContext, queue: CandidateQueue, running: dict[int, NextCandidate], *, live: bool
+) -> Generator[Command, Event | None, None]:
+    if not queue.others or context.hedge is None or not context.hedge.spend():
         return
-    turn = line.next()
-    if turn is None:
+    candidate = queue.next()
+    if candidate is None:
         return
-    limit = job.limit(others=False)
-    call = next(job.numbers)
-    running[call] = turn
-    yield Start(call, turn.model.ref, live=live, role="hedge", timeout_s=limit - job.clock.monotonic())
+    limit = context.limit(others=False)
+    call = next(context.numbers)
+    running[call] = candidate
+    yield Start(call, candidate.model.ref, live=live, role="hedge", timeout_s=limit - context.clock.monotonic())
 
 
-def _cancel_others(running: dict[int, Turn], winner: int | None, ended: list[tuple[Turn, Done]]) -> Generator[Command, Event | None, None]:
+def _cancel_others(
+    running: dict[int, NextCandidate], winner: int | None, ended: list[tuple[NextCandidate, Done]]
+) -> Generator[Command, Event | None, None]:
     for call in [call for call in running if call != winner]:
-        turn = running.pop(call)
+        candidate = running.pop(call)
         done = yield Cancel(call)
         assert isinstance(done, Done)
-        ended.append((turn, done))
+        ended.append((candidate, done))
 
 
-def _give_up(running: dict[int, Turn], ended: list[tuple[Turn, Done]]) -> Generator[Command, Event | None, None]:
+def _give_up(running: dict[int, NextCandidate], ended: list[tuple[NextCandidate, Done]]) -> Generator[Command, Event | None, None]:
     for call in list(running):
-        turn = running.pop(call)
+        candidate = running.pop(call)
         done = yield Cancel(call, ErrorKind.TIMEOUT)
         assert isinstance(done, Done)
-        ended.append((turn, done))
+        ended.append((candidate, done))

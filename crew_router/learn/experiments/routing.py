@@ -12,7 +12,7 @@ from crew_router.learn.experiments.trials import Running, Trials
 from crew_router.types import Draw, Evidence
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.score import Scores
     from crew_router.decide.strategies import Strategy
     from crew_router.types.arrays import Flags
@@ -28,30 +28,30 @@ class Trialled:
     own: Strategy
     trials: Trials
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         """Choose as the arm does that the unit of this request belongs to."""
-        running = self.trials.of(situation.request, situation.profile.task_type.value)
+        running = self.trials.of(context.request, context.profile.task_type.value)
         if running is None:
-            return self.own.choose(situation, scores, eligible=eligible, rng=rng)
+            return self.own.choose(context, scores, eligible=eligible, rng=rng)
         experiment = running.experiment
         shares = experiment.shares()
-        unit = unit_of(experiment.unit, situation.request)
+        unit = unit_of(experiment.unit, context.request)
         mine = arm_by_chance(shares, rng) if unit is None else arm_of(experiment.name, unit, shares)
         choices = {
-            arm.name: self._strategy(running, arm.name).choose(situation, scores, eligible=eligible, rng=rng)
+            arm.name: self._strategy(running, arm.name).choose(context, scores, eligible=eligible, rng=rng)
             for arm in experiment.arms
             if arm.shadow or shares[arm.name] > 0
         }
-        return _assigned(running, mine, choices=choices, shares=shares, situation=situation)
+        return _assigned(running, mine, choices=choices, shares=shares, context=context)
 
     def _strategy(self, running: Running, arm: str) -> Strategy:
         return running.strategies.get(arm, self.own)
 
 
-def _assigned(running: Running, mine: str, *, choices: dict[str, Choice], shares: dict[str, float], situation: Situation) -> Choice:
+def _assigned(running: Running, mine: str, *, choices: dict[str, Choice], shares: dict[str, float], context: RoutingContext) -> Choice:
     experiment, choice = running.experiment, choices[mine]
-    at, now = choice.order[0], situation.now
-    refs = situation.columns.refs
+    at, now = choice.order[0], context.now
+    refs = context.model_table.refs
     shadows = {arm.name: choices[arm.name].order[0] for arm in experiment.arms if arm.shadow}
     detail = {
         **choice.draw.detail,

@@ -13,7 +13,7 @@ from crew_router.learn.replay.estimators import Logged, OffPolicy, estimate
 from crew_router.types import Mode, ModelRef, Snapshot
 
 if TYPE_CHECKING:
-    from crew_router.decide.context import Situation
+    from crew_router.decide.context import RoutingContext
     from crew_router.decide.pipeline import DecisionPipeline
     from crew_router.decide.rules import Pool
     from crew_router.decide.score import Scores
@@ -26,7 +26,7 @@ _DRAWS: Final = 100  # of a strategy that draws and does not say its chances; th
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """Reads the profile that was recorded, since the text may not be kept (``CONTRACT.md`` rule 13)."""
+    """Reads the profile that was recorded, since the text may not be kept (rule 13)."""
 
     profile: RequestProfile
 
@@ -42,20 +42,20 @@ class _Noting:
     candidates: frozenset[ModelRef]
     chances: Mapping[str, float] = field(default_factory=dict[str, float])
 
-    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+    def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         were = eligible.copy()
-        for at, ref in enumerate(situation.columns.refs):
+        for at, ref in enumerate(context.model_table.refs):
             were[at] &= ref in self.candidates
         if not were.any():
-            return self.strategy.choose(situation, scores, eligible=eligible, rng=rng)
-        choice = self.strategy.choose(situation, scores, eligible=were, rng=rng)
-        refs = situation.columns.refs
+            return self.strategy.choose(context, scores, eligible=eligible, rng=rng)
+        choice = self.strategy.choose(context, scores, eligible=were, rng=rng)
+        refs = context.model_table.refs
         if choice.chances is not None:
             self.chances = {refs[at]: chance for at, chance in choice.chances.items() if chance > 0}
         elif choice.propensity == 1.0:
             self.chances = {refs[choice.order[0]]: 1.0}
         else:
-            drawn = [self.strategy.choose(situation, scores, eligible=were, rng=rng).order[0] for _ in range(_DRAWS)]
+            drawn = [self.strategy.choose(context, scores, eligible=were, rng=rng).order[0] for _ in range(_DRAWS)]
             self.chances = {refs[at]: drawn.count(at) / _DRAWS for at in set(drawn)}
         return choice
 

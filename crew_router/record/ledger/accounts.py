@@ -19,7 +19,7 @@ _SHARE: Final = 32  # guess, measured by benchmarks/state.py: a slice is this pa
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class LeaseRequest:
     """What a process asks of one account.
 
     Args:
@@ -44,7 +44,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class LeaseGrant:
     """What an account gave: ``added_nano`` (less than nothing when a limit was lowered), or ``None`` if it has too little.
 
     ``lost`` says that the lease had been closed by others.
@@ -55,7 +55,7 @@ class Grant:
     lost: bool = False
 
 
-def grant(cursor: Cursor, project: str, wants: Sequence[Want], *, holder: str, now: float) -> list[Grant]:
+def grant(cursor: Cursor, project: str, wants: Sequence[LeaseRequest], *, holder: str, now: float) -> list[LeaseGrant]:
     """Lease what is wanted from every account, or from none.
 
     Leases that ended are closed on the way, so that what a dead process held comes back without anybody's help.
@@ -139,7 +139,7 @@ GROUP BY scope, period
 """
 
 
-def _offer(cursor: Cursor, project: str, want: Want, *, now: float) -> Grant:
+def _offer(cursor: Cursor, project: str, want: LeaseRequest, *, now: float) -> LeaseGrant:
     cursor.run(
         "INSERT INTO accounts (project, scope, period, limit_nano, spent_nano, leased_nano) VALUES (?, ?, ?, ?, 0, 0) "
         "ON CONFLICT DO NOTHING",
@@ -153,16 +153,16 @@ def _offer(cursor: Cursor, project: str, want: Want, *, now: float) -> Grant:
     )
     left = want.scope.limit_nano - int(spent or 0) - int(leased or 0)
     if not want.fresh and not cursor.run("SELECT 1 FROM leases WHERE id = ? AND closed = 0", (want.lease,)):
-        return Grant(None, left, lost=True)
+        return LeaseGrant(None, left, lost=True)
     lacking = want.need_nano - want.free_nano
     if lacking > left:
-        return Grant(None, left)
+        return LeaseGrant(None, left)
     if left < 0:  # the limit was lowered below what is leased: give back what is beyond it
-        return Grant(left, left)
-    return Grant(max(lacking, left // _SHARE) if lacking > 0 else 0, left)
+        return LeaseGrant(left, left)
+    return LeaseGrant(max(lacking, left // _SHARE) if lacking > 0 else 0, left)
 
 
-def _lease(cursor: Cursor, project: str, want: Want, added_nano: int, *, holder: str, now: float) -> None:
+def _lease(cursor: Cursor, project: str, want: LeaseRequest, added_nano: int, *, holder: str, now: float) -> None:
     scope, period = want.scope.name, want.scope.period
     if want.fresh:
         cursor.run(
@@ -180,7 +180,7 @@ def _lease(cursor: Cursor, project: str, want: Want, added_nano: int, *, holder:
         _note(cursor, project, (scope, period, want.lease), "granted", added_nano, now=now)
 
 
-def _reap(cursor: Cursor, project: str, want: Want, *, now: float) -> None:
+def _reap(cursor: Cursor, project: str, want: LeaseRequest, *, now: float) -> None:
     dead = cursor.run(
         "SELECT id, amount_nano, exposed_nano, safe FROM leases "
         "WHERE project = ? AND scope = ? AND period = ? AND closed = 0 AND expires_at < ? AND id <> ?",
@@ -222,7 +222,7 @@ def _note(cursor: Cursor, project: str, lease: tuple[str, str, str], kind: str, 
     )
 
 
-def _order(want: Want) -> tuple[str, str]:
+def _order(want: LeaseRequest) -> tuple[str, str]:
     return want.scope.name, want.scope.period
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class TimeBucket:
     """Sums over some outcomes; ``key`` is (model, task type) of a breakdown, or the start of a period in seconds since the epoch."""
 
     key: tuple[str | None, ...] | float
@@ -40,20 +40,20 @@ def breakdown(dialect: Dialect, *, narrow: bool) -> str:
     return f"SELECT model, task_type, {_SUMS} FROM outcomes{hint} {_WHERE} GROUP BY model, task_type"  # noqa: S608 - constants
 
 
-def by_model_and_task(rows: Sequence[Row]) -> list[Slot]:
+def by_model_and_task(rows: Sequence[Row]) -> list[TimeBucket]:
     """Read the rows of :func:`breakdown`, dearest first."""
     slots = [_slot((_text(row[0]), _text(row[1])), row[2:]) for row in rows]
     return sorted(slots, key=lambda slot: -slot.cost_nano)
 
 
-def by_time(rows: Sequence[Row], *, bucket_s: float) -> list[Slot]:
+def by_time(rows: Sequence[Row], *, bucket_s: float) -> list[TimeBucket]:
     """Read the rows of :data:`SERIES`, oldest first."""
     return [_slot(float(row[0] or 0) * bucket_s, row[1:]) for row in rows]
 
 
-def _slot(key: tuple[str | None, ...] | float, cells: Row) -> Slot:
+def _slot(key: tuple[str | None, ...] | float, cells: Row) -> TimeBucket:
     requests, successes, escalations, cost, latency, confidence = cells
-    return Slot(
+    return TimeBucket(
         key,
         requests=int(requests or 0),
         successes=int(successes or 0),

@@ -15,7 +15,7 @@ _log = logger(__name__)
 _OWNER_ONLY: Final = 0o600
 
 
-class Mirror:
+class JsonlSink:
     """Appends every row but money as the line that an export has of it; texts are in it only where the ledger keeps them.
 
     Each batch is appended by one call, so that several processes can share the file, and a file that was renamed away or deleted

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 from crew_router.errors import StorageError
 from crew_router.record.ledger import accounts
-from crew_router.record.ledger.accounts import Grant, Want
+from crew_router.record.ledger.accounts import LeaseGrant, LeaseRequest
 from crew_router.record.ledger.budgets import Reservation, Scope
 from crew_router.record.ledger.database import DatabaseError
-from crew_router.record.ledger.leases import Held, Slice, Slices, exceeded
+from crew_router.record.ledger.leases import Lease, LeaseBalance, Leases, exceeded
 from crew_router.record.ledger.schema import MONEY, Cell, Row
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _KEEP_S: Final = 1.0
 _EXPOSED_CALLS: Final = 2
 
 
-class Purse:
+class LeasedBudgets:
     """Implements :class:`crew_router.record.ledger.budgets.Budgets` over a ledger's database.
 
     Args:
@@ -158,7 +158,7 @@ class Purse:
     def _begin(self) -> None:
         self._holder = f"{os.uname().nodename if hasattr(os, 'uname') else 'here'}-{os.getpid():x}-{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
-        self._slices = Slices(safe=self._safe)
+        self._slices = Leases(safe=self._safe)
         self._offset_s = 0.0
 
     def _now(self) -> float:
@@ -192,16 +192,16 @@ class Purse:
         for part, grant in short:
             raise exceeded(part.scope, grant.left_nano + part.free_nano, upper)
 
-    def _new_slice(self, scope: Scope) -> Slice:
-        return Slice(scope, f"{self._holder}-{next(self._numbers)}")
+    def _new_slice(self, scope: Scope) -> Lease:
+        return Lease(scope, f"{self._holder}-{next(self._numbers)}")
 
-    def _want(self, part: Slice, scope: Scope, upper: int, *, until: float) -> Want:
+    def _want(self, part: Lease, scope: Scope, upper: int, *, until: float) -> LeaseRequest:
         in_flight = part.reserved_nano + upper
         exposed = part.exposed_nano if in_flight <= part.exposed_nano else _EXPOSED_CALLS * in_flight
         until = max(until, part.until) if part.until < math.inf else until
-        return Want(scope, part.lease, part.free_nano, upper, exposed, self._safe, until, part.fresh)
+        return LeaseRequest(scope, part.lease, part.free_nano, upper, exposed, self._safe, until, part.fresh)
 
-    def _take_in(self, part: Slice, want: Want, grant: Grant, *, given: bool, now: float) -> None:
+    def _take_in(self, part: Lease, want: LeaseRequest, grant: LeaseGrant, *, given: bool, now: float) -> None:
         if grant.lost:
             self._slices.drop(part)
             return
@@ -215,7 +215,7 @@ class Purse:
         else:
             self._slices.note(part, now=now)
 
-    def _booked(self, held: Held, spent_nano: int, *, now: float) -> None:
+    def _booked(self, held: LeaseBalance, spent_nano: int, *, now: float) -> None:
         with self._lock:
             self._slices.book(held, spent_nano, now=now)
 
@@ -275,5 +275,5 @@ def _row(*cells: Cell) -> Row:
     return cells
 
 
-def _order(part: Slice) -> tuple[str, str]:
+def _order(part: Lease) -> tuple[str, str]:
     return part.scope.name, part.scope.period

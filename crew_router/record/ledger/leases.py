@@ -20,7 +20,7 @@ _LOCAL_SCOPES: Final = 10_000
 
 
 @dataclass(slots=True)
-class Slice:
+class Lease:
     """A part of one budget that this process may spend; ``until`` is by the database's time."""
 
     scope: Scope
@@ -46,14 +46,14 @@ class Slice:
 
 
 @dataclass(slots=True)
-class Held:
+class LeaseBalance:
     """What one reservation set aside."""
 
-    slices: tuple[Slice, ...]
+    slices: tuple[Lease, ...]
     upper_nano: int
 
 
-class Slices:
+class Leases:
     """The slices of one process.
 
     Args:
@@ -62,8 +62,8 @@ class Slices:
 
     def __init__(self, *, safe: bool) -> None:
         self._safe = safe
-        self._slices: dict[tuple[str, str], Slice] = {}
-        self._held: dict[int, Held] = {}
+        self._slices: dict[tuple[str, str], Lease] = {}
+        self._held: dict[int, LeaseBalance] = {}
         self._numbers = itertools.count(1)
         self._left: dict[str, int] = {}
         self._known: dict[str, tuple[Scope, float]] = {}
@@ -80,7 +80,7 @@ class Slices:
         Raises:
             BudgetExceededError: A scope of this process alone has too little left.
         """
-        parts = list[Slice]()
+        parts = list[Lease]()
         for scope in scopes:
             part = self._slices.get((scope.name, scope.period))
             if part is None and scope.local:
@@ -95,14 +95,14 @@ class Slices:
             part.used_at = now
             self._count(part)
         number = next(self._numbers)
-        self._held[number] = Held(tuple(parts), upper)
+        self._held[number] = LeaseBalance(tuple(parts), upper)
         return Reservation(scopes, upper, number=number)
 
-    def taken(self, reservation: Reservation) -> Held | None:
+    def taken(self, reservation: Reservation) -> LeaseBalance | None:
         """Return what a reservation set aside, the first time that it is asked for."""
         return self._held.pop(reservation.number, None)
 
-    def book(self, held: Held, spent_nano: int, *, now: float) -> None:
+    def book(self, held: LeaseBalance, spent_nano: int, *, now: float) -> None:
         """Give back what was set aside, less what was spent."""
         for part in held.slices:
             part.reserved_nano -= held.upper_nano
@@ -110,30 +110,30 @@ class Slices:
             part.used_at = now
             self._count(part)
 
-    def of(self, scope: Scope) -> Slice | None:
+    def of(self, scope: Scope) -> Lease | None:
         """Return the slice of a budget."""
         return self._slices.get((scope.name, scope.period))
 
-    def put(self, part: Slice, *, now: float) -> None:
+    def put(self, part: Lease, *, now: float) -> None:
         """Take a slice in, with what was left of its budget beyond it."""
         self._slices[part.key] = part
         self.note(part, now=now)
 
-    def note(self, part: Slice, *, now: float) -> None:
+    def note(self, part: Lease, *, now: float) -> None:
         """Remember what is left of a budget, of which there need be no slice."""
         self._known[part.scope.name] = part.scope, now
         self._count(part)
 
-    def put_back(self, parts: list[Slice]) -> None:
+    def put_back(self, parts: list[Lease]) -> None:
         """Take slices in again that could not be given back."""
         for part in parts:
             self._slices.setdefault(part.key, part)
 
-    def drop(self, part: Slice) -> None:
+    def drop(self, part: Lease) -> None:
         """Forget a slice."""
         self._slices.pop(part.key, None)
 
-    def take_idle(self, *, now: float, idle_s: float) -> list[Slice]:
+    def take_idle(self, *, now: float, idle_s: float) -> list[Lease]:
         """Take slices out that were not used for so long; below zero all of them, with what is in flight."""
         idle = [part for part in self._slices.values() if now - part.used_at > idle_s and (not part.reserved_nano or idle_s < 0)]
         for part in idle:
@@ -151,7 +151,7 @@ class Slices:
         for name in stale:
             self._forget(name)
 
-    def _count(self, part: Slice) -> None:
+    def _count(self, part: Lease) -> None:
         known = self._known.get(part.scope.name)
         if part.scope.local or (known is not None and known[0] is part.scope):
             self._left[part.scope.name] = part.left_behind_nano + part.free_nano
@@ -160,18 +160,18 @@ class Slices:
         self._left.pop(name, None)
         self._known.pop(name, None)
 
-    def _has(self, part: Slice, scope: Scope, upper: int, *, until: float) -> bool:
+    def _has(self, part: Lease, scope: Scope, upper: int, *, until: float) -> bool:
         """Tell whether a slice has enough for long enough, by the limit of today, and the database knows of so much in flight."""
         if part.free_nano < upper or part.until < until:
             return False
         risky = self._safe and part.reserved_nano + upper > part.exposed_nano
         return scope.local or not (risky or part.scope.limit_nano != scope.limit_nano)
 
-    def _open_local(self, scope: Scope) -> Slice:
+    def _open_local(self, scope: Scope) -> Lease:
         if len(self._slices) > _LOCAL_SCOPES:
             for key in [key for key, part in self._slices.items() if part.scope.local and not part.reserved_nano][: _LOCAL_SCOPES // 2]:
                 self._forget(self._slices.pop(key).scope.name)
-        part = self._slices[scope.name, scope.period] = Slice(scope, "", scope.limit_nano)
+        part = self._slices[scope.name, scope.period] = Lease(scope, "", scope.limit_nano)
         return part
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from crew_router.errors import ConfigurationError
 from crew_router.record.ledger.retention import Retention
-from crew_router.record.ledger.sql_ledger import FOR_EVER, Book
+from crew_router.record.ledger.sql_ledger import FOR_EVER, SqlLedger
 from crew_router.record.ledger.writer import DEFAULT, WriterPolicy
 from crew_router.types.clock import Clock, SystemClock
 
@@ -37,7 +37,7 @@ def open_ledger(
     policy: WriterPolicy = DEFAULT,
     mirror: Path | None = None,
     retention: Retention = FOR_EVER,
-) -> Book:
+) -> SqlLedger:
     """Open the ledger of a project; nothing is connected before the first row is written or read.
 
     Args:
@@ -55,7 +55,7 @@ def open_ledger(
         MissingDependencyError: The database needs an extra that is not installed.
     """
     database = _opener(url)(url, durability)
-    return Book(
+    return SqlLedger(
         database,
         project,
         clock=clock or SystemClock(),

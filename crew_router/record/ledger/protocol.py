@@ -49,7 +49,7 @@ class Ledger(Protocol):
         ...
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
-        """Append feedback with its reward (``CONTRACT.md`` rule 4)."""
+        """Append feedback with its reward (rule 4)."""
         ...
 
     def audited(self, event: str, detail: Mapping[str, object], *, at: float) -> None:

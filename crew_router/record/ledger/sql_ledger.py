@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol, TextIO
 from crew_router.errors import StorageError, UnknownDecisionError
 from crew_router.record.ledger import export_import, rows
 from crew_router.record.ledger.accounts import Balance, reconcile
-from crew_router.record.ledger.aggregates import SERIES, Slot, breakdown, by_model_and_task, by_time
+from crew_router.record.ledger.aggregates import SERIES, TimeBucket, breakdown, by_model_and_task, by_time
 from crew_router.record.ledger.database import DatabaseError
 from crew_router.record.ledger.decision_codec import decision_of
-from crew_router.record.ledger.jsonl_sink import Mirror
-from crew_router.record.ledger.leased_budgets import Purse
+from crew_router.record.ledger.jsonl_sink import JsonlSink
+from crew_router.record.ledger.leased_budgets import LeasedBudgets
 from crew_router.record.ledger.processes import Processes
 from crew_router.record.ledger.retention import Keeper, Retention, forget_texts, prune
 from crew_router.record.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
@@ -46,7 +46,7 @@ _REWARD: Final = "(SELECT f.reward FROM feedback f WHERE f.decision_id = d.id OR
 _QUALITY: Final = "(SELECT coalesce(o.quality, o.success) FROM outcomes o WHERE o.decision_id = d.id ORDER BY o.seq DESC LIMIT 1)"
 
 
-class Book:
+class SqlLedger:
     """Implements :class:`crew_router.record.ledger.protocol.Ledger`.
 
     Args:
@@ -73,10 +73,10 @@ class Book:
         self._database, self._project, self._clock, self._policy = database, project, clock, policy
         self._keep_text = keep_text
         self._privacy: rows.Privacy | None = None
-        self._mirror = None if mirror is None else Mirror(mirror)
+        self._mirror = None if mirror is None else JsonlSink(mirror)
         self._writer = Writer(database, policy, mirror=self._mirror)
         self._processes = Processes(database, project, clock)
-        self._purse: Purse | None = None
+        self._purse: LeasedBudgets | None = None
         self._retention = retention
         self._keeper = Keeper(_retaining(self)) if retention else None
         # In the order in which they are closed; held apart from the book, so that they can be closed when it is gone.
@@ -85,7 +85,7 @@ class Book:
         exit_hooks.watch(self)
         exit_hooks.release_with(self, functools.partial(_close_all, self._owned))
 
-    def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> Purse:
+    def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> LeasedBudgets:
         """Return the budgets kept in this ledger.
 
         Args:
@@ -94,7 +94,7 @@ class Book:
         """
         if self._purse is None:
             safe = self._policy.durability == "full"
-            self._purse = Purse(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
+            self._purse = LeasedBudgets(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
             self._owned.insert(0, self._purse)
         if limits is not None:
             self._purse.limits = limits
@@ -225,13 +225,13 @@ class Book:
         """Ask the database a question of one's own, written with ``?``; rows handed over so far are in it."""
         return self._read(sql, values)
 
-    def breakdown(self, *, since: float | None = None, until: float = 1e300) -> list[Slot]:
+    def breakdown(self, *, since: float | None = None, until: float = 1e300) -> list[TimeBucket]:
         """Return sums by model and task type between two times, by default since the last reset."""
         start = self._start() if since is None else since
         question = breakdown(self._database.dialect, narrow=since is not None and since > 0)
         return by_model_and_task(self._read(question, (self._project, start, until)))
 
-    def series(self, *, bucket_s: float, since: float | None = None, until: float = 1e300) -> list[Slot]:
+    def series(self, *, bucket_s: float, since: float | None = None, until: float = 1e300) -> list[TimeBucket]:
         """Return sums by period of so many whole seconds, oldest first."""
         start = self._start() if since is None else since
         return by_time(self._read(SERIES, (int(bucket_s), self._project, start, until)), bucket_s=int(bucket_s))
@@ -388,7 +388,7 @@ def _close_all(owned: list[_Closable]) -> None:
         each.close()
 
 
-def _retaining(book: Book) -> Callable[[], None]:
+def _retaining(book: SqlLedger) -> Callable[[], None]:
     held = weakref.ref(book)
 
     def retain() -> None:

@@ -21,7 +21,7 @@ from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Database
-    from crew_router.record.ledger.jsonl_sink import Mirror
+    from crew_router.record.ledger.jsonl_sink import JsonlSink
 
 _log = logger(__name__)
 Entry: TypeAlias = tuple[Table, Callable[..., Row], tuple[object, ...]]
@@ -56,7 +56,7 @@ DEFAULT: Final = WriterPolicy()
 class Writer:
     """The one thread of a process that adds rows."""
 
-    def __init__(self, database: Database, policy: WriterPolicy, *, mirror: Mirror | None = None) -> None:
+    def __init__(self, database: Database, policy: WriterPolicy, *, mirror: JsonlSink | None = None) -> None:
         self._database, self._policy, self._mirror = database, policy, mirror
         self._max_rows, self._full = policy.max_rows, policy.durability == "full"
         self._queue: deque[Entry] = deque()

@@ -1,4 +1,4 @@
-"""Transitions of circuit breakers, as pure functions (requirement A14, ``CONTRACT.md`` rule 5).
+"""Transitions of circuit breakers, as pure functions (requirement A14, rule 5).
 
 closed --(failures in a row, or a bad window, or an auth error)--> open --(``retry_at`` passed, one probe)--> half-open
 half-open --(success)--> closed; half-open --(failure)--> open, twice as long; half-open --(probe lost or cancelled)--> open

@@ -95,7 +95,7 @@ class State(Protocol):
         ...
 
     def mark_reachable(self, model: ModelRef, *, reachable: bool) -> None:
-        """Note whether a model answered at its last check (``CONTRACT.md`` rule 1)."""
+        """Note whether a model answered at its last check (rule 1)."""
         ...
 
     def performance(self, model: ModelRef, task_type: TaskType | None) -> PerformanceMetrics | None:
@@ -107,7 +107,7 @@ class State(Protocol):
         ...
 
     def reset(self) -> None:
-        """Start a new statistics epoch (``CONTRACT.md`` rule 8)."""
+        """Start a new statistics epoch (rule 8)."""
         ...
 
     def health(self) -> Mapping[str, object]:

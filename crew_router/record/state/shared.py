@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from crew_router.record.state import breakers
 from crew_router.record.state.breaker import CLOSED, HARMLESS, BreakerPolicy, abandoned, probing
 from crew_router.record.state.breakers import Change
-from crew_router.record.state.snapshot_builder import View
-from crew_router.record.state.state_sync import SKEW_S, Exchange
+from crew_router.record.state.snapshot_builder import SnapshotBuilder
+from crew_router.record.state.state_sync import SKEW_S, StateSync
 from crew_router.record.state.store import Document, StoreError
 from crew_router.types import exit_hooks, fork_hooks
 from crew_router.types.redaction import logger
@@ -77,8 +77,8 @@ class SharedState:
         self._wake, self._renewed = threading.Event(), threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = self._sleeps = False
-        self._view = View()
-        self._exchange = Exchange(store, self._view, self._lock, clock)
+        self._view = SnapshotBuilder()
+        self._exchange = StateSync(store, self._view, self._lock, clock)
         self._asked_at = clock.monotonic()
         self._problem: str | None = None
         self._alone: Store | None = None
@@ -163,7 +163,7 @@ class SharedState:
             return self._view.vectors.get(("sum", name), ())
 
     def mark_reachable(self, model: ModelRef, *, reachable: bool) -> None:
-        """Note whether a model answered at its last check (``CONTRACT.md`` rule 1); each process sees its own network."""
+        """Note whether a model answered at its last check (rule 1); each process sees its own network."""
         with self._lock:
             known = self._view.snapshot.unreachable
             self._view.replace(unreachable=known - {model} if reachable else known | {model})
@@ -235,7 +235,7 @@ class SharedState:
         self._policy, self._alpha = policy, alpha
 
     def reset(self) -> None:
-        """Start a new statistics epoch; breakers and shared texts stay (``CONTRACT.md`` rule 8)."""
+        """Start a new statistics epoch; breakers and shared texts stay (rule 8)."""
         with self._turn:
             self._exchange.restart()
 

@@ -24,7 +24,7 @@ _ALL = "all"
 
 @functools.cache
 def name_of(model: ModelRef, task_type: TaskType | None) -> str:
-    """Return the name of a model's figures on a task type; model ids are percent-encoded (``CONTRACT.md`` rule 11)."""
+    """Return the name of a model's figures on a task type; model ids are percent-encoded (rule 11)."""
     return f"{quote(model, safe='')}:{task_type or _ALL}"
 
 
@@ -63,7 +63,7 @@ class Pending:
         return len(self.vectors) + len(self.providers)
 
 
-class View:
+class SnapshotBuilder:
     """The numbers of one process; its owner holds the lock."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from crew_router.record.state import breakers
 from crew_router.record.state.breaker import CLOSED
-from crew_router.record.state.snapshot_builder import Pending, View
+from crew_router.record.state.snapshot_builder import Pending, SnapshotBuilder
 from crew_router.record.state.store import Batch, Image
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SKEW_S: Final = 0.5  # clocks of two machines that differ by less are left alone
 
 
-class Exchange:
+class StateSync:
     """Holds what the store has not been told, and puts what it says into the view.
 
     Args:
@@ -33,7 +33,7 @@ class Exchange:
         clock: Time.
     """
 
-    def __init__(self, store: Store, view: View, lock: threading.Lock, clock: Clock) -> None:
+    def __init__(self, store: Store, view: SnapshotBuilder, lock: threading.Lock, clock: Clock) -> None:
         self._store, self._view, self._lock, self._clock = store, view, lock, clock
         self.offset_s, self.read_at = 0.0, clock.monotonic()
         self.transitions: deque[Change] = deque()

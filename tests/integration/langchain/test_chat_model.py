@@ -343,9 +343,9 @@ def test_the_profile_is_what_every_model_can_do(wire: WireServer) -> None:
 
 
 def test_the_choice_alone_is_a_runnable(chat: ChatCrewRouter, wire: WireServer) -> None:
-    """``as_runnable`` of router and chat model, and ``choice``, give a decision for chains of one's own and call nobody."""
+    """``as_runnable`` of the chat model and ``choice`` of a router give a decision for chains of one's own and call nobody."""
     by_chat = chat.as_runnable().invoke([HumanMessage("Prove it.")])
-    by_router = (chat.router.as_runnable() | (lambda decision: decision.selected_model)).invoke({"messages": ["Prove it."]})
+    by_router = (choice(chat.router) | (lambda decision: decision.selected_model)).invoke({"messages": ["Prove it."]})
 
     by_text = choice(chat.router).invoke("Prove it.", {"configurable": {"routing": {"force_model": "smart"}}})
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from crew_router import ModelRef, Router, RoutingRequest
 from crew_router.cli.app import app
 from crew_router.decide.learned.artifact import ARRAYS, MANIFEST, load, save
-from crew_router.decide.learned.trained_model import Spoken
+from crew_router.decide.learned.trained_model import GivenAnswer
 from crew_router.errors import ConfigurationError
 from crew_router.evaluate.training import calibration_error, train
 from crew_router.testing import ScriptedModel
@@ -48,8 +48,8 @@ def test_cascades_reach_the_best_model_for_less(learned):
 def test_agreement_is_believed_and_disagreement_is_not(learned):
     """Two models that say the same are more probably right than one of two that differ, and the better one is preferred."""
     cheap, dear = learned.models.index("cheap"), learned.models.index("dear")
-    agreed = learned.standing("How many apples are there?", [Spoken(cheap, "7"), Spoken(dear, "7")])
-    differ = learned.standing("How many apples are there?", [Spoken(cheap, "11"), Spoken(dear, "7")])
+    agreed = learned.standing("How many apples are there?", [GivenAnswer(cheap, "7"), GivenAnswer(dear, "7")])
+    differ = learned.standing("How many apples are there?", [GivenAnswer(cheap, "11"), GivenAnswer(dear, "7")])
 
     assert agreed.probability > differ.probability
     assert differ.best == 1
@@ -75,7 +75,7 @@ def test_a_call_is_read_by_whether_the_prompt_asks_for_it(tmp_path):
     middle, prompt = learned.models.index("middle"), "Could you paint the ladder number 9 for me?"
 
     def read(artifact, text):
-        return artifact.standing(prompt, [Spoken(middle, text)]).probability
+        return artifact.standing(prompt, [GivenAnswer(middle, text)]).probability
 
     assert len(learned.reader.trees) > 0
     assert read(learned, "paint_ladder(number=9)") > 0.8
@@ -91,7 +91,7 @@ def test_an_artifact_is_read_as_it_was_written(learned, tmp_path):
 
     again = load(tmp_path)
 
-    spoken = [Spoken(0, "7"), Spoken(1, "7")]
+    spoken = [GivenAnswer(0, "7"), GivenAnswer(1, "7")]
     assert again.plans == learned.plans
     assert again.standing("def f(x): return 7", spoken).probability == pytest.approx(
         learned.standing("def f(x): return 7", spoken).probability, abs=1e-4

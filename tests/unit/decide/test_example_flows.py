@@ -1,4 +1,4 @@
-"""The five example flows of document A on its own fifteen models (requirement A15, ``CONTRACT.md`` rule 6).
+"""The five example flows on the fifteen models of the example registry (requirement A15, rule 6).
 
 What is asserted is what our rules choose. Where the document chose otherwise, or gave a price that its own prices do not give, the
 divergence stands in the test with the arithmetic. No weight was tuned to a flow.
@@ -49,7 +49,7 @@ def test_flow_1_budget_code_generation():
 
 
 def test_flow_2_high_quality_reasoning():
-    """claude-opus-4 at $0.045, as in the document: (500·15 + 500·75) / 10⁶."""
+    """claude-opus-4 at $0.045: (500·15 + 500·75) / 10⁶."""
     asked = {"task_type": TaskType.REASONING, "quality_requirement": 0.95, "cost_budget": 0.15}
 
     decision = decided(**asked, context_tokens=500, expected_output_tokens=500)
@@ -104,7 +104,7 @@ def test_flow_4_long_context():
 
 
 def test_flow_5_fast_multimodal():
-    """claude-sonnet-4 for vision within 3 s at about $0.0034, as in the document: (133·3 + 200·15) / 10⁶ = $0.0034."""
+    """claude-sonnet-4 for vision within 3 s at about $0.0034: (133·3 + 200·15) / 10⁶ = $0.0034."""
     decision = decided(
         task_type=TaskType.MULTIMODAL, requires_vision=True, max_latency_s=3.0, context_tokens=133, expected_output_tokens=200
     )

@@ -66,7 +66,7 @@ class Slow(ScriptedModel):
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_first_success_ends_a_run_in_which_a_member_is_refused(way):
     """A member that a gate refuses in the moment of the verdict does not break the request."""
-    bench = Bench({"a": ScriptedModel("one"), "b": ScriptedModel("two"), "c": ScriptedModel("three")}, gates=(Closed(),), policy=FIRST)
+    bench = Bench({"a": ScriptedModel("one"), "b": ScriptedModel("two"), "c": ScriptedModel("three")}, checks=(Closed(),), policy=FIRST)
 
     response = await _response(bench, way, mode=Mode.PARALLEL)
 

@@ -15,7 +15,7 @@ from crew_router.execute.signals.judged import chosen, graded
 from crew_router.execute.signals.logprobs import token_logprobs
 from crew_router.execute.signals.protocol import Drafted
 from crew_router.execute.signals.reading import reading
-from crew_router.execute.stream_buffer import Stage
+from crew_router.execute.stream_buffer import StreamBuffer
 from crew_router.testing import ScriptedModel
 from crew_router.types import ModelRef, ToolCall, Usage
 from crew_router.types.canonical_answer import answer_key
@@ -230,25 +230,25 @@ def test_a_repeat_begins_where_a_word_begins_in_a_long_text_too():
 
 def test_nothing_but_text_is_lost_at_the_joint():
     """The call of a tool, the usage and the finish reason pass while the beginning of the text is held."""
-    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
-    shown = [*stage.take(Piece("We know it. It is"))]
-    stage.begin(go_on=True)
+    buffer = StreamBuffer(StreamPolicy.CONTINUE, hold_chars=0)
+    shown = [*buffer.take(Piece("We know it. It is"))]
+    buffer.begin(go_on=True)
     usage = Usage(3, 4)
 
     for piece in (Piece("It"), Piece(" is", usage=usage), Piece(structured=True), Piece(finish_reason="tool_calls")):
-        shown += stage.take(piece)
-    shown += stage.end()
+        shown += buffer.take(piece)
+    shown += buffer.end()
 
     assert shown[1:] == [Piece(usage=usage), Piece(structured=True), Piece(finish_reason="tool_calls")]
 
 
 def _joined(shown, pieces):
-    stage = Stage(StreamPolicy.CONTINUE, hold_chars=0)
-    out = [*stage.take(Piece(shown))] if shown else []
-    stage.begin(go_on=stage.open)
+    buffer = StreamBuffer(StreamPolicy.CONTINUE, hold_chars=0)
+    out = [*buffer.take(Piece(shown))] if shown else []
+    buffer.begin(go_on=buffer.open)
     for piece in pieces:
-        out += stage.take(Piece(piece))
-    out += stage.end()
+        out += buffer.take(Piece(piece))
+    out += buffer.end()
     return "".join(piece.text for piece in out)
 
 

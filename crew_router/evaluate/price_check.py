@@ -1,0 +1,91 @@
+"""Which list prices moved since the registry was written, as the installed package genai-prices has them; nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from importlib.util import find_spec
+from typing import Final
+
+from crew_router.errors import MissingDependencyError
+from crew_router.types.model import ModelDefinition, Price
+
+_PROVIDERS: Final = {
+    "azure_openai": "azure",
+    "bedrock_converse": "aws",
+    "google_genai": "google",
+    "mistralai": "mistral",
+    "xai": "x-ai",
+}
+_ZONE: Final = datetime.fromisoformat("2026-01-01T00:00+00:00").tzinfo
+_SAME: Final = 1e-6
+_TOKENS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class MovedPrice:
+    """One price that differs, USD per million tokens; ``was`` is the registry's."""
+
+    model: str
+    key: str
+    was: float
+    now: float
+
+
+def moved_prices(models: Iterable[ModelDefinition], on: date) -> list[MovedPrice]:
+    """Return the prices of priced models that differ from those of genai-prices on a day, the base prices at noon UTC.
+
+    Models that the package does not know are passed over.
+
+    Raises:
+        MissingDependencyError: The package is not installed.
+    """
+    if find_spec("genai_prices") is None:
+        raise MissingDependencyError("genai-prices", extra="prices")
+    noon = datetime.combine(on, time(12), tzinfo=_ZONE)
+    moved: list[MovedPrice] = []
+    for model in models:
+        if model.price is not None and model.price.input:
+            listed = _listed(model, noon)
+            moved += [] if listed is None else _differences(model, model.price, listed)
+    return moved
+
+
+def as_diff(moved: Iterable[MovedPrice]) -> str:
+    """Return the changes in the form of a diff of the entries' prices."""
+    lines: list[str] = []
+    for each in moved:
+        head = f'@@ "{each.model}".price @@'
+        lines += [] if head in lines else [head]
+        lines += [f"-{each.key}: {each.was:g}", f"+{each.key}: {each.now:g}"]
+    return "\n".join(lines)
+
+
+def _listed(model: ModelDefinition, noon: datetime) -> dict[str, float] | None:
+    from genai_prices import Usage, calc_price
+
+    usages = {
+        "input": Usage(input_tokens=_TOKENS),
+        "output": Usage(output_tokens=_TOKENS),
+        "cached_input": Usage(input_tokens=_TOKENS, cache_read_tokens=_TOKENS),
+        "cached_write": Usage(input_tokens=_TOKENS, cache_write_tokens=_TOKENS),
+    }
+    provider = _PROVIDERS.get(model.ref.provider, model.ref.provider)
+    prices: dict[str, float] = {}
+    for key, usage in usages.items():
+        try:
+            found = calc_price(usage, model.model, provider_id=provider, genai_request_timestamp=noon)
+        except LookupError:
+            return None
+        prices[key] = float(found.total_price) / _TOKENS * 1e6
+    return prices
+
+
+def _differences(model: ModelDefinition, price: Price, listed: dict[str, float]) -> list[MovedPrice]:
+    ours = {"input": price.input, "output": price.output, "cached_input": price.at(0)[2], "cached_write": price.write_rate(0)}
+    return [
+        MovedPrice(model.ref, key, ours[key], round(now, 6))
+        for key, now in listed.items()
+        if abs(now - ours[key]) > _SAME * max(now, ours[key])
+    ]

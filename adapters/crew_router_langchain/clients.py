@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from crew_router.config.environment import require_variables
 from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
+from crew_router.types.fork_hooks import free_in_child
 from crew_router_langchain.connections import Connections, own_connections
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ChatModels:
     def __init__(self) -> None:
         self._held: dict[tuple[ModelRef, int], _Held] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def of(self, definition: ModelDefinition) -> BaseChatModel:
         """Return the chat model of an entry for the running loop, building it at first use.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.errors import RegistryError, UnknownModelError, printable, shown
+from crew_router.types.cached import cached_property
 from crew_router.types.model import (
     EFFORT_ORDER,
     Ability,
@@ -168,13 +168,13 @@ class Registry:
         chosen = (model for model in self._models if model.ref in wanted)
         return Registry(replace(model, fallbacks=tuple(ref for ref in model.fallbacks if ref in wanted)) for model in chosen)
 
-    @functools.cached_property
+    @cached_property
     def version(self) -> str:
         """A hash of the content, the same for the same models in any order; keys are not part of it."""
         rows = sorted(json.dumps(_content(model), sort_keys=True, default=str) for model in self._models)
         return hashlib.sha256("\n".join(rows).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
-    @functools.cached_property
+    @cached_property
     def _by_name(self) -> Mapping[str, Sequence[ModelDefinition]]:
         names: dict[str, list[ModelDefinition]] = {}
         for model in self._models:

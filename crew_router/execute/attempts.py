@@ -16,6 +16,7 @@ from crew_router.execute.protocol import Chunk, Done, Refusal, RefusalReason, St
 from crew_router.execute.token_calibration import TokenCalibrator
 from crew_router.execute.validation import fault_of
 from crew_router.types.clock import Clock
+from crew_router.types.fork_hooks import importing
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
 from crew_router.types.redaction import disarm, logger, redacted
@@ -179,7 +180,7 @@ class AttemptRunner:
             return
         model = self._services.registry(ref)
         # What cannot be built is told by the attempt, with its kind and its cure.
-        with contextlib.suppress(CrewRouterError):
+        with contextlib.suppress(CrewRouterError), importing:
             warm = getattr(self._services.transports(model), "warm", None)
             if warm is not None:
                 warm(model)

@@ -10,6 +10,7 @@ from crew_router.config.reachability import is_loopback
 from crew_router.router.probe import all_listed, usual_servers
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, Price, Tier
 from crew_router.types.clock import Clock
+from crew_router.types.fork_hooks import free_in_child
 
 LOOK_AGAIN_S: Final = 60.0
 
@@ -25,6 +26,7 @@ class LocalServers:
         self._clock = clock
         self._looked_at: float | None = None
         self._lock = threading.Lock()
+        free_in_child(self)
         self.listed: dict[str, frozenset[str] | None] = {}
 
     def look(self, models: Iterable[ModelDefinition], *, again: bool = False) -> bool:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.decide.conditions import Override
 from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.types import ModelRef
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class OverrideStore:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _reading: _Reading | None = None
     _failed: bool = False
+
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
 
     def current(self, snapshot: Snapshot) -> Override:
         """Return the override in force as far as this process knows, without waiting for I/O; see :meth:`renew`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.clock import Clock
 from crew_router.errors import InvalidRequestError, NoCandidateError
+from crew_router.execute.breaker_gate import breaker_keys
 from crew_router.learn.experiments.trials import Trials
 from crew_router.learn.learning import Learning
 from crew_router.line import Line, Pool
@@ -340,10 +341,11 @@ class Parts:
 
     def _breaker_word(self, model: ModelDefinition) -> str:
         breakers = self.state.snapshot().breakers
-        for key in (model.ref, model.ref.provider):
+        for key in breaker_keys(model):
             state = breakers.get(key)
             if state is not None and state.phase != "closed":
-                return f"breaker of {key} is {state.phase.replace('_', '-')}"
+                because = f" ({state.cause})" if state.cause else ""
+                return f"breaker of {key} is {state.phase.replace('_', '-')}{because}"
         return "ready" if model.enabled else "switched off"
 
     def close(self) -> None:

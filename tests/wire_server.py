@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
@@ -31,6 +31,8 @@ class Fault:
     cut_after: int | None = None
     answer: Said | None = None
     body: str | None = None
+    kind: str = "application/json"
+    times: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,11 @@ class WireServer:
         return [seen.model for seen in self.seen]
 
     def fault(self, model: str) -> Fault:
-        """Return how a model misbehaves."""
-        return self._faults.get(model, Fault())
+        """Return how a model misbehaves; a fault of so many ``times`` is used up by that."""
+        fault = self._faults.get(model, Fault())
+        if fault.times is not None:
+            self._faults[model] = replace(fault, times=fault.times - 1) if fault.times > 1 else Fault()
+        return fault
 
     def note(self, seen: Seen) -> None:
         """Take a request that arrived."""
@@ -148,10 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(fault, reader, asked=asked, body=body, path=path)
 
     def _answer(self, fault: Fault, reader: Any, *, asked: Any, body: dict[str, Any], path: str) -> None:
-        if fault.status is not None:
+        if fault.status is not None and fault.body is None:
             self._json(fault.status, reader.error(fault.code, fault.message), fault.headers)
         elif fault.body is not None:
-            self._raw(200, fault.body.encode(), "application/json")
+            self._raw(fault.status or 200, fault.body.encode(), fault.kind, fault.headers)
         elif reader.streams(body, path):
             self._stream(reader.events(asked, fault.answer or say(asked)), fault.cut_after, reader.stream_type)
         else:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from crew_router.clock import Clock
 from crew_router.execute.breaker import admission
 from crew_router.execute.commands import Refusal
-from crew_router.execute.credential import credential_key
+from crew_router.execute.credential import credential_key, limit_key
 from crew_router.execute.gates import Ask, Pass
 from crew_router.state.protocol import State
 from crew_router.types.model import ModelDefinition
 
 if TYPE_CHECKING:
-    from crew_router.types.outcome import Attempt, Usage
+    from crew_router.types.outcome import Attempt, CircuitBreakerState, Usage
 
 
 class BreakerGate:
@@ -43,11 +43,16 @@ class BreakerGate:
                 probes.append(key)
             elif verdict != "call":
                 ProbePass(self._state, tuple(probes)).settle(None, spent=None)
-                retry_at = breakers[key].retry_at
-                wait_s = max((retry_at or now) - now, 0.0)
-                detail = f"the breaker of {key!r} is open" if verdict == "wait" else f"another call probes {key!r}"
-                return Refusal(ask.model.ref, "breaker", detail, retry_at=self._clock.monotonic() + wait_s)
+                return self._refused(ask.model, key, breakers[key], now=now, waits=verdict == "wait")
         return ProbePass(self._state, tuple(probes)) if probes else None
+
+
+    def _refused(self, model: ModelDefinition, key: str, breaker: CircuitBreakerState, *, now: float, waits: bool) -> Refusal:
+        retry_at = self._clock.monotonic() + max((breaker.retry_at or now) - now, 0.0)
+        if key == limit_key(model.ref):
+            return Refusal(model.ref, "limit", f"the provider takes no call of {model.ref!r} before it has waited", retry_at=retry_at)
+        detail = f"the breaker of {key!r} is open{f' ({breaker.cause})' if breaker.cause else ''}" if waits else f"another call probes {key!r}"
+        return Refusal(model.ref, "breaker", detail, retry_at=retry_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +77,6 @@ class ProbePass:
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
     """Yield the keys of the breakers that stand before a model, the widest last."""
     yield model.ref
+    yield limit_key(model.ref)
     yield credential_key(model)
     yield model.provider

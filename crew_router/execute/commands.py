@@ -15,7 +15,7 @@ from crew_router.execute.transport import Payload, Piece, Reply
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 
 Role: TypeAlias = Literal["answer", "draft", "vote", "judge", "hedge", "continue"]
-RefusalReason: TypeAlias = Literal["breaker", "budget", "capacity", "sla", "context", "capability", "payload", "transport"]
+RefusalReason: TypeAlias = Literal["breaker", "budget", "capacity", "sla", "context", "capability", "payload", "transport", "limit"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 
 from crew_router.types.model import ModelDefinition
+from crew_router.types.vocabulary import ModelRef
 
 
 def credential_key(model: ModelDefinition) -> str:
@@ -21,6 +22,11 @@ def credential_key(model: ModelDefinition) -> str:
     else:
         secret = "\0".join((model.provider, model.base_url or "", model.api_key or ""))
     return _key(secret)
+
+
+def limit_key(model: ModelRef) -> str:
+    """Return the key under which it is kept until when a provider takes no call of a model."""
+    return f"limit/{model}"
 
 
 @functools.cache

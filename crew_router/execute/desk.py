@@ -343,7 +343,8 @@ class Desk:
             usage=usage, cost_nano=cost_nano,
             error=fault.kind if fault else None, message=fault.message[:500] if fault else "",
             status_code=fault.status_code if fault else None,
-            finish_reason=reply.finish_reason if reply else None, role=opened.start.role,
+            finish_reason=reply.finish_reason if reply else None,
+            retry_after_s=_waits(reply, fault), role=opened.start.role,
         )  # fmt: skip
         self._by_call[opened.start.call] = attempt
         self._tell(opened, attempt, reply)
@@ -434,6 +435,13 @@ def _error(opened: Opened, fault: Fault, cause: BaseException | None) -> ModelCa
     error = ModelCallError(opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code)
     error.__cause__ = cause
     return error
+
+
+def _waits(reply: Reply | None, fault: Fault | None) -> float | None:
+    """Return the seconds until which the provider takes no more calls, as the refusal or the answer says."""
+    if fault is not None and fault.retry_after_s is not None:
+        return fault.retry_after_s
+    return None if reply is None else reply.retry_after_s
 
 
 def _reported(opened: Opened, reply: Reply | None) -> tuple[Usage | None, float | None]:

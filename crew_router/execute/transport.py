@@ -56,7 +56,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer; ``raw`` is the client's own message, ``cost_usd`` as in :class:`Piece`."""
+    """A whole answer; ``raw`` is the client's own message, ``cost_usd`` as in :class:`Piece`.
+
+    ``retry_after_s`` are the seconds until which the provider takes no more calls, where the answer says that a window is used up.
+    """
 
     text: str
     _: KW_ONLY
@@ -66,6 +69,7 @@ class Reply:
     finish_reason: str | None = None
     raw: object = None
     logprobs: tuple[float, ...] | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

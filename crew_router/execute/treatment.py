@@ -17,12 +17,14 @@ class Treatment:
         retry: Whether the same model may be asked again once nothing else is left.
         unhealthy: Whether it counts against the model's breaker.
         opens_credential: Whether it opens the breaker of the credential at once (``CONTRACT.md`` rule 5).
+        opens_model: Whether it opens the breaker of the model at once: asking again would find it gone again.
     """
 
     fall_back: bool = True
     retry: bool = False
     unhealthy: bool = True
     opens_credential: bool = False
+    opens_model: bool = False
 
 
 _TRANSIENT: Final = Treatment(retry=True)
@@ -32,8 +34,9 @@ TREATMENTS: Final[dict[ErrorKind, Treatment]] = {
     ErrorKind.TIMEOUT: _TRANSIENT,
     ErrorKind.CONNECTION: _TRANSIENT,
     ErrorKind.AUTH: Treatment(opens_credential=True),
-    ErrorKind.NOT_FOUND: Treatment(),
+    ErrorKind.NOT_FOUND: Treatment(opens_model=True),
     ErrorKind.INVALID_REQUEST: Treatment(fall_back=False, unhealthy=False),
+    ErrorKind.REFUSED: Treatment(unhealthy=False),
     ErrorKind.CONTEXT_OVERFLOW: Treatment(unhealthy=False),
     ErrorKind.CONTENT_POLICY: Treatment(unhealthy=False),
     ErrorKind.MALFORMED: _TRANSIENT,

@@ -55,7 +55,8 @@ class Attempt:
     """One call to one model.
 
     Times are seconds: ``started_at`` since the epoch, ``latency_s`` for the whole call, ``ttft_s`` to the first piece.
-    ``cost_nano`` is ``None`` when usage or price is unknown, never 0 for that reason.
+    ``cost_nano`` is ``None`` when usage or price is unknown, never 0 for that reason. ``retry_after_s`` are the seconds after the
+    call until which the provider takes no more; it is not kept in the ledger.
     """
 
     model: ModelRef
@@ -70,6 +71,7 @@ class Attempt:
     message: str = ""
     status_code: int | None = None
     finish_reason: str | None = None
+    retry_after_s: float | None = None
     role: Literal["answer", "draft", "vote", "judge", "hedge", "continue"] = "answer"
 
     @property
@@ -211,7 +213,10 @@ class PerformanceMetrics:
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerState:
-    """State of the breaker of a model or a provider (requirement A14); ``retry_at`` is seconds since the epoch."""
+    """State of the breaker of a model or a provider (requirement A14).
+
+    ``retry_at`` is seconds since the epoch, ``cause`` what opened it, in the provider's words.
+    """
 
     key: str
     phase: BreakerPhase = "closed"
@@ -220,6 +225,7 @@ class CircuitBreakerState:
     openings: int = 0
     opened_at: float | None = None
     retry_at: float | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ class ErrorKind(StrEnum):
     AUTH = "auth"
     NOT_FOUND = "not_found"
     INVALID_REQUEST = "invalid_request"
+    REFUSED = "refused"
     CONTEXT_OVERFLOW = "context_overflow"
     CONTENT_POLICY = "content_policy"
     MALFORMED = "malformed"

@@ -106,4 +106,7 @@ def _nobody_left(job: Job, line: Line, stage: Stage) -> Failure:
     if stage.open and line.errors:
         # A stream that was shown and could not be gone on with ends in the error of its break, with the text.
         return dataclasses.replace(failure, fatal=line.errors[-1])
+    if len(line.errors) == 1 and line.errors[0].kind is ErrorKind.REFUSED and not line.refusals:
+        # Nobody else could be asked, so the refusal is the answer that the caller gets.
+        return dataclasses.replace(failure, fatal=line.errors[0])
     return failure

@@ -252,8 +252,10 @@ def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
         entry.input,
         entry.output,
         entry.cached_input,
-        tiers=tuple(PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input) for tier in entry.tiers),
-        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input) for w in entry.windows),
+        cache_write=entry.cache_write,
+        cache_write_1h=entry.cache_write_1h,
+        tiers=tuple(PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cache_write, tier.cache_write_1h) for tier in entry.tiers),
+        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cache_write, w.cache_write_1h) for w in entry.windows),
         as_of=entry.as_of,
     )
 

@@ -17,7 +17,9 @@ from crew_router.execute.checks import fault_of
 from crew_router.execute.commands import Chunk, Done, Refusal, RefusalReason, Start
 from crew_router.execute.counting import Counting
 from crew_router.execute.gates import Ask, Gate, Pass, SlowGate
+from crew_router.execute.prompt import cache_writes
 from crew_router.execute.transport import Call, Fault, Payload, Piece, Reply, Transport
+from crew_router.execute.usage_check import believed, believed_usd
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
@@ -296,6 +298,7 @@ class Desk:
             input_tokens=self.input_tokens(payload, transport),
             max_tokens=bound if isinstance(bound, int) else None,
             lease_s=start.timeout_s or 600.0, force=start.force,
+            cache_writes="" if model.price is None or model.price.cache_write is None else cache_writes(payload),
         )  # fmt: skip
 
     def _enter(self, start: Start, ask: Ask | None, place: Place | None) -> Entered:
@@ -335,13 +338,15 @@ class Desk:
     def _end(self, opened: Opened, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
         now = self.clock.monotonic()
         self._open.pop(opened.start.call, None)
-        usage, cost_nano = self._price(opened, reply, fault)
+        usage, cost_nano, doubt = self._price(opened, reply, fault)
+        if doubt:
+            _log.warning("%s: %s", opened.model.ref, doubt)
         attempt = Attempt(
             opened.model.ref,
             number=opened.number, started_at=opened.started_at, latency_s=now - opened.began,
             ttft_s=None if opened.first_at is None else opened.first_at - opened.began,
             usage=usage, cost_nano=cost_nano,
-            error=fault.kind if fault else None, message=fault.message[:500] if fault else "",
+            error=fault.kind if fault else None, message=(fault.message if fault else doubt)[:500],
             status_code=fault.status_code if fault else None,
             finish_reason=reply.finish_reason if reply else None,
             retry_after_s=_waits(reply, fault), role=opened.start.role,
@@ -368,23 +373,27 @@ class Desk:
         except Exception:  # noqa: BLE001 - an observer never fails a request
             _log.exception("the recorder could not take an attempt of %s", attempt.model)
 
-    def _price(self, opened: Opened, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
-        """Return usage and price of a call that ended; see rule 9 of ``DESIGN.md`` section 7."""
+    def _price(self, opened: Opened, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None, str]:
+        """Return usage and price of a call that ended, and what is wrong with the usage that was reported, if anything is."""
         reported, stated = _reported(opened, reply)
-        if reported is None and stated is not None:
-            return None, math.ceil(round(stated * NANO_PER_USD, 6))
+        doubt = ""
+        if reported is not None:
+            reported, doubt = believed(reported, estimate=self._estimate(opened, reply), model=opened.model, payload=opened.payload)
+        if reported is None and (usd := believed_usd(stated)) is not None:
+            return None, math.ceil(round(usd * NANO_PER_USD, 6)), doubt
         if reported is None and fault is not None:
             if reply is None and not opened.pieces and not _may_have_cost(opened, fault):
-                return None, 0
+                return None, 0, doubt
             reported = self._estimate(opened, reply, unread=fault.kind in _UNREAD and not opened.start.live)
-        elif reported is not None and fault is None and reply is not None:
+        elif reported is not None and fault is None and reply is not None and not doubt:
             self._count(opened, reply, reported)
         if reported is None or opened.model.price is None:
-            return reported, None
-        return reported, opened.model.price.cost_nano(
+            return reported, None, doubt
+        cost_nano = opened.model.price.cost_nano(
             input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens,
-            when=opened.started_at,
+            cache_write_tokens=reported.cache_write_tokens, cache_write_1h_tokens=reported.cache_write_1h_tokens, when=opened.started_at,
         )  # fmt: skip
+        return reported, cost_nano, doubt
 
     def _estimate(self, opened: Opened, reply: Reply | None = None, *, unread: bool = False) -> Usage:
         """Return the tokens of a call as far as they are known: its input and what was received of its answer.

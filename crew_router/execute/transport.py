@@ -43,6 +43,7 @@ class Piece:
     ``raw`` is the client's own chunk. ``structured`` marks pieces of tool calls or structured output, which are held
     until they are whole (``CONTRACT.md`` rule 10). ``raw`` is ``None`` on a piece that was cut to fit a continuation.
     ``cost_usd`` is the price as the provider (or a recording) states it; it counts where there is no usage to price.
+    ``retry_after_s`` is as in :class:`Reply`.
     """
 
     text: str = ""
@@ -52,6 +53,7 @@ class Piece:
     cost_usd: float | None = None
     finish_reason: str | None = None
     raw: object = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class PriceTierEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
     """
 
     __pydantic_config__ = STRICT
@@ -42,6 +44,8 @@ class PriceTierEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,8 @@ class PriceWindowEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
     """
 
     __pydantic_config__ = STRICT
@@ -62,6 +68,8 @@ class PriceWindowEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,8 @@ class PriceEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens; leave it out when cached input is not cheaper
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
         tiers: a list of prices for long requests, by rising above_input_tokens
         windows: a list of prices for certain hours of the day
         as_of: the day "YYYY-MM-DD" on which the prices were read
@@ -81,6 +91,8 @@ class PriceEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
     tiers: tuple[PriceTierEntry, ...] = ()
     windows: tuple[PriceWindowEntry, ...] = ()
     as_of: date | None = None

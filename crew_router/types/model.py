@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from typing import Final
 
+from crew_router.errors import ConfigurationError
 from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Tier
 
 TOKENS_PER_PRICE: Final = 1_000_000
@@ -23,6 +24,12 @@ class PriceTier:
     input: float
     output: float
     cached_input: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges."""
+        _check_rates(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,12 @@ class PriceWindow:
     input: float
     output: float
     cached_input: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges."""
+        _check_rates(self)
 
     def holds(self, when: float) -> bool:
         """Tell whether the window covers a moment, seconds since the epoch; it may reach over midnight."""
@@ -43,8 +56,25 @@ class PriceWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What holds for one call, in USD per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float
+    cache_write: float
+    cache_write_1h: float
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """List price in USD per million tokens.
+
+    ``cache_write`` and ``cache_write_1h`` are charged for input that is put into the provider's prompt cache for five minutes and for
+    an hour; input is charged where a provider does not charge more for it.
+
+    Raises:
+        ConfigurationError: A rate is negative or no number.
 
     Example:
         >>> Price(input=3.0, output=15.0).cost_nano(input_tokens=1000, output_tokens=100)
@@ -55,9 +85,15 @@ class Price:
     output: float
     cached_input: float | None = None
     _: KW_ONLY
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
     tiers: tuple[PriceTier, ...] = ()
     windows: tuple[PriceWindow, ...] = ()
     as_of: date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges: a negative price would refund a budget."""
+        _check_rates(self)
 
     def at(self, input_tokens: int, *, when: float | None = None) -> tuple[float, float, float]:
         """Return (input, output, cached input) rates that hold for this much input.
@@ -66,38 +102,98 @@ class Price:
             input_tokens: Tokens of the whole input; a tier applies to all of them.
             when: Seconds since the epoch, for prices that depend on the hour; the base price when not given.
         """
+        rates = self._holding(input_tokens, when)
+        return rates.input, rates.output, rates.input if rates.cached_input is None else rates.cached_input
+
+    def rates(self, input_tokens: int, *, when: float | None = None) -> Rates:
+        """Return all rates that hold for this much input; see :meth:`at`.
+
+        Tiers and windows that name no rate for cache writes charge them as many times their input as the base price does.
+        """
+        held = self._holding(input_tokens, when)
+        cached = held.input if held.cached_input is None else held.cached_input
+        write = self._write_rate(held.cache_write, self.cache_write, held.input, default=held.input)
+        return Rates(held.input, held.output, cached, write, self._write_rate(held.cache_write_1h, self.cache_write_1h, held.input, default=write))
+
+    def _holding(self, input_tokens: int, when: float | None) -> Price | PriceTier | PriceWindow:
         rates: Price | PriceTier | PriceWindow = self
         for tier in self.tiers:
             if input_tokens > tier.above_input_tokens:
                 rates = tier
         if when is not None and self.windows:
             rates = next((window for window in self.windows if window.holds(when)), rates)
-        return rates.input, rates.output, rates.input if rates.cached_input is None else rates.cached_input
+        return rates
+
+    def _write_rate(self, own: float | None, base: float | None, rate_in: float, *, default: float) -> float:
+        if own is not None:
+            return own
+        if base is None or self.input <= 0:
+            return default if base is None else base
+        return base * rate_in / self.input
 
     def dearest(self, input_tokens: int) -> tuple[float, float]:
         """Return the highest (input, output) rates of any hour, for an upper bound of a call that may begin later."""
         rate_in, rate_out, _ = self.at(input_tokens)
         return max([rate_in, *(w.input for w in self.windows)]), max([rate_out, *(w.output for w in self.windows)])
 
-    def cost_usd(self, *, input_tokens: float, output_tokens: float, cached_tokens: float = 0, when: float | None = None) -> float:
-        """Return the price of one call in USD; ``cached_tokens`` are the cached part of the input, ``when`` as for :meth:`at`."""
-        rate_in, rate_out, rate_cached = self.at(int(input_tokens), when=when)
-        fresh = max(input_tokens - cached_tokens, 0)
-        return (fresh * rate_in + cached_tokens * rate_cached + output_tokens * rate_out) / TOKENS_PER_PRICE
+    def cost_usd(
+        self,
+        *,
+        input_tokens: float,
+        output_tokens: float,
+        cached_tokens: float = 0,
+        cache_write_tokens: float = 0,
+        cache_write_1h_tokens: float = 0,
+        when: float | None = None,
+    ) -> float:
+        """Return the price of one call in USD.
 
-    def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, when: float | None = None) -> int:
+        Args:
+            input_tokens: The whole input, what was read from and written to a cache included.
+            output_tokens: The answer, with what was thought.
+            cached_tokens: The part of the input that was read from the cache.
+            cache_write_tokens: The part that was written to it for five minutes.
+            cache_write_1h_tokens: The part that was written to it for an hour.
+            when: As for :meth:`at`.
+        """
+        rates = self.rates(int(input_tokens), when=when)
+        fresh = max(input_tokens - cached_tokens - cache_write_tokens - cache_write_1h_tokens, 0)
+        parts = (
+            fresh * rates.input, cached_tokens * rates.cached_input, output_tokens * rates.output,
+            cache_write_tokens * rates.cache_write, cache_write_1h_tokens * rates.cache_write_1h,
+        )  # fmt: skip
+        return sum(parts) / TOKENS_PER_PRICE
+
+    def cost_nano(
+        self,
+        *,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        cache_write_1h_tokens: int = 0,
+        when: float | None = None,
+    ) -> int:
         """Return the price of one call in nano-dollars, rounded up once (``CONTRACT.md`` rule 7)."""
-        usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=when)
+        usd = self.cost_usd(
+            input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens, cache_write_1h_tokens=cache_write_1h_tokens, when=when,
+        )  # fmt: skip
         # Six decimals of a nano-dollar absorb binary rounding, so that $0.0045 does not become 4,500,001.
         return math.ceil(round(usd * NANO_PER_USD, 6))
 
-    def dearest_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+    def dearest_nano(
+        self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0, cache_write_1h_tokens: int = 0
+    ) -> int:
         """Return the most that one call can cost at any hour, in nano-dollars."""
         starts = [None, *(_minute(window.start_utc) * 60.0 for window in self.windows)]
         return max(
-            self.cost_nano(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=start)
+            self.cost_nano(
+                input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens,
+                cache_write_tokens=cache_write_tokens, cache_write_1h_tokens=cache_write_1h_tokens, when=start,
+            )
             for start in starts
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +248,13 @@ class ModelDefinition:
     api_key: str | None = field(default=None, repr=False)
     kwargs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     instance: object | None = field(default=None, repr=False, compare=False)
+
+
+def _check_rates(price: Price | PriceTier | PriceWindow) -> None:
+    for name in ("input", "output", "cached_input", "cache_write", "cache_write_1h"):
+        rate = getattr(price, name)
+        if rate is not None and not 0 <= rate < math.inf:
+            raise ConfigurationError(type(price).__name__, name, f"{rate} is no price", cure="give USD per million tokens, 0 or more")
 
 
 def _minute(time_of_day: str) -> int:

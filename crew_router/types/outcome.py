@@ -17,13 +17,19 @@ BreakerPhase = Literal["closed", "open", "half_open"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as the provider reported them; ``estimated`` when we had to count ourselves."""
+    """Tokens of one call as the provider reported them; ``estimated`` when we had to count ourselves.
+
+    ``input_tokens`` is the whole input: ``cached_tokens`` of it were read from the provider's cache, ``cache_write_tokens`` written to it
+    for some minutes and ``cache_write_1h_tokens`` for an hour. ``output_tokens`` holds what was thought too.
+    """
 
     input_tokens: int
     output_tokens: int
     _: KW_ONLY
     cached_tokens: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         """Return the sum; it is an estimate as soon as one part is."""
@@ -32,6 +38,8 @@ class Usage:
             self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             estimated=self.estimated or other.estimated,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
         )
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_chunk_to_message
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from crew_router.execute.transport import Reply
+from crew_router.execute.transport import Piece, Reply
 from crew_router.types.outcome import ToolCall
 from crew_router_langchain.stopping import cut_whole
 from crew_router_langchain.usage import corrected, usage_from
@@ -122,3 +123,42 @@ def _logprobs(metadata: Mapping[str, Any]) -> tuple[float, ...] | None:
     if not content:
         return None
     return tuple(float(token["logprob"]) for token in content)
+
+
+def mended(reply: Reply, *, text: bool) -> tuple[Reply, Piece]:
+    """Return a reply whose message holds its text and calls, and the piece that stands for it in a stream."""
+    message = reply.raw if isinstance(reply.raw, AIMessage) else AIMessage(reply.text)
+    calls = [tool_call(name=call.name, args=json.loads(call.arguments), id=call.id or None) for call in reply.tool_calls if _is_object(call)]
+    bad = [invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None) for call in reply.tool_calls if not _is_object(call)]
+    content: Any = _with_text(message.content, reply.text) if text else _without_calls(message.content)
+    extra = {key: value for key, value in message.additional_kwargs.items() if key not in {"tool_calls", "function_call"}}
+    message = message.model_copy(update={"content": content, "tool_calls": calls, "invalid_tool_calls": bad, "additional_kwargs": extra})
+    chunks = [tool_call_chunk(name=call.name, args=call.arguments, id=call.id or None, index=at) for at, call in enumerate(reply.tool_calls)]
+    if text:
+        fields = {name: getattr(message, name) for name in ("content", "additional_kwargs", "response_metadata", "usage_metadata")}
+        chunk = AIMessageChunk(**fields, tool_call_chunks=chunks)
+    else:
+        chunk = AIMessageChunk("", tool_call_chunks=chunks)
+    piece = Piece(reply.text if text else "", structured=True, usage=reply.usage, finish_reason=reply.finish_reason, raw=ChatGenerationChunk(message=chunk))
+    return replace(reply, raw=message), piece
+
+
+def _is_object(call: ToolCall) -> bool:
+    try:
+        return isinstance(json.loads(call.arguments), dict)
+    except ValueError:
+        return False
+
+
+def _with_text(content: Any, text: str) -> Any:
+    if not isinstance(content, list):
+        return text
+    kept = [block for block in content if isinstance(block, dict) and block.get("type") not in {"text", "output_text"}]
+    return [*kept, {"type": "text", "text": text}] if kept else text
+
+
+def _without_calls(content: Any) -> Any:
+    """Return a content without blocks that repeat the calls as they were written; LangChain's clients write the calls of the message."""
+    if not isinstance(content, list):
+        return content
+    return [block for block in content if not (isinstance(block, dict) and block.get("type") in {"tool_use", "tool_call", "function_call"})]

@@ -25,7 +25,7 @@ from crew_router_langchain.describing import described
 from crew_router_langchain.exchange import Exchange, watching
 from crew_router_langchain.faults import before_sending
 from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted, speaks_responses
-from crew_router_langchain.readings import joined, reply_of
+from crew_router_langchain.readings import joined, mended, reply_of
 from crew_router_langchain.refusals import Learned, Refusals, refused_in
 from crew_router_langchain.waits import window_wait_s
 
@@ -109,6 +109,10 @@ class LangChainTransport:
         finish_reason = next((piece.finish_reason for piece in reversed(pieces) if piece.finish_reason is not None), None)
         wait_s = next((piece.retry_after_s for piece in reversed(pieces) if piece.retry_after_s is not None), None)
         return replace(joined(chunks, finish_reason=finish_reason), retry_after_s=wait_s)
+
+    def mended(self, reply: Reply, *, text: bool) -> tuple[Reply, Piece]:
+        """Write text or calls that were read as they were meant into the message; ``text`` tells whether it was the text."""
+        return mended(reply, text=text)
 
     def classify(self, error: BaseException) -> Fault:
         """Tell what an exception of LangChain or a provider's SDK means; never raises."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Final, cast
 
-from crew_router.execute.schema import Schema, problems
+from crew_router.execute.schema import problems
 from crew_router.execute.transport import Fault, Payload, Reply
+from crew_router.execute.usable import schemas_of, wanted_schema
 from crew_router.types.outcome import ToolCall
 from crew_router.types.vocabulary import ErrorKind
 
@@ -58,12 +58,12 @@ def _empty(reply: Reply, reason: str) -> Fault:
 
 
 def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
-    offered = dict(map(_offered, payload.tools))
-    if offered and None not in offered and call.name not in offered:
+    offered = schemas_of(payload)
+    if offered and len(offered) == len(payload.tools) and call.name not in offered:
         return Fault(ErrorKind.MALFORMED, f"tool {call.name!r} was not offered")
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not JSON")
     if not isinstance(arguments, dict):
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not an object")
@@ -71,22 +71,13 @@ def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
     return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r}: {wrong[0]}") if wrong else None
 
 
-def _offered(tool: Mapping[str, object]) -> tuple[str | None, Schema]:
-    """Return name and schema of an offered tool; provider-built tools have neither."""
-    function = cast("Mapping[str, object]", tool.get("function", tool))
-    name, schema = function.get("name"), function.get("parameters")
-    return (name if isinstance(name, str) else None), (cast("Schema", schema) if isinstance(schema, Mapping) else {})
-
-
 def _format_fault(text: str, payload: Payload) -> Fault | None:
-    wanted = payload.response_format or {}
-    if wanted.get("type") not in {"json_object", "json_schema"}:
+    schema = wanted_schema(payload)
+    if schema is None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Fault(ErrorKind.MALFORMED, "the answer is not the JSON that was asked for")
-    described = wanted.get("json_schema")
-    schema = cast("Mapping[str, object]", described).get("schema") if isinstance(described, Mapping) else None
-    wrong = problems(value, cast("Schema", schema)) if isinstance(schema, Mapping) else []
+    wrong = problems(value, schema)
     return Fault(ErrorKind.MALFORMED, f"the answer does not fit its schema: {wrong[0]}") if wrong else None

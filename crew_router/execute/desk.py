@@ -19,6 +19,7 @@ from crew_router.execute.counting import Counting
 from crew_router.execute.gates import Ask, Gate, Pass, SlowGate
 from crew_router.execute.prompt import cache_writes
 from crew_router.execute.transport import Call, Fault, Payload, Piece, Reply, Transport
+from crew_router.execute.usable import usable
 from crew_router.execute.usage_check import believed, believed_usd
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
@@ -219,10 +220,24 @@ class Desk:
 
     def replied(self, opened: Opened, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
-        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        read, instead = self._read(opened, reply)
+        fault = fault_of(read, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        if fault is None:
+            reply = read
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
-        return self._end(opened, reply=reply, fault=fault)
+        return self._end(opened, reply=reply, fault=fault, instead=() if fault else instead)
+
+    def _read(self, opened: Opened, reply: Reply) -> tuple[Reply, tuple[Piece, ...]]:
+        """Return a reply as it was meant, in the client's own type too, and the pieces that stand for those of a stream then."""
+        if opened.start.prefix:
+            return reply, ()
+        read = usable(reply, opened.payload)
+        mend = getattr(opened.transport, "mended", None)
+        if read is reply or mend is None:
+            return read, ()
+        mended: tuple[Reply, Piece] = mend(read, text=read.text != reply.text)
+        return mended[0], (mended[1],)
 
     def streamed(self, opened: Opened) -> Done:
         """Take the end of a live call."""
@@ -335,7 +350,9 @@ class Desk:
         for each in passes:
             each.settle(None, spent=None)
 
-    def _end(self, opened: Opened, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
+    def _end(self, opened: Opened, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None,
+        instead: tuple[Piece, ...] = (),
+    ) -> Done:
         now = self.clock.monotonic()
         self._open.pop(opened.start.call, None)
         usage, cost_nano, doubt = self._price(opened, reply, fault)
@@ -356,7 +373,7 @@ class Desk:
         error = None if fault is None else _error(opened, fault, cause)
         done = self._ended[opened.start.call] = Done(
             opened.start.call, now,
-            reply=reply if error is None else None, error=error, pieces=tuple(opened.pieces) if opened.start.live else (),
+            reply=reply if error is None else None, error=error, pieces=tuple(opened.pieces) if opened.start.live else (), instead=instead,
         )  # fmt: skip
         return done
 

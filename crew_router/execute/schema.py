@@ -18,16 +18,16 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 _DEEPEST: Final = 32
 
 
-def problems(value: object, schema: Schema) -> list[str]:
-    """Return what is wrong with a value, each with its path; empty for a value that fits."""
-    return list(_check(value, schema, root=schema, path="$", depth=0))
+def problems(value: object, schema: Schema, root: Schema | None = None) -> list[str]:
+    """Return what is wrong with a value, each with its path; empty for a value that fits. ``root`` holds what the schema refers to."""
+    return list(_check(value, schema, root=schema if root is None else root, path="$", depth=0))
 
 
 def _check(value: object, schema: Schema, *, root: Schema, path: str, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         return
     if "$ref" in schema:
-        target = _resolve(str(schema["$ref"]), root)
+        target = resolved(str(schema["$ref"]), root)
         if target is not None:
             yield from _check(value, target, root=root, path=path, depth=depth + 1)
         return
@@ -105,7 +105,8 @@ def _check_array(value: list[object], schema: Schema, *, root: Schema, path: str
             yield from _check(item, cast("Schema", items), root=root, path=f"{path}[{at}]", depth=depth + 1)
 
 
-def _resolve(ref: str, root: Schema) -> Schema | None:
+def resolved(ref: str, root: Schema) -> Schema | None:
+    """Return the part of a schema that a reference names, ``None`` where there is none."""
     found = root
     for part in ref.removeprefix("#/").split("/"):
         inner = found.get(part)

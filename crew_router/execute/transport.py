@@ -107,6 +107,9 @@ class Call(Protocol):
 class Transport(Protocol):
     """Speaks to models of one kind of client.
 
+    One whose answers have a type of their own may have a method ``mended(reply, text=…)``, which writes a reply whose text or calls were
+    read into into that type again, and returns it with the piece that stands for it in a stream.
+
     One whose first call of a model takes long to prepare may have a method ``warm(model)``, which builds what such calls need
     before their time runs.
     """

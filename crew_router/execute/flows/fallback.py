@@ -35,7 +35,7 @@ def fallback(job: Job) -> Flow:
         if done.reply is not None:
             if job.late and not stage.open:
                 break
-            for piece in stage.end():
+            for piece in stage.end(done.instead):
                 yield Emit(done.call, piece)
             return Answer(done.call, turn.model.ref, done.reply, shown=tuple(stage.shown) if continued else ())
         empty += continued and done.error is not None and done.error.kind is ErrorKind.EMPTY

@@ -158,9 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.body is not None:
             self._raw(fault.status or 200, fault.body.encode(), fault.kind, fault.headers)
         elif reader.streams(body, path):
-            self._stream(reader.events(asked, fault.answer or say(asked)), fault.cut_after, reader.stream_type)
+            self._stream(reader.events(asked, fault.answer or say(asked)), fault.cut_after, reader.stream_type, fault.headers)
         else:
-            self._json(200, reader.whole(asked, fault.answer or say(asked)))
+            self._json(200, reader.whole(asked, fault.answer or say(asked)), fault.headers)
 
     def _json(self, status: int, answer: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(answer, ensure_ascii=False).encode(), "application/json", headers)
@@ -172,10 +172,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str) -> None:
+    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("connection", "close")
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
         self.end_headers()
         self.close_connection = True
         for sent, event in enumerate(events):

@@ -44,7 +44,9 @@ def corrected(reported: Any, kind: str) -> UsageMetadata | None:
         return None
     told: dict[str, Any] = {**reported}
     tokens_in, tokens_out = _whole(told.get("input_tokens")), _whole(told.get("output_tokens"))
-    total = _whole(told.get("total_tokens"), missing=max(tokens_in, 0) + max(tokens_out, 0))
+    # A client that was given texts for counts has joined them; only a number is a total.
+    total = told.get("total_tokens")
+    total = total if isinstance(total, int) else max(tokens_in, 0) + max(tokens_out, 0)
     for name in ("input_token_details", "output_token_details"):
         details = told.get(name)
         if isinstance(details, Mapping):

@@ -25,7 +25,7 @@ environment:
 	@$(PYTHON) .ci/environment.py $(VENV) --extras dev --constraints constraints.txt
 endif
 
-.PHONY: help install demo check test test-mcp test-langchain lint type mypy pyright unit bench docs lock clean environment environment-mcp environment-langchain train-classifier
+.PHONY: help install demo check test test-mcp test-langchain lint type mypy pyright unit bench docs lock clean schema environment environment-mcp environment-langchain train-classifier
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -76,6 +76,9 @@ unit: environment
 
 bench: environment ## Measure what DESIGN promises, as ratios in one run
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+schema: environment ## Write the JSON Schemas that editors check configuration files against
+	$(PY) -c "import pathlib; from crew_router.config import editor_schemas; editor_schemas.write(pathlib.Path('config/schema'))"
 
 train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, a minute
 	$(PY) benchmarks/classifier/train.py

@@ -57,14 +57,14 @@ def check_python() -> None:
         oldest, newest, this = (".".join(map(str, version)) for version in (OLDEST, NEWEST, here))
         sys.exit(f"Python {oldest} to {newest} is needed, this is {this}: apt-get install -y python3.11 && make PYTHON=python3.11 …")
     try:
-        import ensurepip  # noqa: F401, PLC0415 - Debian ships it apart
+        import ensurepip  # noqa: F401 - Debian ships it apart
     except ImportError:
         sys.exit(f"The venv module of Python is not complete: apt-get install -y python{here[0]}.{here[1]}-venv")
 
 
 def fingerprint(contents: str, constraints: pathlib.Path) -> str:
     """Return what the contents of an environment depend on, as one hash."""
-    import tomllib  # noqa: PLC0415 - absent from the older Pythons that check_python turns away
+    import tomllib  # absent from the older Pythons that check_python turns away
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     parts = [project["build-system"], project["project"], project["tool"]["hatch"], contents, sys.version, sys.prefix, str(ROOT)]

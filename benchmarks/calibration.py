@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crew_router.evaluate.outcomes import OutcomeTable, read_outcomes
 from crew_router.execute.flows.cascade import Ladder, believed
 from crew_router.execute.flows.panel import Said
 from crew_router.execute.plans import SIGNALS
-from crew_router.execute.transport import Payload, Reply
-from crew_router.learn.outcomes import OutcomeTable, read_outcomes
 from crew_router.types import ModelDefinition, ModelRef
+from crew_router.types.transport import Payload, Reply
 
 PACKAGED = Path(__file__).resolve().parents[1] / "crew_router" / "demo" / "local_models.jsonl"
 BINS = 10

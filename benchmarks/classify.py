@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.classify.linear import packaged_model
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.classify.linear import packaged_model
 from crew_router.types import RoutingRequest
 
 _ROOT: Final = Path(__file__).parents[1]

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crew_router import deciding
-from crew_router.classify.classifier import TextClassifier
-from crew_router.columns import columns_of
-from crew_router.filters import surviving
-from crew_router.identity import IdSource
-from crew_router.line import Line, Pool, Rules
-from crew_router.predict.forecast import forecast
-from crew_router.ruling import ORDINARY
-from crew_router.scoring import Scores, score
-from crew_router.selection import Wish, select
-from crew_router.situation import Situation, TaskPreference, Weights
-from crew_router.strategies import make_strategy
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.conditions import ORDINARY
+from crew_router.decide.context import Situation, TaskPreference, Weights
+from crew_router.decide.filter import surviving
+from crew_router.decide.model_table import columns_of
+from crew_router.decide.pipeline import DecisionPipeline
+from crew_router.decide.predict.forecast import forecast
+from crew_router.decide.rules import Pool, Rules
+from crew_router.decide.score import Scores, score
+from crew_router.decide.select.mode import Wish, select
+from crew_router.decide.strategies import make_strategy
 from crew_router.types import (
     Latency,
     ModelCapability,
@@ -38,9 +37,10 @@ from crew_router.types import (
     Snapshot,
     TaskType,
 )
+from crew_router.types.ids import IdSource
 
 if TYPE_CHECKING:
-    from crew_router.columns import Flags
+    from crew_router.types.arrays import Flags
 
 NOW = 1_790_000_000.0
 TASK = TaskType.CODE_GENERATION
@@ -132,9 +132,9 @@ def _table(count: int, repeats: int) -> None:
     rules = Rules(
         Weights(), {TASK: TaskPreference((models[0].ref,), (models[1].ref,))}, "weighted", make_strategy("weighted"), "bench", "v"
     )
-    line = Line(Known(profile), rules, random.Random(1), IdSource("d").next)
-    seen = deciding.Seen(pool, snapshot, NOW, False, ORDINARY)
-    situation = deciding.situation_of(line, REQUEST, seen)
+    line = DecisionPipeline(Known(profile), rules, random.Random(1), IdSource("d").next)
+    seen = {"pool": pool, "snapshot": snapshot, "now": NOW, "executing": False, "circumstances": ORDINARY}
+    situation = line.situation(REQUEST, **seen)
     scores, eligible = score(situation), surviving(situation)
     order = rules.strategy.choose(situation, scores, eligible=eligible, rng=line.rng).order
     decision = line.decide(REQUEST, pool=pool, snapshot=snapshot, now=NOW, executing=False)
@@ -143,7 +143,7 @@ def _table(count: int, repeats: int) -> None:
         "plain filter + argmin": lambda: np.where(quality >= 0.5, cost, np.inf).argmin(),  # noqa: PLR2004 - some floor
         "classify (by itself)": lambda: classifier.classify(REQUEST),
         "predict": lambda: forecast(profile, pool.columns, models=models, snapshot=snapshot, now=NOW),
-        "situation, predict included": lambda: deciding.situation_of(line, REQUEST, seen),
+        "situation, predict included": lambda: line.situation(REQUEST, **seen),
         "filter": lambda: surviving(situation),
         "score": lambda: score(situation),
         "choose": lambda: rules.strategy.choose(situation, scores, eligible=eligible, rng=line.rng),

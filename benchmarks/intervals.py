@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.classify.tokens import estimate_tokens
-from crew_router.columns import columns_of
-from crew_router.learn.outcomes import read_outcomes
-from crew_router.learn.quality import fit_quality
-from crew_router.learn.text import fit_text
-from crew_router.predict.forecast import Forecast, forecast
-from crew_router.state import open_state
-from crew_router.state.protocol import Observation, State
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.learned.quality import fit_quality
+from crew_router.decide.learned.text import fit_text
+from crew_router.decide.model_table import columns_of
+from crew_router.decide.predict.forecast import Forecast, forecast
+from crew_router.evaluate.outcomes import read_outcomes
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
+from crew_router.record.state.protocol import State
 from crew_router.testing import FrozenClock
 from crew_router.types import ModelDefinition, ModelRef, Price, RequestProfile, RoutingRequest, Snapshot
 

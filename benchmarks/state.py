@@ -25,15 +25,16 @@ from servers import PostgresServer, RedisServer  # noqa: E402
 from storage_samples import A, attempt, outcome  # noqa: E402
 
 from crew_router import ModelRef, Router, RoutingRequest, TaskType  # noqa: E402
-from crew_router.clock import SystemClock  # noqa: E402
-from crew_router.ledger import open_ledger  # noqa: E402
-from crew_router.ledger.budgets import Scope  # noqa: E402
-from crew_router.state import Observation, open_state  # noqa: E402
-from crew_router.state.windows import Claim  # noqa: E402
+from crew_router.record.ledger.budgets import Scope  # noqa: E402
+from crew_router.record.ledger.opening import open_ledger  # noqa: E402
+from crew_router.record.state.observation import Observation  # noqa: E402
+from crew_router.record.state.opening import open_state  # noqa: E402
+from crew_router.record.state.windows import Claim  # noqa: E402
 from crew_router.testing import ScriptedModel  # noqa: E402
+from crew_router.types.clock import SystemClock  # noqa: E402
 
 if TYPE_CHECKING:
-    from crew_router.ledger.book import Book
+    from crew_router.record.ledger.sql_ledger import Book
 
 _MILLION = 1_000_000
 _SQLITE_SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"

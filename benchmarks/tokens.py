@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from crew_router.classify.language import language_of
-from crew_router.classify.tokens import estimate_tokens
-from crew_router.tokenizers import Tokenizer, tokenizers_of
+from crew_router.decide.classify.language import language_of
+from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.tokenizers import Tokenizer, tokenizers_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVIDERS = ("openai", "mistralai", "deepseek")

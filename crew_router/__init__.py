@@ -18,7 +18,7 @@ from crew_router.errors import (
     UnknownDecisionError,
     UnknownModelError,
 )
-from crew_router.router import Router
+from crew_router.router.router import Router
 from crew_router.types import (
     Attempt,
     CircuitBreakerState,

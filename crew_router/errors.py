@@ -21,10 +21,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from crew_router.types.decision import PolicyEffect, Rejection, RoutingDecision
+    from crew_router.types.evidence import PolicyEffect, Rejection
     from crew_router.types.outcome import Attempt
     from crew_router.types.vocabulary import ErrorKind, ModelRef
 
@@ -112,6 +112,19 @@ class NoCandidateError(CrewRouterError):
         super().__init__(f"no model satisfies the request{asked}:\n{table}\n{last}")
 
 
+class PendingDecision(Protocol):
+    """What the error reads of a :class:`crew_router.RoutingDecision` that waits for a person."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 - the fields of RoutingDecision
+    @property
+    def selected_model(self) -> ModelRef: ...  # noqa: D102
+    @property
+    def approval(self) -> str: ...  # noqa: D102
+    @property
+    def estimated_cost(self) -> float | None: ...  # noqa: D102
+
+
 class ApprovalRequiredError(CrewRouterError):
     """A policy wants a person to agree before the request is executed; a surface asks, and tries again with the answer.
 
@@ -119,7 +132,7 @@ class ApprovalRequiredError(CrewRouterError):
         decision: What would be executed.
     """
 
-    def __init__(self, decision: RoutingDecision) -> None:
+    def __init__(self, decision: PendingDecision) -> None:
         self.decision = decision
         cost = "an unknown price" if decision.estimated_cost is None else f"about ${decision.estimated_cost:.6f}"
         super().__init__(

@@ -7,14 +7,15 @@ import random
 import numpy as np
 from decision_pools import NOW, model, pool
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.identity import IdSource
-from crew_router.learn.feedback import Credit
-from crew_router.line import Line, Rules
-from crew_router.situation import Weights
-from crew_router.state.view import summed
-from crew_router.strategies import make_strategy
+from crew_router.decide.bandits.updates import Credit
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.context import Weights
+from crew_router.decide.pipeline import DecisionPipeline
+from crew_router.decide.rules import Rules
+from crew_router.decide.strategies import make_strategy
+from crew_router.record.state.snapshot_builder import summed
 from crew_router.types import Price, RoutingRequest, Snapshot, TaskType
+from crew_router.types.ids import IdSource
 
 
 class World:
@@ -37,7 +38,7 @@ class World:
         self.pool = pool(models)
         self.strategy = make_strategy(strategy, parameters)
         rules = Rules(Weights(), {}, strategy, self.strategy, "test", "v")
-        self.line = Line(TextClassifier(), rules, random.Random(seed), IdSource("d").next)
+        self.line = DecisionPipeline(TextClassifier(), rules, random.Random(seed), IdSource("d").next)
         self.truth = np.random.default_rng(seed + 1)
         self.snapshot = Snapshot()
         self.waiting = []

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.columns import columns_of
-from crew_router.identity import IdSource
-from crew_router.line import Line, Pool, Rules
-from crew_router.situation import TaskPreference, Weights
-from crew_router.strategies import make_strategy
-from crew_router.tokenizers import Tokenizer
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.context import TaskPreference, Weights
+from crew_router.decide.model_table import columns_of
+from crew_router.decide.pipeline import DecisionPipeline
+from crew_router.decide.rules import Pool, Rules
+from crew_router.decide.strategies import make_strategy
+from crew_router.decide.tokenizers import Tokenizer
 from crew_router.types import (
     Latency,
     ModelCapability,
@@ -27,6 +27,7 @@ from crew_router.types import (
     TaskType,
     Tier,
 )
+from crew_router.types.ids import IdSource
 
 NOW = 1_790_000_000.0
 EMPTY = Snapshot()
@@ -64,10 +65,10 @@ def line(
     rules: Mapping[str, object] | None = None,
     seed: int = 1,
     **parameters: object,
-) -> Line:
+) -> DecisionPipeline:
     """Return a line with a strategy and no configuration; ``rules`` are further fields of :class:`Rules`."""
     plain = Rules(Weights(), preferences or {}, strategy, make_strategy(strategy, parameters), "test", "v")
-    return Line(TextClassifier(), replace(plain, **(rules or {})), random.Random(seed), IdSource("d").next)  # type: ignore[arg-type]  # tests name real fields
+    return DecisionPipeline(TextClassifier(), replace(plain, **(rules or {})), random.Random(seed), IdSource("d").next)  # type: ignore[arg-type]  # tests name real fields
 
 
 def decide(

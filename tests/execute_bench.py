@@ -6,16 +6,16 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from crew_router.clock import Clock, SystemClock
-from crew_router.execute.breaker_gate import BreakerGate
-from crew_router.execute.capacity import Capacity
-from crew_router.execute.credential import credential_key
-from crew_router.execute.desk import Services
+from crew_router.config.credential import credential_key
+from crew_router.execute.admission.breaker import BreakerGate
+from crew_router.execute.admission.concurrency import Capacity
+from crew_router.execute.admission.protocol import Gate, SlowGate
+from crew_router.execute.attempts import Services
 from crew_router.execute.executor import Executor
-from crew_router.execute.gates import Gate, SlowGate
 from crew_router.execute.policy import BackOff, ExecutionPolicy
 from crew_router.execute.transports import Transports
-from crew_router.state.protocol import Observation, State
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.protocol import State
 from crew_router.testing import RecordedModel, ScriptedModel
 from crew_router.types import (
     Attempt,
@@ -32,6 +32,7 @@ from crew_router.types import (
     TaskType,
     Urgency,
 )
+from crew_router.types.clock import Clock, SystemClock
 
 QUICK = ExecutionPolicy(back_off=BackOff(first_s=0.01, longest_s=0.02))
 

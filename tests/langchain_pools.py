@@ -8,7 +8,7 @@ from typing import Any
 from wire_server import Fault, WireServer
 
 from crew_router import Router, RoutingRequest
-from crew_router.classify.classifier import TextClassifier
+from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.types import RequestProfile
 
 _CAPABILITIES = ["tools", "json", "streaming"]

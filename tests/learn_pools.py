@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from crew_router.learn.outcomes import OutcomeTable
+from crew_router.evaluate.outcomes import OutcomeTable
 
 MODELS = ("cheap", "dear", "middle")
 _RIGHT = {"cheap": 0.6, "dear": 0.92, "middle": 0.8}

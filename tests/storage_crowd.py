@@ -10,8 +10,8 @@ from pathlib import Path
 
 from storage_worker import LASTS_S
 
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
 
 _WORKER = Path(__file__).with_name("storage_worker.py")
 

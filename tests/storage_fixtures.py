@@ -10,7 +10,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL of our own."""
-    from servers import PostgresServer  # noqa: PLC0415 - its client is not installed everywhere
+    from servers import PostgresServer  # its client is not installed everywhere
 
     server = PostgresServer()
     yield server
@@ -20,7 +20,7 @@ def postgres():
 @pytest.fixture
 def postgres_schema(postgres):
     """The address of an empty schema."""
-    import psycopg  # noqa: PLC0415 - as above
+    import psycopg
 
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
@@ -31,7 +31,7 @@ def postgres_schema(postgres):
 @pytest.fixture(scope="session")
 def redis_server():
     """A Valkey of our own."""
-    from servers import RedisServer  # noqa: PLC0415 - as above
+    from servers import RedisServer
 
     server = RedisServer()
     yield server

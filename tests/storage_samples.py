@@ -1,6 +1,6 @@
 """A decision, a call and an outcome with every field filled, for tests of storage."""
 
-from crew_router.ledger import RequestOutcome
+from crew_router.record.ledger.protocol import RequestOutcome
 from crew_router.types import (
     Attempt,
     CandidateRow,

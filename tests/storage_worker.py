@@ -13,14 +13,16 @@ import sys
 import time
 from pathlib import Path
 
-from crew_router.clock import SystemClock
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.breaker import BreakerPolicy, admission
-from crew_router.ledger import RequestOutcome, open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.state import Observation, open_state
-from crew_router.state.shared import Refresh
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.protocol import RequestOutcome
+from crew_router.record.state.breaker import BreakerPolicy, admission
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
+from crew_router.record.state.shared import Refresh
 from crew_router.types import ErrorKind, ModelRef
+from crew_router.types.clock import SystemClock
 
 UPPER_NANO = 1_000_000
 LASTS_S = 1.5

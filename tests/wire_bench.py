@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from execute_bench import Notebook, decision_for
 
-from crew_router.clock import SystemClock
 from crew_router.errors import CrewRouterError
-from crew_router.execute.desk import Services
+from crew_router.execute.attempts import Services
 from crew_router.execute.executor import Executor, Options
 from crew_router.execute.policy import BackOff, ExecutionPolicy
-from crew_router.execute.transport import Payload
 from crew_router.execute.transports import Transports
 from crew_router.testing.fault_server import FaultServer
 from crew_router.types import ModelDefinition, ModelRef, Price, Reading, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router.types.clock import SystemClock
+from crew_router.types.transport import Payload
 
 IMPATIENT = ExecutionPolicy(attempt_timeout_s=2.0, stall_s=0.4, back_off=BackOff(first_s=0.01, longest_s=0.05))
 PRICES = {"a": (1.0, 2.0), "b": (3.0, 15.0), "c": (0.1, 0.4)}

@@ -99,7 +99,7 @@ FULL = (
 
 POLICY = (
     ("xai", "xai", 403, {"code": "Content violates usage guidelines", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}, Kind.CONTENT_POLICY),
-    ("openrouter", "openrouter", 403, openrouter(403, "openai/gpt-5 requires moderation on X. Your input was flagged for \"violence\". No credits were charged.", **MODERATED), Kind.CONTENT_POLICY),
+    ("openrouter", "openrouter", 403, openrouter(403, 'openai/gpt-5 requires moderation on X. Your input was flagged for "violence". No credits were charged.', **MODERATED), Kind.CONTENT_POLICY),
     ("openai invalid_prompt", "openai", 400, openai("Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt", "invalid_prompt"), Kind.CONTENT_POLICY),
     ("deepseek", "deepseek", 400, openai("Content Exists Risk", "invalid_request_error"), Kind.CONTENT_POLICY),
     ("azure", "openai", 400, {"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.", "code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, Kind.CONTENT_POLICY),

@@ -7,7 +7,7 @@ from typing import Any
 from crewai import Agent
 from pydantic import ConfigDict, Field, model_validator
 
-from crew_router.router import Router
+from crew_router.router.router import Router
 from crew_router_crewai.llm import RouterLLM
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from crewai.llms.base_llm import BaseLLM
 
-from crew_router.execute.transport import Payload, Reply
 from crew_router.types import Attempt, ToolCall, Usage
+from crew_router.types.transport import Payload, Reply
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -9,7 +9,7 @@ from typing import Any
 from crewai import Crew, Task
 
 from crew_router.errors import ConfigurationError
-from crew_router.router import Router
+from crew_router.router.router import Router
 from crew_router_crewai.agents import RoutedAgent
 from crew_router_crewai.definitions import Definitions, read_definitions
 from crew_router_crewai.factory import AgentFactory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crew_router.router import Router
+from crew_router.router.router import Router
 from crew_router.types import RoutingDecision, RoutingRequest
 from crew_router_crewai.agents import RoutedAgent
 from crew_router_crewai.definitions import Definitions, read_definitions

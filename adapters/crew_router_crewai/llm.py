@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crewai.agents.agent_builder.base_agent import BaseAgent
     from crewai.task import Task
 
-    from crew_router.router import Router
+    from crew_router.router.router import Router
 
 _MODEL: Final = "crew-router/auto"
 _USABLE_SHARE: Final = 0.85  # CrewAI's own reserve for what it adds to a conversation
@@ -303,6 +303,6 @@ class RouterLLM(BaseLLM):
 
 
 def _shared_router() -> Router:
-    from crew_router_crewai.shared import shared_router  # noqa: PLC0415 - made when an LLM is given none
+    from crew_router_crewai.shared import shared_router  # made when an LLM is given none
 
     return shared_router()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 
-from crew_router.router import Router
+from crew_router.router.router import Router
 
 
 @functools.cache

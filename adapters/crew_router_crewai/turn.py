@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from crew_router.errors import CrewRouterError
 from crew_router.execute.executor import Options
-from crew_router.execute.transport import Payload
 from crew_router.types import RoutedResponse, RoutingRequest
+from crew_router.types.transport import Payload
 
 if TYPE_CHECKING:
     from crewai.agents.agent_builder.base_agent import BaseAgent

@@ -18,6 +18,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 - only for names that are asked for
+    from importlib import import_module  # only for names that are asked for
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -11,10 +11,11 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from crew_router.codec import encode
-from crew_router.explain import money
+from crew_router.types.codec import encode
 from crew_router.types.decision import RoutingDecision
-from crew_router.types.outcome import Attempt, RoutedChunk, RoutedResponse, ToolCall, Usage
+from crew_router.types.explain import money
+from crew_router.types.outcome import Attempt, ToolCall, Usage
+from crew_router.types.response import RoutedChunk, RoutedResponse
 
 KEY: Final = "crew_router"
 _ONCE: Final = ("model_name", KEY)  # texts of several chunks would be joined

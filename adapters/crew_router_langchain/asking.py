@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.errors import InvalidRequestError
-from crew_router.execute.transport import Payload
 from crew_router.types.request import RoutingRequest
+from crew_router.types.transport import Payload
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.tools import BaseTool
 
-    from crew_router.router import Router
+    from crew_router.router.router import Router
     from crew_router.types.decision import RoutingDecision
 
 _SENT: Final = ("temperature", "max_tokens")
@@ -80,7 +80,7 @@ class ChatCrewRouter(BaseChatModel):
     def _make_router(self) -> Self:
         """Make the router unless one was given, and check ``routing`` where it is written."""
         if self.router is None:
-            from crew_router_langchain.pool import router_of  # noqa: PLC0415 - reads files; only a model without a router needs it
+            from crew_router_langchain.pool import router_of  # reads files; only a model without a router needs it
 
             object.__setattr__(self, "router", router_of(self.models, self.config))
         self._standing  # noqa: B018 - reading it checks it
@@ -242,7 +242,7 @@ class ChatCrewRouter(BaseChatModel):
 
     def as_runnable(self) -> Runnable[LanguageModelInput, RoutingDecision]:
         """Return the choice only, as a runnable for chains of one's own; no model is called."""
-        from crew_router_langchain.runnable import choice  # noqa: PLC0415 - rarely wanted
+        from crew_router_langchain.runnable import choice  # rarely wanted
 
         return choice(self._router, self._standing)
 

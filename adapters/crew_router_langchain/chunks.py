@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 
-from crew_router.execute.transport import Piece
+from crew_router.types.transport import Piece
 from crew_router_langchain.exchange import Exchange
 from crew_router_langchain.readings import FINISH_KEYS, finish_reason_of
 from crew_router_langchain.stopping import StopCutter
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk
 
 # Texts that LangChain joins where they come on several chunks of one stream.
-_SAID_ONCE: Final = (*FINISH_KEYS, "model_name", "model", "system_fingerprint", "service_tier", "model_provider", "native_finish_reason", "object", "status", "id")
+_SAID_ONCE: Final = (*FINISH_KEYS, "model_name", "model", "system_fingerprint", "service_tier", "native_finish_reason", "object", "status")
 _WORSE: Final = ("error", "content_filter", "length")
 
 
@@ -102,6 +102,7 @@ class ChunkCleaner:
         """Let each call have its name and id once, and every call a place of its own, so that LangChain joins what belongs together."""
         if not message.tool_call_chunks:
             return
+        before = [dict(call) for call in message.tool_call_chunks]
         for call in message.tool_call_chunks:
             call["index"] = at = self._slot(call)
             name, known = call.get("name"), self._names.get(at)
@@ -114,8 +115,9 @@ class ChunkCleaner:
                 self._names[at] = known + (call["name"] or "")
             if call.get("id") and self._ids.setdefault(at, str(call["id"])) == call["id"] and known is not None:
                 call["id"] = None
-        # LangChain reads the calls of a chunk once, when it is made; they are read again of the joined message.
-        message.tool_calls, message.invalid_tool_calls = [], []
+        if before != message.tool_call_chunks:
+            message.tool_calls, message.invalid_tool_calls = [], []
+            message.init_tool_calls()  # LangChain read the calls when the chunk was made
 
     def _slot(self, call: ToolCallChunk) -> Any:
         """Return the place of a call among those of the answer; servers leave it out, or give two calls the same."""

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from crew_router.environment import require_variables
+from crew_router.config.environment import require_variables
+from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
-from crew_router.reachability import ACCESS
 from crew_router_langchain.connections import Connections, own_connections
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
 
@@ -127,7 +127,7 @@ def built(definition: ModelDefinition) -> BaseChatModel:
     """
     require_variables(definition)
     try:
-        from langchain.chat_models import init_chat_model  # noqa: PLC0415 - heavy, wanted only when a model is called
+        from langchain.chat_models import init_chat_model  # heavy, wanted only when a model is called
     except ImportError as missing:
         raise MissingDependencyError("langchain", extra="langchain") from missing
     provider, settings = _settings(definition)
@@ -169,7 +169,7 @@ def _speaks_openai(definition: ModelDefinition) -> bool:
 
 
 def _known_providers() -> frozenset[str]:
-    from langchain.chat_models.base import _BUILTIN_PROVIDERS  # noqa: PLC0415 - guarded by a test for each release
+    from langchain.chat_models.base import _BUILTIN_PROVIDERS  # guarded by a test for each release
 
     return frozenset(_BUILTIN_PROVIDERS)
 

@@ -57,7 +57,7 @@ def own_connections(model: Any, *, users: bool) -> Connections:
 
 
 def _openai(model: Any) -> Connections:
-    import openai  # noqa: PLC0415 - loaded already by langchain_openai
+    import openai  # loaded already by langchain_openai
 
     if model.openai_proxy:
         return Connections()
@@ -76,7 +76,7 @@ def _openai(model: Any) -> Connections:
 
 
 def _anthropic(model: Any, *, users: bool) -> Connections:
-    import anthropic  # noqa: PLC0415 - loaded already by langchain_anthropic
+    import anthropic  # loaded already by langchain_anthropic
 
     if model.anthropic_proxy:
         return Connections()
@@ -95,7 +95,7 @@ def _mistral(model: Any, *, users: bool) -> Connections:
     if not users:
         model.client.event_hooks, model.async_client.event_hooks = HOOKS, ASYNC_HOOKS
         return Connections((model.client,), (model.async_client,))
-    import httpx  # noqa: PLC0415 - loaded already by langchain_mistralai
+    import httpx  # loaded already by langchain_mistralai
 
     old = model.async_client
     model.async_client = httpx.AsyncClient(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 
-from crew_router.clock import SystemClock
+from crew_router.types.clock import SystemClock
 from crew_router.types.model import ModelDefinition, Price, PriceTier
 from crew_router.types.vocabulary import ModelCapability, ModelRef
 from crew_router_langchain.profiles import ABILITIES
@@ -23,7 +23,7 @@ from crew_router_langchain.profiles import ABILITIES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crew_router.registry import Registry
+    from crew_router.config.registry import Registry
 
 # LangSmith's name of a provider → the registry's; genai-prices has names of its own.
 _REGISTRY_NAMES: Final = {"azure": "azure_openai", "amazon_bedrock": "bedrock_converse", "mistral": "mistralai", "ollama": "ollama"}
@@ -59,7 +59,7 @@ def identity(client: BaseChatModel) -> tuple[str, str]:
 
 @cache
 def _packaged() -> Registry:
-    from crew_router.configuration import packaged_registry  # noqa: PLC0415 - reads files
+    from crew_router.config.load import packaged_registry  # reads files
 
     return packaged_registry()
 
@@ -80,7 +80,7 @@ def _listed(provider: str, name: str) -> tuple[Price | None, int | None]:
     """Return price and context window from genai-prices, where it is installed and knows the model."""
     if not name or find_spec("genai_prices") is None:
         return None, None
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - 0.8 s, wanted only for unknown models
+    from genai_prices.data_snapshot import get_snapshot  # 0.8 s, wanted only for unknown models
 
     try:
         _, info = get_snapshot().find_provider_model(name, None, _GENAI_NAMES.get(provider, provider), None)

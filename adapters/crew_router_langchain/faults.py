@@ -18,9 +18,9 @@ from typing import Final
 
 from langchain_core import exceptions as core
 
-from crew_router.clock import SystemClock
 from crew_router.errors import CrewRouterError, ModelCallError
-from crew_router.execute.transport import Fault
+from crew_router.types.clock import SystemClock
+from crew_router.types.transport import Fault
 from crew_router.types.vocabulary import ErrorKind
 from crew_router_langchain.error_bodies import Told, told_by
 from crew_router_langchain.vendor_codes import CLASSES, CODES, CUT_OFF, PHRASES, SAYS_SO_OF_ITSELF, STATUSES, WEAK_CODES

@@ -19,7 +19,7 @@ from crew_router_langchain.refusals import Learned
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from crew_router.execute.transport import Payload
+    from crew_router.types.transport import Payload
 
 # Package of the chat model's class → the name that the package writes into ``response_metadata["model_provider"]``.
 _FAMILIES: Final = {

@@ -21,7 +21,7 @@ from crew_router.errors import CrewRouterError
 from crew_router_langchain.answers import KEY
 
 if TYPE_CHECKING:
-    from crew_router.router import Router
+    from crew_router.router.router import Router
 
 _log = logging.getLogger(__name__)
 _REMEMBERED: Final = 4096

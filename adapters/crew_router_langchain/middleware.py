@@ -18,8 +18,8 @@ from crew_router_langchain.errors import as_langchain
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from crew_router.router import Router
-    from crew_router.types.decision import CandidateRow
+    from crew_router.router.router import Router
+    from crew_router.types.evidence import CandidateRow
 
 _SWITCH_GAIN: Final = 0.05  # guess, not measured
 

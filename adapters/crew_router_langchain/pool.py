@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from crew_router.errors import InvalidRequestError
-from crew_router.router import Router
+from crew_router.router.router import Router
 from crew_router.types.vocabulary import ModelRef
 from crew_router_langchain.describing import identity
 
 if TYPE_CHECKING:
-    from crew_router.registry import Registry
+    from crew_router.config.registry import Registry
 
 
 def router_of(models: object, config: Any) -> Router:
@@ -53,9 +53,9 @@ def named(models: Iterable[object], config: Any) -> dict[str, object]:
 
 
 def _registry(config: Any) -> Registry:
-    import os  # noqa: PLC0415 - only names need the environment's keys
+    import os  # only names need the environment's keys
 
-    from crew_router.configuration import load_config  # noqa: PLC0415 - reads files
+    from crew_router.config.load import load_config  # reads files
 
     return load_config(config, env=os.environ).registry
 

@@ -11,8 +11,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, mess
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from crew_router.execute.transport import Piece, Reply
 from crew_router.types.outcome import ToolCall
+from crew_router.types.transport import Piece, Reply
 from crew_router_langchain.stopping import cut_whole
 from crew_router_langchain.usage import corrected, usage_from
 

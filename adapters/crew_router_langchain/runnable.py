@@ -15,7 +15,7 @@ from crew_router_langchain.errors import as_langchain
 from crew_router_langchain.fitting import as_messages
 
 if TYPE_CHECKING:
-    from crew_router.router import Router
+    from crew_router.router.router import Router
     from crew_router.types.decision import RoutingDecision
 
 

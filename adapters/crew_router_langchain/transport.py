@@ -14,9 +14,9 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from crew_router.clock import SystemClock
 from crew_router.errors import CrewRouterError, MissingDependencyError, ModelCallError
-from crew_router.execute.transport import Fault, Payload, Piece, Reply
+from crew_router.types.clock import SystemClock
+from crew_router.types.transport import Fault, Payload, Piece, Reply
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 from crew_router_langchain import faults
 from crew_router_langchain.chunks import ChunkCleaner
@@ -74,7 +74,7 @@ class LangChainTransport:
             raise ModelCallError(model.ref, told, f"the client cannot be built: {refused}") from refused
 
     def warm(self, model: ModelDefinition) -> None:
-        """Import and build the chat model behind an entry; see :class:`crew_router.execute.transport.Warming`."""
+        """Import and build the chat model behind an entry; see :class:`crew_router.types.transport.Warming`."""
         self.chat_model(model)
 
     def fit(
@@ -86,7 +86,7 @@ class LangChainTransport:
         max_tokens: int | None = None,
         timeout_s: float | None = None,
     ) -> LangChainCall:
-        """Fit the payload to a model; see :class:`crew_router.execute.transport.Transport`.
+        """Fit the payload to a model; see :class:`crew_router.types.transport.Transport`.
 
         Raises:
             ModelCallError: The client cannot be built, or cannot take the tools or the response format.

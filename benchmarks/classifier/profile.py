@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from crew_router.classify.classifier import TextClassifier
+from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.types import RoutingRequest
 
 HERE = Path(__file__).parent

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from crew_router.classify.risk import risks_of
+from crew_router.decide.classify.risk import risks_of
 from crew_router.types import Domain
 
 Dice = random.Random

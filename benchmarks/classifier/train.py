@@ -17,12 +17,12 @@ from typing import Final
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import lsqr
 from scipy.optimize import minimize, minimize_scalar
+from scipy.sparse.linalg import lsqr
 from scipy.stats import spearmanr
 
-from crew_router.classify.features import SLOT_BITS, Hashes, hashes_of
-from crew_router.classify.linear import DOMAINS, TASKS, model_of
+from crew_router.decide.classify.features import SLOT_BITS, Hashes, hashes_of
+from crew_router.decide.classify.linear import DOMAINS, TASKS, model_of
 
 HERE: Final = Path(__file__).parent
 OUT: Final = HERE.parents[1] / "crew_router" / "classify" / "weights.npz"

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the ``crew-router`` command."""
-    from crew_router.cli.app import run  # noqa: PLC0415 - typer and rich are not needed to import the package
+    from crew_router.cli.app import run  # typer and rich are not needed to import the package
 
     run()

@@ -7,8 +7,9 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ab_test, ask, config, demo, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
+from crew_router.cli import ab_test, ask, config, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
 from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_errors, one_line_logs, say, say_json
+from crew_router.cli.demo.command import demo
 
 # What click raises for a command line that means nothing; typer brings a click of its own or uses the package of that name.
 _WRONG: Final = next(
@@ -27,7 +28,7 @@ app.command()(route.route)
 app.command()(models.models)
 app.command()(health.health)
 app.command()(explain.explain)
-app.command()(demo.demo)
+app.command()(demo)
 app.command()(mcp.mcp)
 app.command()(train.train)
 app.command()(evaluate.evaluate)

@@ -6,8 +6,8 @@ import typer
 
 from crew_router.cli.asking import takes_request
 from crew_router.cli.console import ConfigOption, JsonOption, fail, open_router, say, say_json
-from crew_router.explain import money
 from crew_router.types import RoutedResponse, RoutingRequest
+from crew_router.types.explain import money
 
 NOTHING_FOUND = (
     "no model found: set OPENAI_API_KEY (or another provider's key), start Ollama (`ollama serve`), "

@@ -9,9 +9,9 @@ from typing import Annotated, Final
 import typer
 
 from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, say, say_json
-from crew_router.configuration import load_config
-from crew_router.rules import check_strategy, rules_of
-from crew_router.settings import SETTINGS_FIELDS
+from crew_router.config.load import load_config
+from crew_router.config.settings import SETTINGS_FIELDS
+from crew_router.router.rules import check_strategy, rules_of
 
 app: Final = typer.Typer(help="Check a configuration file, or show the one that holds.", no_args_is_help=True)
 

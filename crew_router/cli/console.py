@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from crew_router.codec import encode
 from crew_router.errors import ConfigurationError, CrewRouterError, InvalidRequestError, UnknownDecisionError, UnknownModelError
+from crew_router.types.codec import encode
 
 if TYPE_CHECKING:
-    from crew_router.router import Router
+    from crew_router.router.router import Router
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -76,8 +76,8 @@ def say_json(value: object) -> None:
 
 def say_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; numbers are aligned right."""
-    from rich.console import Console  # noqa: PLC0415 - only commands that print tables need it
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console  # only commands that print tables need it
+    from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for at, name in enumerate(header):
@@ -90,7 +90,7 @@ def say_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 def open_router(config: Path | None) -> Router:
     """Return a router for a command."""
-    from crew_router.router import Router  # noqa: PLC0415 - comes when a command needs it
+    from crew_router.router.router import Router  # comes when a command needs it
 
     return Router(config=config)
 

@@ -15,8 +15,8 @@ from crew_router.cli.train import HourOption
 from crew_router.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from crew_router.learn.evaluation import Evaluation, Figures
-    from crew_router.learn.smart_cost import SmartCost
+    from crew_router.evaluate.evaluation import Evaluation, Figures
+    from crew_router.evaluate.tier_report import SmartCost
 
 _PER_THOUSAND = 1000.0
 
@@ -37,22 +37,22 @@ def evaluate(
 ) -> None:
     """Run the router over recorded outcomes at many settings of the dial; report the curve beside all yardsticks."""
     with one_line_errors():
-        from crew_router.learn.outcomes import read_outcomes  # noqa: PLC0415 - comes when the command runs
+        from crew_router.evaluate.outcomes import read_outcomes  # comes when the command runs
 
         table = read_outcomes(data, usd_per_hour=usd_per_hour)
         with _bar() as advance:
             if leave_one_domain_out:
-                from crew_router.learn.generalise import left_out_domains  # noqa: PLC0415
+                from crew_router.evaluate.leave_one_domain_out import left_out_domains
 
                 found = left_out_domains(table, progress=advance)
             else:
-                from crew_router.learn.judge import judged  # noqa: PLC0415
+                from crew_router.evaluate.artifact_report import judged
 
                 found = judged(table, model, progress=advance)
         _write(found, rows=rows, plot=plot)
         smart = None
         if preset is not None:
-            from crew_router.learn.smart_cost import smart_cost  # noqa: PLC0415
+            from crew_router.evaluate.tier_report import smart_cost
 
             smart = smart_cost(found, table)
         if as_json:
@@ -63,8 +63,8 @@ def evaluate(
 
 @contextlib.contextmanager
 def _bar() -> Generator[Callable[[int], None], None, None]:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -93,7 +93,7 @@ def _text(path: Path, text: str, *, option: str) -> None:
 
 
 def _picture(found: Evaluation) -> str:
-    from crew_router.picture import Point, cost_quality_svg  # noqa: PLC0415
+    from crew_router.cli.svg import Point, cost_quality_svg
 
     points = [
         Point(name, _PER_THOUSAND * point.cost_usd, point.quality, "single")

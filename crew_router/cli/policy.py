@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
-from crew_router.configuration import load_config
-from crew_router.policies.cases import Verdict, read_cases, run_cases
-from crew_router.policies.conflicts import findings
-from crew_router.rules import check_strategy, rules_of
-from crew_router.schema.reading import read_mapping
+from crew_router.config.load import load_config
+from crew_router.config.schema.reading import read_mapping
+from crew_router.decide.policies.cases import Verdict, read_cases, run_cases
+from crew_router.decide.policies.conflicts import findings
+from crew_router.router.rules import check_strategy, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from crew_router.router import Router
+    from crew_router.router.router import Router
     from crew_router.types import RoutingDecision, RoutingRequest
 
 app: Final = typer.Typer(help="Check policies, and test them with cases of your own.", no_args_is_help=True)

@@ -10,8 +10,8 @@ import typer
 
 from crew_router.cli.asking import takes_request
 from crew_router.cli.console import ConfigOption, JsonOption, open_router, say, say_json, say_table
-from crew_router.explain import money
 from crew_router.types import CandidateRow, RoutingRequest
+from crew_router.types.explain import money
 
 
 @takes_request

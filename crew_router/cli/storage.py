@@ -17,8 +17,8 @@ from crew_router.types.model import NANO_PER_USD
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from crew_router.ledger.book import Book
-    from crew_router.settings import RouterConfig
+    from crew_router.config.router_config import RouterConfig
+    from crew_router.record.ledger.sql_ledger import Book
 
 _END: Final = 1e300
 BeforeOption = Annotated[str | None, typer.Option("--before", help="Date or time, as 2026-03-01 or 2026-03-01T12:00+01:00.")]
@@ -102,13 +102,13 @@ def reset(
 
 
 def _loaded(config: Path | None) -> RouterConfig:
-    from crew_router.configuration import load_config  # noqa: PLC0415 - pydantic and YAML come when something is loaded
+    from crew_router.config.load import load_config  # pydantic and YAML come when something is loaded
 
     return load_config(config, env=os.environ)
 
 
 def _book(config: Path | None) -> Book:
-    from crew_router.storage import opened_ledger  # noqa: PLC0415 - as above
+    from crew_router.router.storage import opened_ledger
 
     return opened_ledger(_loaded(config))
 
@@ -158,8 +158,8 @@ def _lines(file: Path) -> int:
 
 
 def _progress() -> Progress:
-    from rich.console import Console  # noqa: PLC0415 - only two commands draw a bar
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console  # only two commands draw a bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -189,7 +189,7 @@ def _reset(config: Path | None, before: float | None, *, delete: bool) -> int:
 
 
 def _reset_state(config: Path | None) -> None:
-    from crew_router.storage import opened_state  # noqa: PLC0415 - pydantic and YAML come when something is loaded
+    from crew_router.router.storage import opened_state  # pydantic and YAML come when something is loaded
 
     state = opened_state(_loaded(config))
     state.reset()

@@ -12,9 +12,9 @@ from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, o
 from crew_router.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from crew_router.learn.learned import Learned
-    from crew_router.learn.outcomes import OutcomeTable
-    from crew_router.learn.training import Progress
+    from crew_router.decide.learned.trained_model import Learned
+    from crew_router.evaluate.outcomes import OutcomeTable
+    from crew_router.evaluate.training import Progress
 
 DataOption = Annotated[Path | None, typer.Option("--data", help="Outcome file: JSON lines, plain or .gz.")]
 HourOption = Annotated[float, typer.Option("--usd-per-hour", help="Price of compute time, for outcomes that state a latency but no price.")]
@@ -33,8 +33,8 @@ def train(
 ) -> None:
     """Learn quality, price and length of every model's answers, and a table of plans, from outcomes."""
     with one_line_errors():
-        from crew_router.learn.artifact import save  # noqa: PLC0415 - comes when the command runs
-        from crew_router.learn.training import train as learn  # noqa: PLC0415
+        from crew_router.decide.learned.artifact import save  # comes when the command runs
+        from crew_router.evaluate.training import train as learn
 
         table = _table(data, from_ledger=from_ledger, usd_per_hour=usd_per_hour, config=config)
         learned = _with_progress(lambda tell: learn(table, seed=seed, progress=tell))
@@ -43,21 +43,21 @@ def train(
 
 
 def _table(data: Path | None, *, from_ledger: bool, usd_per_hour: float, config: Path | None) -> OutcomeTable:
-    from crew_router.learn.outcomes import read_outcomes  # noqa: PLC0415
+    from crew_router.evaluate.outcomes import read_outcomes
 
     if (data is None) is not from_ledger:
         raise InvalidRequestError("--data", str(data), expected="either --data FILE or --from-ledger")
     if data is not None:
         return read_outcomes(data, usd_per_hour=usd_per_hour)
-    from crew_router.learn.history import outcomes_of  # noqa: PLC0415
+    from crew_router.evaluate.history import outcomes_of
 
     with open_router(config) as router:
         return outcomes_of(router.history)
 
 
 def _with_progress(work: Callable[[Progress], Learned]) -> Learned:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard, TypeVar
 
-from crew_router.clock import Clock
-from crew_router.execute.capacity import Queued
-from crew_router.execute.commands import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
-from crew_router.execute.desk import Desk, Entered, Opened
+from crew_router.execute.admission.concurrency import Queued
+from crew_router.execute.attempts import Desk, Entered, Opened
+from crew_router.execute.protocol import Answer, Cancel, Chunk, Done, Emit, Event, Failure, Flow, Result, Start, Timer
+from crew_router.types.clock import Clock
 from crew_router.types.vocabulary import ErrorKind
 
 T = TypeVar("T")

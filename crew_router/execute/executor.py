@@ -10,21 +10,23 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, DeadlineExceededError, NoCandidateError
-from crew_router.execute.answers import CodeRunner
-from crew_router.execute.commands import Answer, Emit, Failure, Flow, Result
-from crew_router.execute.desk import Desk, Services, Validator
+from crew_router.execute.attempts import Desk, Services, Validator
 from crew_router.execute.engine import PrivateLoop, adrive, arun, drive, run
 from crew_router.execute.flows.cascade import Weigh
 from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
 from crew_router.execute.plans import FlowFactory, Work, accuracies, flow_of
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
+from crew_router.execute.protocol import Answer, Emit, Failure, Flow, Result
 from crew_router.execute.response_cache import ResponseCache
 from crew_router.execute.trade_off import trade_off
-from crew_router.execute.transport import Payload
-from crew_router.types.decision import Rejection, RoutingDecision
+from crew_router.types.canonical_answer import CodeRunner
+from crew_router.types.decision import RoutingDecision
+from crew_router.types.evidence import Rejection
 from crew_router.types.model import ModelDefinition
-from crew_router.types.outcome import RoutedChunk, RoutedResponse, total_usd
+from crew_router.types.outcome import total_usd
+from crew_router.types.response import RoutedChunk, RoutedResponse
+from crew_router.types.transport import Payload
 from crew_router.types.vocabulary import Mode, ModelRef
 
 

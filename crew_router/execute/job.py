@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
-from crew_router.clock import Clock
+from crew_router.config.credential import credential_key
 from crew_router.errors import ModelCallError
-from crew_router.execute.commands import Refusal
-from crew_router.execute.credential import credential_key
 from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.policy import BackOff, ExecutionPolicy
-from crew_router.execute.treatment import TREATMENTS
+from crew_router.execute.protocol import Refusal
+from crew_router.types.clock import Clock
+from crew_router.types.error_policy import TREATMENTS
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crew_router.execute.answers import CodeRunner
-from crew_router.execute.commands import Flow
 from crew_router.execute.flows.cascade import Ladder, Weigh, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.job import Job
+from crew_router.execute.protocol import Flow
 from crew_router.execute.signals.arguments import tool_arguments
 from crew_router.execute.signals.logprobs import token_logprobs
 from crew_router.execute.signals.reading import reading
-from crew_router.execute.transport import Payload
+from crew_router.types.canonical_answer import CodeRunner
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import ModelDefinition
+from crew_router.types.transport import Payload
 from crew_router.types.vocabulary import Mode, ModelRef
 
 _UNKNOWN_ACCURACY = 0.6  # guess, not measured: of a model whose quality nobody stated

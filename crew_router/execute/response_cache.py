@@ -11,11 +11,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import cast
 
-from crew_router.clock import Clock
-from crew_router.execute.transport import Payload
+from crew_router.types.clock import Clock
 from crew_router.types.decision import RoutingDecision
-from crew_router.types.outcome import RoutedResponse, Usage
+from crew_router.types.outcome import Usage
 from crew_router.types.request import RoutingRequest
+from crew_router.types.response import RoutedResponse
+from crew_router.types.transport import Payload
 
 _NOT_ASKED = frozenset({"messages", "task_description", "metadata", "tags", "session_id", "run_id", "urgency", "deadline_s"})
 

@@ -17,8 +17,8 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from crew_router.errors import ConfigurationError, MissingDependencyError
-from crew_router.execute.transport import Transport
 from crew_router.types.model import ModelDefinition
+from crew_router.types.transport import Transport
 
 GROUP: Final = "crew_router.transports"
 DEFAULT: Final = "langchain_core"

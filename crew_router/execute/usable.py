@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from crew_router.execute.schema import Schema, problems, resolved
-from crew_router.execute.transport import Payload, Reply
+from crew_router.execute.json_schema import Schema, problems, resolved
 from crew_router.types.outcome import ToolCall
+from crew_router.types.transport import Payload, Reply
 
 _FENCE: Final = re.compile(r"```[ \t]*(?:json|jsonc|json5|JSON)?[ \t]*\r?\n?(.*?)```", re.DOTALL)
 _TRACE: Final = re.compile(r"<(think|thinking|thought|reasoning|reflection|analysis)>.*?</\1>", re.DOTALL | re.IGNORECASE)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.types.outcome import Usage
 
 if TYPE_CHECKING:
-    from crew_router.execute.transport import Payload
     from crew_router.types.model import ModelDefinition
+    from crew_router.types.transport import Payload
 
 _TOKENS_PER_COUNTED: Final = 16  # four characters are counted as one token; no script has more than four tokens a character
 _HIDDEN_TOKENS: Final = 20_000  # what providers put before a prompt on their own account; guess, not measured

@@ -11,50 +11,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from crew_router.decide.bandits.updates import Credit, Lesson, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
 
 if TYPE_CHECKING:
     from crew_router.types import Draw, RequestProfile
 
-Sums = Mapping[str, Mapping[str, tuple[float, ...]]]
-Addition = tuple[str, tuple[float, ...]]
 RUN: Final = "run:"
 _SAID: Final = ("outcome", "quality_score", "pr_merged", "pr_reverted", "user_rating")
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """A reward for one answer, as learners take it.
-
-    Args:
-        model: Who answered.
-        task_type: What for.
-        reward: 0..1.
-        previous: The reward that this one corrects, ``None`` for the first.
-        profile: What was read from the request, where it is known.
-        weight: Share of the reward that this answer deserves; below 1 for early steps of a run.
-        of_run: Whether it is the result of a whole run.
-        marks: Where learners put the reward that is corrected, by learner.
-    """
-
-    model: ModelRef
-    task_type: TaskType | None
-    _: KW_ONLY
-    reward: float
-    previous: float | None = None
-    profile: RequestProfile | None = None
-    weight: float = 1.0
-    of_run: bool = False
-    marks: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a learner makes of a credit: numbers to add to shared sums, and a mark to find them by when it is corrected."""
-
-    additions: tuple[Addition, ...]
-    mark: float
 
 
 @runtime_checkable

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from crew_router.decide.bandits.updates import Credit
 from crew_router.errors import ConfigurationError, UnknownDecisionError
-from crew_router.learn.feedback import RUN, Answered, Credit, Learner, Recent, reward_before, same, whole
+from crew_router.learn.feedback import RUN, Answered, Learner, Recent, reward_before, same, whole
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef
 
 if TYPE_CHECKING:
-    from crew_router.clock import Clock
-    from crew_router.ledger.protocol import Ledger
-    from crew_router.state.protocol import State
+    from crew_router.record.ledger.protocol import Ledger
+    from crew_router.record.state.protocol import State
     from crew_router.types import RoutingDecision
+    from crew_router.types.clock import Clock
 
 Heard = Callable[[Answered, float, float | None], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Learning:
     """Finds the decision that feedback belongs to, and tells its reward to the ledger, the learned weights and the learners.
 
@@ -28,7 +29,7 @@ class Learning:
         ledger: Where decisions and earlier feedback are read.
         state: Where weights and sums are kept.
         clock: Time.
-        learners: Strategies that learn.
+        learners: Returns the strategies that learn.
         enabled: Whether anything is learnt; feedback is kept in any case.
         heard: Told of every new reward with the one it corrects, as experiments count them.
     """
@@ -36,7 +37,7 @@ class Learning:
     ledger: Ledger
     state: State
     clock: Clock
-    learners: Sequence[Learner] = ()
+    learners: Callable[[], Sequence[Learner]] = tuple
     enabled: bool = True
     heard: Heard | None = None
     recent: Recent = field(default_factory=Recent)
@@ -141,15 +142,16 @@ class Learning:
 
     def _learners(self, strategy: str) -> Sequence[Learner]:
         """Return the configured learners, with the strategy that a request asked for by name where it learns."""
-        from crew_router.strategies import make_strategy  # noqa: PLC0415 - numpy comes when first needed
+        from crew_router.decide.strategies import make_strategy  # numpy comes when first needed
 
+        learners = self.learners()
         if not strategy:
-            return self.learners
+            return learners
         try:
             asked = make_strategy(strategy)
         except ConfigurationError:
-            return self.learners
-        return learners_of((*self.learners, asked))
+            return learners
+        return learners_of((*learners, asked))
 
     def _of_run(self, feedback: FeedbackData) -> float:
         earlier = self._said(feedback.request_id, None)

@@ -7,6 +7,7 @@ Example:
 
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.guard import no_paid_calls
+from crew_router.testing.inside import runtime_of
 from crew_router.testing.recorded import RecordedModel
 from crew_router.testing.script import ScriptedFault, ScriptedFaultError, ScriptedReply
 from crew_router.testing.scripted import ScriptedModel
@@ -23,4 +24,5 @@ __all__ = [
     "World",
     "check_seeds",
     "no_paid_calls",
+    "runtime_of",
 ]

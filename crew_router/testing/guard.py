@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator
 
-from crew_router.execute.desk import WATCHERS
+from crew_router.execute.attempts import WATCHERS
 from crew_router.testing.script import Scripted
 from crew_router.types.model import ModelDefinition
 from crew_router.types.vocabulary import Tier

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 from crew_router.errors import ConfigurationError
-from crew_router.execute.answers import NO_TEXT
-from crew_router.execute.prompt import prompt_text, whole_text
-from crew_router.execute.transport import Piece
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.script import Asked, ScriptedFault, ScriptedFaultError, ScriptedReply, Step, pieces_of, timed
+from crew_router.types.canonical_answer import NO_TEXT
 from crew_router.types.model import ModelDefinition, Price
 from crew_router.types.outcome import Usage
+from crew_router.types.prompt import prompt_text, whole_text
+from crew_router.types.transport import Piece
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Protocol, runtime_checkable
 
-from crew_router.execute.transport import Payload, Piece
 from crew_router.types.outcome import ToolCall, Usage
+from crew_router.types.transport import Payload, Piece
 from crew_router.types.vocabulary import ErrorKind
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from crew_router.errors import InvalidRequestError
-from crew_router.execute.prompt import prompt_text
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.script import Asked, ScriptedFault, ScriptedReply, Step, faulty, pieces_of, timed
 from crew_router.types.model import Latency, ModelDefinition, Price
 from crew_router.types.outcome import Usage
+from crew_router.types.prompt import prompt_text
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 AnyReply: TypeAlias = str | ScriptedReply

@@ -19,9 +19,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from crew_router.execute.capacity import Queued
-from crew_router.execute.commands import Cancel, Done, Emit, Event, Flow, Result, Start, Timer, Wait
-from crew_router.execute.desk import Desk, Opened
+from crew_router.execute.admission.concurrency import Queued
+from crew_router.execute.attempts import Desk, Opened
+from crew_router.execute.protocol import Cancel, Done, Emit, Event, Flow, Result, Start, Timer, Wait
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.script import Step
 from crew_router.testing.transport import ScriptedCall

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from crew_router.errors import ConfigurationError
-from crew_router.execute.prompt import whole_text
-from crew_router.execute.transport import Fault, Payload, Piece, Reply
 from crew_router.testing.script import Asked, LogProbs, Scripted, ScriptedFault, ScriptedFaultError, Step, ToolPart
 from crew_router.types.model import ModelDefinition
 from crew_router.types.outcome import ToolCall
+from crew_router.types.prompt import whole_text
+from crew_router.types.transport import Fault, Payload, Piece, Reply
 from crew_router.types.vocabulary import ErrorKind
 
 _CHARS_PER_TOKEN = 4

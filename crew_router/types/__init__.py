@@ -1,18 +1,8 @@
 """Values that the steps share; all are frozen."""
 
-from crew_router.types.decision import (
-    CandidateRow,
-    Change,
-    CostPrediction,
-    DecisionTable,
-    Draw,
-    Evidence,
-    LatencyPrediction,
-    PolicyEffect,
-    RecordedTable,
-    Rejection,
-    RoutingDecision,
-)
+from crew_router.types.candidates import DecisionTable, RecordedTable
+from crew_router.types.decision import RoutingDecision
+from crew_router.types.evidence import CandidateRow, Change, CostPrediction, Draw, Evidence, LatencyPrediction, PolicyEffect, Rejection
 from crew_router.types.model import (
     NANO_PER_USD,
     TOKENS_PER_PRICE,
@@ -23,20 +13,10 @@ from crew_router.types.model import (
     PriceTier,
     PriceWindow,
 )
-from crew_router.types.outcome import (
-    Attempt,
-    CircuitBreakerState,
-    Member,
-    PerformanceMetrics,
-    RoutedChunk,
-    RoutedResponse,
-    Snapshot,
-    ToolCall,
-    TradeOff,
-    Usage,
-)
+from crew_router.types.outcome import Attempt, CircuitBreakerState, Member, PerformanceMetrics, Snapshot, ToolCall, TradeOff, Usage
 from crew_router.types.profile import Reading, RequestProfile
 from crew_router.types.request import FeedbackData, RoutingRequest
+from crew_router.types.response import RoutedChunk, RoutedResponse
 from crew_router.types.vocabulary import (
     Domain,
     ErrorKind,

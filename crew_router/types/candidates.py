@@ -1,12 +1,12 @@
-"""The table behind a decision by column: what the ledger keeps, and what one sentence about a decision needs."""
+"""The table behind a decision, by row and by column: every model with its figures and what removed it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from crew_router.types.decision import CandidateRow, Rejection
+from crew_router.types.evidence import CandidateRow, Change, Evidence, Rejection
 from crew_router.types.vocabulary import ModelRef
 
 FIGURES: Final = ("rank", "score", "p_success", "cost_usd", "latency_s", "quality")
@@ -59,3 +59,48 @@ class Candidates:
             rejections=self.removed.get(at, ()),
             **figures,
         )
+
+
+class DecisionTable(Protocol):
+    """The table behind a decision; made when somebody asks, so that an unexplained decision costs nothing."""
+
+    def candidates(self) -> tuple[CandidateRow, ...]:
+        """Return every model of the registry, chosen first, then by falling rank, rejected last."""
+        ...
+
+    def columns(self) -> Candidates:
+        """Return the same by column, figures rounded to a millionth and costs to a thousandth of a nano-dollar."""
+        ...
+
+    def notes(self) -> tuple[Evidence, ...]:
+        """Return evidence that is not a factor of the score: waivers, warnings, policies, arms, overrides."""
+        ...
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return the smallest changes of budget, quality and latency that would change the choice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTable:
+    """A table that was read back from JSON."""
+
+    rows: tuple[CandidateRow, ...] = ()
+    remarks: tuple[Evidence, ...] = ()
+    flips: tuple[Change, ...] = ()
+
+    def candidates(self) -> tuple[CandidateRow, ...]:
+        """Return the rows."""
+        return self.rows
+
+    def columns(self) -> Candidates:
+        """Return the rows by column."""
+        return Candidates.of(self.rows)
+
+    def notes(self) -> tuple[Evidence, ...]:
+        """Return the remarks."""
+        return self.remarks
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return the changes."""
+        return self.flips

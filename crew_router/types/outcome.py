@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ErrorKind, Mode, ModelRef, TaskType
-
-if TYPE_CHECKING:
-    from crew_router.types.decision import RoutingDecision
 
 BreakerPhase = Literal["closed", "open", "half_open"]
 
@@ -154,43 +151,6 @@ class TradeOff:
     single_cost_usd: float | None
     single_latency_s: float
     single_quality: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedResponse:
-    """The answer to one request.
-
-    ``message`` is the answer in the surface's own type (an ``AIMessage`` for LangChain models), ``cost_usd`` the price of
-    all attempts together, ``None`` when one of them is unknown; ``usage`` is that of the answering call. ``decision`` carries the
-    trade-off of a parallel run or cascade.
-    """
-
-    text: str
-    message: object
-    _: KW_ONLY
-    model: ModelRef
-    attempts: tuple[Attempt, ...]
-    decision: RoutingDecision
-    cost_usd: float | None
-    usage: Usage | None
-    tool_calls: tuple[ToolCall, ...] = ()
-    finish_reason: str | None = None
-    confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedChunk:
-    """One piece of a streamed answer; the last one carries the whole response.
-
-    ``reset`` is true on the piece that tells a consumer to forget what it got (stream policy ``restart``).
-    """
-
-    text: str = ""
-    _: KW_ONLY
-    model: ModelRef | None = None
-    reset: bool = False
-    message: object = None
-    response: RoutedResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)

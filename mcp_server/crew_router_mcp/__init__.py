@@ -16,11 +16,11 @@ __all__ = ["create_server", "main"]
 
 def __getattr__(name: str) -> Any:
     if name == "create_server":
-        from crew_router_mcp.server import create_server  # noqa: PLC0415 - fastmcp comes when a server is made
+        from crew_router_mcp.server import create_server  # fastmcp comes when a server is made
 
         return create_server
     if name == "main":
-        from crew_router_mcp.command import main  # noqa: PLC0415 - as above
+        from crew_router_mcp.command import main
 
         return main
     msg = f"module {__name__!r} has no attribute {name!r}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field
 
-from crew_router.pareto import frontier
+from crew_router.decide.select.pareto import frontier
 
 if TYPE_CHECKING:
     from crew_router.types import CandidateRow, ModelDefinition, ModelRef, RoutingDecision

@@ -31,8 +31,8 @@ def serve(config: Path | None = None, *, http: bool = False, host: str = "127.0.
     """
     if http and host not in _LOOPBACK:
         raise InvalidRequestError("host", host, expected="a loopback address, and put a proxy with authentication before it")
-    from crew_router.router import Router  # noqa: PLC0415 - `--help` needs neither a router nor fastmcp
-    from crew_router_mcp.server import create_server  # noqa: PLC0415
+    from crew_router.router.router import Router  # `--help` needs neither a router nor fastmcp
+    from crew_router_mcp.server import create_server
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with Router(config=config) as router:

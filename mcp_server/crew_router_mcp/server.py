@@ -20,7 +20,7 @@ except ImportError as missing:
     raise MissingDependencyError("fastmcp", extra="mcp") from missing
 
 if TYPE_CHECKING:
-    from crew_router.router import Router
+    from crew_router.router.router import Router
 
 _INSTRUCTIONS: Final = (
     "Ask suggest_model before a task which language model serves it best by cost, quality, latency and safety, and which to fall back on. "

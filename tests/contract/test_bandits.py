@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from bandit_world import World
 
+from crew_router.decide.bandits import Arms, bandit_names, make_bandit
+from crew_router.decide.bandits.features import FEATURES
+from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError
-from crew_router.learn.bandits import Arms, bandit_names, make_bandit
-from crew_router.learn.bandits.features import FEATURES
-from crew_router.strategies import make_strategy
 
 POLICIES = bandit_names()
 

@@ -7,9 +7,9 @@ import pytest
 from storage_samples import NOON
 
 from crew_router.errors import BudgetExceededError
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.ledger.limits import Limits
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.limits import Limits
+from crew_router.record.ledger.opening import open_ledger
 from crew_router.testing import FrozenClock
 from crew_router.types import RoutingRequest
 
@@ -27,7 +27,7 @@ def clock():
 def opened(request, clock, tmp_path, monkeypatch):
     """A function that opens one more ledger over the same database."""
     if request.param == "postgresql":
-        monkeypatch.setattr("crew_router.ledger.postgres._Statements.time_s", lambda _: clock.now())
+        monkeypatch.setattr("crew_router.record.ledger.postgres._Statements.time_s", lambda _: clock.now())
     url = f"sqlite:///{tmp_path}/ledger.sqlite3" if request.param == "sqlite" else request.getfixturevalue("postgres_schema")
     ledgers = []
 

@@ -8,8 +8,8 @@ import pytest
 from storage_samples import NOON, attempt, decision, outcome
 
 from crew_router.errors import ConfigurationError, UnknownDecisionError
-from crew_router.ledger import open_ledger
-from crew_router.ledger.writer import WriterPolicy
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.writer import WriterPolicy
 from crew_router.testing import FrozenClock
 from crew_router.types import ErrorKind, FeedbackData, Risk
 

@@ -5,12 +5,13 @@ import random
 
 import pytest
 
-from crew_router.execute.breaker import BreakerPolicy, admission
-from crew_router.state import Observation, SharedState
-from crew_router.state.memory import MemoryStore
-from crew_router.state.redis import RedisStore
-from crew_router.state.sqlite import SqliteStore
-from crew_router.state.windows import Claim
+from crew_router.record.state.breaker import BreakerPolicy, admission
+from crew_router.record.state.memory import MemoryStore
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.redis import RedisStore
+from crew_router.record.state.shared import SharedState
+from crew_router.record.state.sqlite import SqliteStore
+from crew_router.record.state.windows import Claim
 from crew_router.testing import FrozenClock
 from crew_router.types import ErrorKind, ModelRef, TaskType
 

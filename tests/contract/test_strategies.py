@@ -8,8 +8,8 @@ from decision_pools import NOW, line, model, pool
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crew_router.decide.strategies import make_strategy, strategy_names
 from crew_router.errors import NoCandidateError
-from crew_router.strategies import make_strategy, strategy_names
 from crew_router.types import Latency, Mode, PerformanceMetrics, Price, RoutingDecision, RoutingRequest, Snapshot, TaskType, Tier
 
 PARAMETERS = {

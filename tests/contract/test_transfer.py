@@ -10,10 +10,11 @@ import pytest
 from storage_samples import NOON, attempt, decision, outcome
 
 from crew_router.errors import StorageError
-from crew_router.ledger import open_ledger, retention, transfer
-from crew_router.ledger.book import Book
-from crew_router.ledger.budgets import Scope
-from crew_router.ledger.retention import Retention
+from crew_router.record.ledger import export_import, retention
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.retention import Retention
+from crew_router.record.ledger.sql_ledger import Book
 from crew_router.testing import FrozenClock
 from crew_router.types import FeedbackData
 
@@ -104,7 +105,7 @@ def test_what_was_reported_without_a_decision_and_what_was_said_later_is_taken_i
 
 def test_an_export_and_an_import_take_constant_memory(tmp_path, monkeypatch):
     """Ten times the rows take less than one and a half times the memory."""
-    monkeypatch.setattr(transfer, "_PAGE", 50)
+    monkeypatch.setattr(export_import, "_PAGE", 50)
     peaks = {}
     for rows in (300, 3000):
         book = open_ledger(f"sqlite:///{tmp_path}/{rows}.sqlite3", project="crew")

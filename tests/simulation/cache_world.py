@@ -12,9 +12,9 @@ import sys
 from execute_bench import decision_for
 
 from crew_router.execute.response_cache import ResponseCache
-from crew_router.execute.transport import Payload
 from crew_router.testing import FrozenClock
 from crew_router.types import ModelRef, RoutedResponse, RoutingRequest
+from crew_router.types.transport import Payload
 
 REPLAY = "PYTHONPATH=.:tests python tests/simulation/cache_world.py {seed}"
 MODEL = ModelRef("lab:a")

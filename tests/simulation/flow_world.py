@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 
 from execute_bench import Notebook, decision_for
 
-from crew_router.execute.commands import Answer, Failure, Flow, Refusal
-from crew_router.execute.desk import Desk, Services
+from crew_router.execute.admission.protocol import Ask, Pass
+from crew_router.execute.attempts import Desk, Services
 from crew_router.execute.flows.cascade import Ladder, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
 from crew_router.execute.flows.fallback import fallback
-from crew_router.execute.gates import Ask, Pass
 from crew_router.execute.hedge import HedgeBudget
 from crew_router.execute.job import Job
 from crew_router.execute.plans import SIGNALS
 from crew_router.execute.policy import BackOff, ConsensusMethod, ExecutionPolicy, StreamPolicy
-from crew_router.execute.transport import Payload
+from crew_router.execute.protocol import Answer, Failure, Flow, Refusal
 from crew_router.testing import Outcome, ScriptedFault, ScriptedModel, World
 from crew_router.testing.transport import TestingTransport
 from crew_router.types import Attempt, ErrorKind, Latency, ModelDefinition, ModelRef, RoutingDecision, RoutingRequest, Usage
+from crew_router.types.transport import Payload
 
 KINDS = [kind for kind in ErrorKind if kind is not ErrorKind.CANCELLED]
 PROMPT = Payload(("Go on.",))

@@ -16,15 +16,15 @@ from execute_bench import decision_for
 from simulation.shared_world import OneBudget
 
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.breaker import CLOSED, HARMLESS, Breaker, BreakerPolicy, abandoned, admission, probing
-from crew_router.execute.budget_gate import BudgetGate, BudgetPass, cost_of
-from crew_router.execute.capacity import Capacity, Place, Queued
-from crew_router.execute.commands import Refusal
-from crew_router.execute.gates import Ask
-from crew_router.ledger.budgets import Scope
-from crew_router.state import open_state
-from crew_router.state.breakers import changes_of
-from crew_router.state.protocol import Observation
+from crew_router.execute.admission.budget import BudgetGate, BudgetPass, cost_of
+from crew_router.execute.admission.concurrency import Capacity, Place, Queued
+from crew_router.execute.admission.protocol import Ask
+from crew_router.execute.protocol import Refusal
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.state.breaker import CLOSED, HARMLESS, Breaker, BreakerPolicy, abandoned, admission, probing
+from crew_router.record.state.breakers import changes_of
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
 from crew_router.testing import FrozenClock
 from crew_router.types import (
     Attempt,

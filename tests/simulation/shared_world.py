@@ -15,23 +15,23 @@ from dataclasses import dataclass, field
 from execute_bench import Observer, decision_for
 
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.breaker_gate import BreakerGate
-from crew_router.execute.budget_gate import BudgetGate, cost_of
-from crew_router.execute.capacity import Capacity
-from crew_router.execute.commands import Answer, Failure
-from crew_router.execute.desk import Desk, Services
+from crew_router.execute.admission.breaker import BreakerGate
+from crew_router.execute.admission.budget import BudgetGate, cost_of
+from crew_router.execute.admission.concurrency import Capacity
+from crew_router.execute.admission.sla import SlaGate
+from crew_router.execute.attempts import Desk, Services
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.job import Job
 from crew_router.execute.policy import BackOff, ExecutionPolicy
-from crew_router.execute.sla_gate import SlaGate
-from crew_router.execute.transport import Payload
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Reservation, Scope
-from crew_router.state import open_state
+from crew_router.execute.protocol import Answer, Failure
+from crew_router.record.ledger.budgets import Reservation, Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.state.opening import open_state
 from crew_router.testing import Outcome, ScriptedModel, World
 from crew_router.testing.script import Asked
 from crew_router.testing.transport import TestingTransport
 from crew_router.types import Limits, ModelDefinition, ModelRef, Reading, RoutingRequest, Urgency
+from crew_router.types.transport import Payload
 
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()

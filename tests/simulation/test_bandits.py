@@ -8,10 +8,10 @@ from bandit_world import World
 from mabwiser.mab import MAB, LearningPolicy
 from river import bandit as river_bandit
 
-from crew_router.learn.bandits import Arms, bandit_names, make_bandit
-from crew_router.learn.bandits.features import FEATURES
-from crew_router.learn.memory import Memory
-from crew_router.state.view import summed
+from crew_router.decide.bandits import Arms, bandit_names, make_bandit
+from crew_router.decide.bandits.features import FEATURES
+from crew_router.decide.bandits.memory import Memory
+from crew_router.record.state.snapshot_builder import summed
 
 SIZE = len(FEATURES)
 
@@ -114,7 +114,7 @@ def regret_of_ours(rates, seed):
 
 def regret_of_river(rates, seed):
     """Return the regret of 400 pulls of river's policy."""
-    from river import proba  # noqa: PLC0415
+    from river import proba
 
     policy, truth, lost = river_bandit.ThompsonSampling(reward_obj=proba.Beta(1, 1), seed=seed), random.Random(seed + 1), 0.0
     for _ in range(400):

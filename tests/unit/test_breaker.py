@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew_router.execute.breaker import (
+from crew_router.record.state.breaker import (
     CLOSED,
     BreakerPolicy,
     abandoned,

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from crew_router.cli import main
 from crew_router.cli.app import app
-from crew_router.reachability import ACCESS
+from crew_router.config.reachability import ACCESS
 
 LAB = """
 registry: none
@@ -97,8 +97,8 @@ def test_text_output_is_printed(config, arguments):
 
 def test_ask_without_any_model_names_three_ways_to_get_one(config, monkeypatch):
     """With nothing to call, one line names the quickest ways and the exit code is 1."""
-    monkeypatch.setattr("crew_router.servers.listed_models", lambda _url: None)
-    monkeypatch.setattr("crew_router.servers.usual_servers", lambda: ())
+    monkeypatch.setattr("crew_router.router.discovery.listed_models", lambda _url: None)
+    monkeypatch.setattr("crew_router.router.discovery.usual_servers", lambda: ())
 
     result = run("ask", "Hi", "--config", config)
 

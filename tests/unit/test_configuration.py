@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from crew_router.configuration import argument_settings, load_config, packaged_registry, project_name
-from crew_router.environment import missing_variables, require_variables
+from crew_router.config.environment import missing_variables, require_variables
+from crew_router.config.load import argument_settings, load_config, packaged_registry, project_name
+from crew_router.config.registry import Registry
+from crew_router.config.settings import BudgetLimit, ConfigFile
 from crew_router.errors import ConfigurationError, RegistryError
-from crew_router.registry import Registry
-from crew_router.settings import BudgetLimit, ConfigFile
 from crew_router.types import ModelDefinition, ModelRef, TaskType
 
 CONTRACT = """

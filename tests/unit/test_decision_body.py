@@ -6,7 +6,7 @@ import pytest
 from decision_pools import decide, model
 from storage_samples import decision
 
-from crew_router.ledger.body import body_of, decision_of
+from crew_router.record.ledger.decision_codec import body_of, decision_of
 from crew_router.types import Price, RoutingRequest, TaskType
 
 REQUEST = RoutingRequest(TaskType.ANALYSIS, "Compare both\nplans", cost_budget=0.01, tags=frozenset({"x"}), metadata={"note": "plan"})

@@ -39,7 +39,7 @@ def test_wrong_python_is_one_line_with_the_command(environment, monkeypatch):
 
 def test_script_is_readable_by_old_pythons():
     """The script compiles as Python 3.8 would read it, so that an old Python can say that it is too old."""
-    import ast  # noqa: PLC0415 - only here
+    import ast  # only here
 
     assert ast.parse(_SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8))
 

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from crew_router.config.settings import BudgetLimit, BudgetSettings
 from crew_router.errors import ConfigurationError
-from crew_router.ledger.budgets import Scope
-from crew_router.ledger.limits import Limits
-from crew_router.settings import BudgetLimit, BudgetSettings
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.limits import Limits
 from crew_router.types import RoutingRequest
 
 AT = datetime(2026, 3, 1, 23, 30, tzinfo=ZoneInfo("UTC")).timestamp()

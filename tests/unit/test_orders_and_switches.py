@@ -5,10 +5,10 @@ import json
 import pytest
 
 from crew_router import NoCandidateError, Router, RoutingRequest
-from crew_router.configuration import load_config
+from crew_router.config.load import load_config
 from crew_router.errors import ApprovalRequiredError, ConfigurationError, InvalidRequestError, UnknownModelError
 from crew_router.execute.executor import Options
-from crew_router.testing import FrozenClock, ScriptedModel
+from crew_router.testing import FrozenClock, ScriptedModel, runtime_of
 from crew_router.types import ErrorKind
 
 NOON = 1_800_000_000.0
@@ -40,7 +40,7 @@ def open_router(tmp_path, config=None, clock=None):
 
 def audit(router):
     """Return the events of the audit, oldest first."""
-    return [event for (event,) in router._parts.ledger.select("SELECT event FROM audit ORDER BY seq")]
+    return [event for (event,) in runtime_of(router).ledger.select("SELECT event FROM audit ORDER BY seq")]
 
 
 def test_pin_holds_at_once_and_until_it_is_cleared(tmp_path):
@@ -64,7 +64,7 @@ def test_order_reaches_another_process_without_a_restart(tmp_path):
         assert other.select_model(ASK).selected_model == "lab:good"
 
         one.override(cost_ceiling=0.001)
-        one._parts.state.close()
+        runtime_of(one).state.close()
         clock.advance(2.0)
         reached = other.select_model(ASK)
         with open_router(tmp_path, clock=clock) as later:
@@ -113,7 +113,7 @@ def test_every_effect_of_a_safety_rule_leaves_an_audit_row(tmp_path):
         with pytest.raises(NoCandidateError):
             router.select_model(RoutingRequest(task_description="Compare A and B.", tags=["x"]))
 
-        rows = router._parts.ledger.select("SELECT detail FROM audit ORDER BY seq")
+        rows = runtime_of(router).ledger.select("SELECT detail FROM audit ORDER BY seq")
 
     assert decision.selected_model != "lab:good"
     assert len(rows) == 2 + 3

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from genai_prices import Usage, calc_price
 
-from crew_router.columns import TIER_QUALITY
-from crew_router.configuration import load_config, packaged_folder, packaged_registry
-from crew_router.environment import with_environment
-from crew_router.registry import load_packaged
-from crew_router.schema.__main__ import texts
+from crew_router.config.editor_schemas import texts
+from crew_router.config.environment import with_environment
+from crew_router.config.load import load_config, packaged_folder, packaged_registry
+from crew_router.decide.model_table import TIER_QUALITY
 from crew_router.types import ModelDefinition, Price, TaskType, Tier
 
 GENAI_PROVIDER = {
@@ -103,7 +102,7 @@ def test_registry_is_wide_enough():
 
     assert len(PRICED) >= 30
     assert len(providers) >= 8
-    assert {model.ref.provider for model in load_packaged()} >= LOCAL
+    assert {model.ref.provider for model in packaged_registry()} >= LOCAL
 
 
 @pytest.mark.parametrize("model", packaged_registry().models, ids=lambda model: model.ref)
@@ -198,7 +197,7 @@ def test_example_of_the_document_loads():
 
 
 def test_json_schemas_are_current():
-    """`python -m crew_router.schema` would change nothing."""
+    """`make schema` would change nothing."""
     folder = packaged_folder() / "schema"
 
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == texts()

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-from crew_router.picture import Point, cost_quality_svg
+from crew_router.cli.svg import Point, cost_quality_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

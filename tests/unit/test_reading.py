@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from crew_router.config.schema.plain import plain_mapping
+from crew_router.config.schema.reading import MAX_BYTES, parse_mapping, read_mapping, resolve_scalar
 from crew_router.errors import ConfigurationError
-from crew_router.schema.plain import plain_mapping
-from crew_router.schema.reading import MAX_BYTES, parse_mapping, read_mapping, resolve_scalar
 
 
 def alias_bomb():

@@ -5,10 +5,10 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crew_router.configuration import load_config
+from crew_router.config.load import load_config
+from crew_router.config.router_config import RouterConfig
+from crew_router.config.schema.reading import parse_mapping
 from crew_router.errors import ConfigurationError
-from crew_router.schema.reading import parse_mapping
-from crew_router.settings import RouterConfig
 
 YAML_BITS = st.sampled_from(
     [

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from crew_router.columns import TIER_QUALITY, capability_bits
+from crew_router.config.registry import Registry
+from crew_router.decide.model_table import TIER_QUALITY, capability_bits, columns_of
 from crew_router.errors import RegistryError, UnknownModelError
-from crew_router.registry import Registry
 from crew_router.types import Latency, ModelCapability, ModelDefinition, ModelRef, Price, PriceTier, TaskType, Tier
 
 FULL = {
@@ -212,7 +212,8 @@ def test_finished_definitions_pass_among_entries():
 
 def test_columns_hold_figures_and_mark_what_is_unknown():
     """Unknown figures are NaN; an unmeasured quality is that of the tier, and marked."""
-    columns = Registry.from_entries({"lab:fast": FULL, "lab:slow": {"tier": "fast"}, "x:y": {"price": {"input": 0, "output": 0}}}).columns
+    entries = {"lab:fast": FULL, "lab:slow": {"tier": "fast"}, "x:y": {"price": {"input": 0, "output": 0}}}
+    columns = columns_of(Registry.from_entries(entries).models)
 
     assert columns.refs == ("lab:fast", "lab:slow", "x:y")
     assert columns.price_input.tolist()[::2] == [0.1, 0.0]
@@ -223,22 +224,16 @@ def test_columns_hold_figures_and_mark_what_is_unknown():
     assert columns.measured_for(TaskType.REFACTORING).tolist() == [True, False, False]
 
 
-def test_columns_are_made_once():
-    """Asking twice gives the same arrays."""
-    registry = Registry.from_entries({"a:b": {}})
-
-    assert registry.columns is registry.columns
-
-
 def test_empty_registry_has_empty_columns():
     """No models is a registry too."""
-    assert Registry().columns.quality_for(TaskType.GENERAL).shape == (0,)
+    assert columns_of(Registry().models).quality_for(TaskType.GENERAL).shape == (0,)
 
 
 def test_modules_load_without_numpy_pydantic_and_yaml():
     """Reading and arrays are paid for only when something is loaded."""
     code = (
-        "import sys, crew_router.registry, crew_router.configuration; print([m for m in ('numpy', 'pydantic', 'yaml') if m in sys.modules])"
+        "import sys, crew_router.config.registry, crew_router.config.load\n"
+        "print([m for m in ('numpy', 'pydantic', 'yaml') if m in sys.modules])"
     )
 
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own interpreter and text

@@ -15,8 +15,8 @@ from crew_router import (
     UnknownDecisionError,
     UnknownModelError,
 )
-from crew_router.execute.transport import Payload
 from crew_router.testing import FrozenClock, ScriptedModel
+from crew_router.types.transport import Payload
 
 
 @pytest.fixture

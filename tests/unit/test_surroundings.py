@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew_router.classify.output_length import output_length
-from crew_router.classify.secrets import has_secret
-from crew_router.classify.surroundings import Haystack, Marks
+from crew_router.decide.classify.output_length import output_length
+from crew_router.decide.classify.secrets import has_secret
+from crew_router.decide.classify.surroundings import Haystack, Marks
 from crew_router.types import TaskType
 
 MARKS = ("born", "[at]", "née le", "密码", "dob")

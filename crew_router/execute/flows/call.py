@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from crew_router.execute.commands import CallFlow, Cancel, Chunk, Command, Done, Emit, Event, Start, Timer, Wait
 from crew_router.execute.job import Job
-from crew_router.execute.stage import Stage
-from crew_router.execute.transport import Piece
+from crew_router.execute.protocol import CallFlow, Cancel, Chunk, Command, Done, Emit, Event, Start, Timer, Wait
+from crew_router.execute.stream_buffer import Stage
+from crew_router.types.transport import Piece
 from crew_router.types.vocabulary import ErrorKind
 
 

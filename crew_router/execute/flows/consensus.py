@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
-from crew_router.execute.answers import CodeRunner, answer_key
-from crew_router.execute.commands import Answer, Command, Event, Failure, Flow, Start
 from crew_router.execute.flows.call import one_call
 from crew_router.execute.flows.fallback import fallback
 from crew_router.execute.flows.panel import Gathered, Said, gather, show
 from crew_router.execute.job import Job
 from crew_router.execute.policy import ConsensusMethod
 from crew_router.execute.posterior import Vote, posterior
+from crew_router.execute.protocol import Answer, Command, Event, Failure, Flow, Start
 from crew_router.execute.signals.judged import choice_payload, chosen
-from crew_router.execute.transport import Payload
+from crew_router.types.canonical_answer import CodeRunner, answer_key
 from crew_router.types.model import ModelDefinition
+from crew_router.types.transport import Payload
 from crew_router.types.vocabulary import ModelRef
 
 

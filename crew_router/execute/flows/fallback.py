@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Generator
 from typing import TypeAlias
 
-from crew_router.execute.commands import Answer, Command, Done, Emit, Event, Failure, Flow, Start, Wait
 from crew_router.execute.flows.call import one_call
 from crew_router.execute.flows.race import race
 from crew_router.execute.job import Job, Line, Turn
 from crew_router.execute.policy import StreamPolicy
-from crew_router.execute.stage import Stage
-from crew_router.execute.transport import Piece, Reply
-from crew_router.execute.treatment import TREATMENTS
+from crew_router.execute.protocol import Answer, Command, Done, Emit, Event, Failure, Flow, Start, Wait
+from crew_router.execute.stream_buffer import Stage
+from crew_router.types.error_policy import TREATMENTS
+from crew_router.types.transport import Piece, Reply
 from crew_router.types.vocabulary import ErrorKind
 
 Ended: TypeAlias = tuple[Turn, Done]

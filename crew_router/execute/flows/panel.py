@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from crew_router.errors import ModelCallError
-from crew_router.execute.commands import Cancel, Chunk, Command, Done, Emit, Event, Refusal, Start, Timer, Wait
 from crew_router.execute.job import Job
-from crew_router.execute.transport import Piece, Reply
+from crew_router.execute.protocol import Cancel, Chunk, Command, Done, Emit, Event, Refusal, Start, Timer, Wait
 from crew_router.types.model import ModelDefinition
+from crew_router.types.transport import Piece, Reply
 from crew_router.types.vocabulary import ErrorKind
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from crew_router.execute.commands import Cancel, Chunk, Command, Done, Event, Start, Timer, Wait
 from crew_router.execute.flows.call import shown
 from crew_router.execute.job import Job, Line, Turn
-from crew_router.execute.stage import Stage
+from crew_router.execute.protocol import Cancel, Chunk, Command, Done, Event, Start, Timer, Wait
+from crew_router.execute.stream_buffer import Stage
 from crew_router.types.vocabulary import ErrorKind
 
 _Race = Generator[Command, Event | None, list[tuple[Turn, Done]]]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, cast
 
-from crew_router.execute.schema import problems
+from crew_router.execute.json_schema import problems
 from crew_router.execute.signals.protocol import Drafted
 
 _FITS: Final = 0.5  # guess, not measured

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from crew_router.execute.prompt import whole_text
-from crew_router.execute.transport import Payload
+from crew_router.types.prompt import whole_text
+from crew_router.types.transport import Payload
 
 _LETTERS: Final = "ABCDEFGHIJ"
 _VERDICT: Final = re.compile(

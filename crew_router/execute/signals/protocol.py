@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crew_router.execute.transport import Payload, Reply
 from crew_router.types.model import ModelDefinition
+from crew_router.types.transport import Payload, Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from crew_router.learn.experiments.plan import BOUNDED, METRICS, Experiment, sig
 from crew_router.learn.experiments.sequences import Interval, Level, Moments, difference, mismatch
 
 if TYPE_CHECKING:
-    from crew_router.learn.feedback import Sums
+    from crew_router.decide.bandits.updates import Sums
 
 UNITS: Final = "units"
 _ALARM: Final = 1e-3  # probability of ever raising a false alarm about the sample ratio

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from crew_router.decide.strategies.assignment import arm_of
 from crew_router.errors import InvalidRequestError
-from crew_router.learn.experiments.assignment import arm_of
 from crew_router.learn.experiments.plan import Arm, Experiment
 from crew_router.learn.experiments.presets import five_strategies, rollout
 from crew_router.types import ModelRef
@@ -14,9 +14,9 @@ from crew_router.types import ModelRef
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from crew_router.config.settings import ArmSettings, ExperimentSettings
     from crew_router.learn.experiments.analysis import Report
     from crew_router.learn.experiments.trials import Trials
-    from crew_router.settings import ArmSettings, ExperimentSettings
     from crew_router.types import RoutingDecision
 
 PRESETS: Final = ("five_strategies", "rollout")

@@ -6,16 +6,16 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from crew_router.learn.experiments.assignment import arm_by_chance, arm_of, unit_of
+from crew_router.decide.strategies.assignment import arm_by_chance, arm_of, unit_of
+from crew_router.decide.strategies.protocol import Choice
 from crew_router.learn.experiments.trials import Running, Trials
-from crew_router.strategies.protocol import Choice
 from crew_router.types import Draw, Evidence
 
 if TYPE_CHECKING:
-    from crew_router.columns import Flags
-    from crew_router.scoring import Scores
-    from crew_router.situation import Situation
-    from crew_router.strategies import Strategy
+    from crew_router.decide.context import Situation
+    from crew_router.decide.score import Scores
+    from crew_router.decide.strategies import Strategy
+    from crew_router.types.arrays import Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Trialled:
             return self.own.choose(situation, scores, eligible=eligible, rng=rng)
         experiment = running.experiment
         shares = experiment.shares()
-        unit = unit_of(experiment, situation.request)
+        unit = unit_of(experiment.unit, situation.request)
         mine = arm_by_chance(shares, rng) if unit is None else arm_of(experiment.name, unit, shares)
         choices = {
             arm.name: self._strategy(running, arm.name).choose(situation, scores, eligible=eligible, rng=rng)

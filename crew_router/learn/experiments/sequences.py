@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, overload
 
 if TYPE_CHECKING:
-    from crew_router.columns import Floats
+    from crew_router.types.arrays import Floats
 
 _CONCENTRATION: Final = 100.0  # of the Dirichlet prior around the wanted shares
 
@@ -122,6 +122,6 @@ def mismatch(counts: Sequence[float], weights: Sequence[float]) -> float:
 def _log(value: Any) -> Any:
     if isinstance(value, float):
         return math.log(value)
-    import numpy as np  # noqa: PLC0415 - only arrays need it
+    import numpy as np  # only arrays need it
 
     return np.log(value)

@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from crew_router.decide.strategies.assignment import unit_of
 from crew_router.errors import InvalidRequestError
 from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group, moved_on
-from crew_router.learn.experiments.assignment import unit_of
 from crew_router.learn.experiments.plan import Arm, Experiment
-from crew_router.state.store import StoreError
+from crew_router.record.recorder import RecordObserver
+from crew_router.record.state.store import StoreError
 
 if TYPE_CHECKING:
-    from crew_router.clock import Clock
+    from crew_router.decide.strategies import Strategy
     from crew_router.learn.feedback import Answered
-    from crew_router.ledger.protocol import RequestOutcome
-    from crew_router.state.protocol import State
-    from crew_router.strategies import Strategy
+    from crew_router.record.ledger.protocol import RequestOutcome
+    from crew_router.record.state.protocol import State
     from crew_router.types import Draw, RoutingDecision, RoutingRequest
+    from crew_router.types.clock import Clock
 
 _DOCUMENT: Final = "experiments"
 _REFRESH_S: Final = 1.0
@@ -39,7 +40,7 @@ class Running:
     strategies: Mapping[str, Strategy]
 
 
-class Trials:
+class Trials(RecordObserver):
     """Holds the experiments of one project; every process sees what another starts or concludes within about a second.
 
     Args:
@@ -55,7 +56,6 @@ class Trials:
         self._version, self._read_at = -1, clock.monotonic()
         self._units: dict[tuple[str, int, str], None] = {}
         self._lock = threading.RLock()
-        self.changed: Callable[[], None] = lambda: None
 
     # Plans
 
@@ -144,8 +144,9 @@ class Trials:
             if same is not None:
                 self._count(decision.draw, f"{arm.name}:shadow", same)
 
-    def finished(self, draw: Draw, outcome: RequestOutcome) -> None:
+    def finished(self, decision: RoutingDecision, outcome: RequestOutcome) -> None:
         """Count what a request came to."""
+        draw = decision.draw
         if self._open(draw) is None:
             return
         figures = {
@@ -182,7 +183,7 @@ class Trials:
 
     def _is_new(self, experiment: Experiment, stage: int, decision: RoutingDecision) -> bool:
         """Tell whether a unit is counted for the first time; requests of nobody are units of their own."""
-        unit = unit_of(experiment, decision.request)
+        unit = unit_of(experiment.unit, decision.request)
         if unit is None:
             return True
         key = (experiment.name, stage, unit)
@@ -224,7 +225,6 @@ class Trials:
                 return
             self._version = version
             self._running = tuple(Running(each, self._built(each.arms)) for each in experiments)
-        self.changed()
 
     def _built(self, arms: Iterable[Arm]) -> dict[str, Strategy]:
         made = ((arm.name, self._build(arm)) for arm in arms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +13,13 @@ from crew_router.learn.replay.estimators import Logged, OffPolicy, estimate
 from crew_router.types import Mode, ModelRef, Snapshot
 
 if TYPE_CHECKING:
-    from crew_router.columns import Flags
-    from crew_router.line import Line, Pool
-    from crew_router.parts import Parts
-    from crew_router.scoring import Scores
-    from crew_router.situation import Situation
-    from crew_router.strategies import Choice, Strategy
+    from crew_router.decide.context import Situation
+    from crew_router.decide.pipeline import DecisionPipeline
+    from crew_router.decide.rules import Pool
+    from crew_router.decide.score import Scores
+    from crew_router.decide.strategies import Choice, Strategy
     from crew_router.types import RequestProfile, RoutingDecision, RoutingRequest
+    from crew_router.types.arrays import Flags
 
 _DRAWS: Final = 100  # of a strategy that draws and does not say its chances; the error of a chance is at most 0.05
 
@@ -60,7 +60,15 @@ class _Noting:
         return choice
 
 
-def judge(parts: Parts, name: str, parameters: Mapping[str, object], *, since: float | None = None) -> OffPolicy:
+def judge(
+    logged: Iterable[tuple[RoutingDecision, float | None]],
+    name: str,
+    parameters: Mapping[str, object],
+    *,
+    pipeline: DecisionPipeline,
+    pool: Pool,
+    snapshot: Snapshot,
+) -> OffPolicy:
     """Estimate what a strategy would have got on the logged decisions that have a reward.
 
     Learning strategies are judged with what they know today. Decisions of cascades and parallel runs, and those that a caller or
@@ -70,25 +78,27 @@ def judge(parts: Parts, name: str, parameters: Mapping[str, object], *, since: f
         ConfigurationError: The strategy or a parameter is not known.
         NoOverlapError: The log says too little of it.
     """
-    from crew_router.strategies import make_strategy  # noqa: PLC0415 - numpy comes when first needed
+    from crew_router.decide.strategies import make_strategy  # numpy comes when first needed
 
     strategy = make_strategy(name, parameters)
     log: list[Logged] = []
-    for decision, reward in parts.ledger.logged(since=since):
+    for decision, reward in logged:
         if reward is None or decision.mode is not Mode.SINGLE or decision.request.force_model is not None:
             continue
-        chances = chances_of(parts.line, strategy, decision, pool=parts.pool(), snapshot=parts.state.snapshot())
+        chances = chances_of(pipeline, strategy, decision, pool=pool, snapshot=snapshot)
         if chances:
             log.append(Logged(decision.profile.task_type.value, decision.selected_model, decision.propensity, reward, chances))
     return estimate(log)
 
 
-def chances_of(line: Line, strategy: Strategy, decision: RoutingDecision, *, pool: Pool, snapshot: Snapshot) -> Mapping[str, float]:
+def chances_of(
+    pipeline: DecisionPipeline, strategy: Strategy, decision: RoutingDecision, *, pool: Pool, snapshot: Snapshot
+) -> Mapping[str, float]:
     """Return how likely a strategy calls each model for a logged decision; nothing where it has no candidate."""
     candidates = frozenset(row.model for row in decision.table.candidates() if not row.rejections)
     noting = _Noting(strategy, candidates)
-    rules = dataclasses.replace(line.rules, strategy_name="replay", strategy=noting, task_strategies={}, experiment=None)
-    again = dataclasses.replace(line, classifier=_Recorded(decision.profile), rules=rules, rng=random.Random(decision.id))  # noqa: S311 - no secret
+    rules = dataclasses.replace(pipeline.rules, strategy_name="replay", strategy=noting, task_strategies={}, experiment=None)
+    again = dataclasses.replace(pipeline, classifier=_Recorded(decision.profile), rules=rules, rng=random.Random(decision.id))  # noqa: S311 - no secret
     request = dataclasses.replace(decision.request, strategy=None, willingness_to_pay=None, messages=())
     try:
         again.decide(request, pool=pool, snapshot=snapshot, now=decision.at, executing=False)

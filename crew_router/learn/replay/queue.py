@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from crew_router.errors import CrewRouterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from crew_router.router import Router
-    from crew_router.types import ModelRef, RoutingDecision
+    from crew_router.types import ModelRef, RoutedResponse, RoutingDecision, RoutingRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,19 @@ class Reruns:
     without_text: int
 
 
-def rerun(router: Router, decisions: Iterable[RoutingDecision], *, strategy: str, budget_usd: float) -> Reruns:
+class Executing(Protocol):
+    """What a replay needs of a router."""
+
+    def select_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
+        """Decide only."""
+        ...
+
+    def invoke(self, prompt: str | Sequence[object], *, request: RoutingRequest) -> RoutedResponse:
+        """Decide, execute and record."""
+        ...
+
+
+def rerun(router: Executing, decisions: Iterable[RoutingDecision], *, strategy: str, budget_usd: float) -> Reruns:
     """Execute kept prompts again, oldest first, as long as the dearest that a call may cost fits the budget.
 
     Args:

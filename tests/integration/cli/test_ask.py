@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from wire_server import WireServer
 
 from crew_router.cli.app import app
-from crew_router.reachability import ACCESS
+from crew_router.config.reachability import ACCESS
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def server(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     with WireServer() as running:
-        monkeypatch.setattr("crew_router.probe.LOCAL_SERVERS", {"lmstudio": f"{running.url}/v1"})
+        monkeypatch.setattr("crew_router.router.probe.LOCAL_SERVERS", {"lmstudio": f"{running.url}/v1"})
         yield running
 
 

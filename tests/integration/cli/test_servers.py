@@ -38,7 +38,7 @@ def test_packaged_entry_needs_a_server_that_lists_it(monkeypatch, tmp_path):
     """An entry of the package counts only when a running server lists its model; others that it lists are added."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     with WireServer() as server:
-        monkeypatch.setattr("crew_router.probe.LOCAL_SERVERS", {"lmstudio": server.openai_url})
+        monkeypatch.setattr("crew_router.router.probe.LOCAL_SERVERS", {"lmstudio": server.openai_url})
         with Router(ledger_url="sqlite://", project="test") as routed:
             before = routed.reachable()
             routed.discover()

@@ -7,8 +7,8 @@ from storage_samples import decision, outcome
 from typer.testing import CliRunner
 
 from crew_router.cli.app import app
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from crew_router import ConfigurationError, NoCandidateError, Router, RoutingRequest
-from crew_router.testing import ScriptedModel
+from crew_router.testing import ScriptedModel, runtime_of
 
 PINNED = "policies: [{{name: only, order: quality, when: {{}}, then: {{pin: 'lab:{}'}}}}]\n"
 
@@ -143,7 +143,7 @@ def test_a_raised_budget_holds_at_once(router, file):
     router.reload()
 
     assert router.invoke("Hi", request=RoutingRequest(force_model="lab:a")).cost_usd == pytest.approx(0.00002)
-    assert router._parts.ledger.reconcile()[0].limit_nano == 1_000_000_000
+    assert runtime_of(router).ledger.reconcile()[0].limit_nano == 1_000_000_000
 
 
 def test_settings_of_open_stores_wait_for_the_next_start(router, file, tmp_path, caplog):
@@ -162,10 +162,10 @@ def test_the_weight_of_rewards_and_breakers_follow(router, file):
     put(file, "learning: {alpha: 0.5}\nbreaker: {failures: 1}\n")
     router.reload()
 
-    router._parts.state.learn(router.models[0].ref, None, reward=1.0)
+    runtime_of(router).state.learn(router.models[0].ref, None, reward=1.0)
 
-    assert router._parts.state.snapshot().weights[router.models[0].ref, None] == pytest.approx(0.75)
-    assert router._parts.state._policy.failures == 1
+    assert runtime_of(router).state.snapshot().weights[router.models[0].ref, None] == pytest.approx(0.75)
+    assert runtime_of(router).state._policy.failures == 1
 
 
 def test_a_folder_is_followed_from_any_working_directory(tmp_path, monkeypatch):

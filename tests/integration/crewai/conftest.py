@@ -36,7 +36,7 @@ def router(make_router):
 @pytest.fixture
 def events():
     """Return the events that CrewAI emits during the test, as (type, event) in order of arrival."""
-    from crewai.events.types import llm_events  # noqa: PLC0415 - CrewAI is imported with the first test that needs it
+    from crewai.events.types import llm_events  # CrewAI is imported with the first test that needs it
 
     seen = []
     with crewai_event_bus.scoped_handlers():

@@ -208,7 +208,7 @@ def test_settings_are_sent(make_router):
 @pytest.fixture
 def hooks():
     """Return CrewAI's hooks; all are taken away again."""
-    from crewai.hooks import llm_hooks  # noqa: PLC0415 - with the first test that needs them
+    from crewai.hooks import llm_hooks  # with the first test that needs them
 
     yield llm_hooks
     llm_hooks.clear_all_llm_call_hooks()

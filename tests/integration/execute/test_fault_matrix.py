@@ -14,9 +14,9 @@ from wire_bench import IMPATIENT, WireBench
 from crew_router.errors import DeadlineExceededError, ModelCallError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import StreamPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing.fault_server import FaultKind, FaultServer, answer_to
 from crew_router.types import ErrorKind, RoutingRequest
+from crew_router.types.transport import Payload
 
 PROMPT = "Name some words."
 ASKED = Payload((PROMPT,))

@@ -11,9 +11,9 @@ from wire_bench import WireBench
 from crew_router.errors import AllModelsFailedError, ModelCallError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import BackOff, ExecutionPolicy, StreamPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing.fault_server import answer_to
 from crew_router.testing.fault_server.faults import TRANSIENT
+from crew_router.types.transport import Payload
 
 REQUESTS = 1000
 AT_ONCE = 64

@@ -7,7 +7,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from crew_router.configuration import packaged_registry
+from crew_router.config.load import packaged_registry
 from crew_router.types import ModelCapability, ModelRef
 from crew_router_langchain.describing import described, identity
 

@@ -35,7 +35,6 @@ COUNTS = {
     "thinking outside, without a detail": (used(10, 10, total=60), (10, 50)),
     "thinking inside": (used(10, 50, completion_tokens_details={"reasoning_tokens": 40}), (10, 50)),
     "flex": (used(10, 50, completion_tokens_details={"reasoning_tokens": 40}), (10, 50)),
-    "counts as texts": (used("10", "50"), (10, 50)),
 }
 
 
@@ -54,7 +53,7 @@ def test_thinking_is_counted_once(wire: WireServer, usage: Any, tokens: tuple[in
 
 
 def test_xais_client_behind_a_gateway_that_counted_already(transport: LangChainTransport, wire: WireServer) -> None:
-    """xAI's client adds what was thought; where the total shows that it was in already, it is taken out again."""
+    """XAI's client adds what was thought; where the total shows that it was in already, it is taken out again."""
     model = ModelDefinition(ModelRef("xai:fast"), provider="xai", model="fast", base_url=wire.openai_url, api_key="k")
     wire.break_model("fast", completed({"content": "x"}, usage=used(10, 50, completion_tokens_details={"reasoning_tokens": 40})))
     inside = transport.fit(_hello(), model).complete()
@@ -65,7 +64,7 @@ def test_xais_client_behind_a_gateway_that_counted_already(transport: LangChainT
 
 
 def _hello() -> Any:
-    from crew_router.execute.transport import Payload  # noqa: PLC0415 - beside its only use
+    from crew_router.types.transport import Payload
 
     return Payload(("hello",))
 
@@ -113,7 +112,6 @@ LIES = {
     "beyond the database": used(10**20, 5),
     "more input than the question": used(5_000_000, 5),
     "cache larger than the input": used(5, 5, prompt_tokens_details={"cached_tokens": 10**9}),
-    "no number": used("many", 5),
 }
 
 
@@ -123,10 +121,9 @@ def test_usage_that_lies_neither_refunds_nor_empties_a_budget(wire: WireServer, 
     wire.break_model("fast", completed({"content": "Hello"}, usage=usage))
     config = pool(wire, "fast") | {"ledger": {"url": f"sqlite:///{tmp_path}/ledger.db"}, "budgets": {"day": 0.5}}
     with Router(config) as router:
-        before = router.budget_left("day")
+        before = router.budget_remaining("day")
         answer = ChatCrewRouter(router=router).invoke("hello")
-        after = router.budget_left("day")
-        record = router.attempts(answer.response_metadata["crew_router"]["decision_id"]) if hasattr(router, "attempts") else None
+        after = router.budget_remaining("day")
     told = answer.response_metadata["crew_router"]["attempts"][0]
 
     assert before is not None
@@ -134,7 +131,6 @@ def test_usage_that_lies_neither_refunds_nor_empties_a_budget(wire: WireServer, 
     assert 0 < before - after < 0.001
     assert 0 < told["cost_usd"] < 0.001
     assert 0 <= told["input_tokens"] < 20_100
-    assert record is None or record
 
 
 WAITS = {

@@ -14,8 +14,8 @@ from wire_errors import anthropic, google, openai
 from wire_server import Fault, WireServer
 
 from crew_router import Router
-from crew_router.execute.transport import Payload
 from crew_router.types import ModelDefinition, ModelRef
+from crew_router.types.transport import Payload
 from crew_router_langchain import ChatCrewRouter
 from crew_router_langchain.transport import LangChainTransport
 

@@ -15,8 +15,8 @@ from langchain_openrouter import ChatOpenRouter
 from wire_server import Fault, WireServer
 
 from crew_router import CrewRouterError, Router
-from crew_router.execute.transport import Payload
 from crew_router.types import ErrorKind
+from crew_router.types.transport import Payload
 from crew_router_langchain import ChatCrewRouter, LangChainTransport
 from crew_router_langchain.fitting import fitted
 
@@ -149,7 +149,7 @@ def noop() -> str:
 
 def test_what_a_provider_cannot_carry_is_said(router: Router) -> None:
     """Ollama's own client drops a tool choice; the note says so instead of silence."""
-    from langchain_core.utils.function_calling import convert_to_openai_tool  # noqa: PLC0415 - only here
+    from langchain_core.utils.function_calling import convert_to_openai_tool  # only here
 
     payload = Payload(("hi",), tools=(convert_to_openai_tool(noop),), tool_choice="any", parameters={"strict": True, "max_tokens": 9})
 

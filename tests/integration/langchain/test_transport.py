@@ -15,8 +15,8 @@ from langchain_openai import ChatOpenAI
 from wire_brain import Said
 from wire_server import Fault, WireServer
 
-from crew_router.execute.transport import Payload, Piece
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef
+from crew_router.types.transport import Payload, Piece
 from crew_router_langchain.transport import LangChainTransport
 
 TOOL = {

@@ -9,8 +9,8 @@ from langchain_core.language_models import FakeListChatModel, GenericFakeChatMod
 from langchain_core.messages import AIMessage, HumanMessage
 
 from crew_router.errors import ModelCallError
-from crew_router.execute.transport import Payload
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef
+from crew_router.types.transport import Payload
 from crew_router_langchain.transport import LangChainTransport
 
 

@@ -12,8 +12,8 @@ from wire_errors import ACCOUNT, CALLERS, ERRORS, FULL, GONE, PASSING, POLICY, U
 from wire_server import Fault, WireServer
 
 from crew_router import ModelCallError, Router
-from crew_router.execute.transport import Payload
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef
+from crew_router.types.transport import Payload
 from crew_router_langchain import ChatCrewRouter
 from crew_router_langchain.transport import LangChainTransport
 

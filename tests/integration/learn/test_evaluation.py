@@ -9,11 +9,11 @@ from learn_pools import alike, invented
 from typer.testing import CliRunner
 
 from crew_router.cli.app import app
-from crew_router.learn.artifact import save
-from crew_router.learn.judge import judged
-from crew_router.learn.training import train
+from crew_router.decide.learned.artifact import save
+from crew_router.evaluate.artifact_report import judged
+from crew_router.evaluate.training import train
 
-SOURCE = files("crew_router.demo").joinpath("local_models.jsonl")
+SOURCE = files("crew_router.cli.demo").joinpath("local_models.jsonl")
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from crew_router import ModelRef, Router, RoutingRequest
 from crew_router.cli.app import app
+from crew_router.decide.learned.artifact import ARRAYS, MANIFEST, load, save
+from crew_router.decide.learned.trained_model import Spoken
 from crew_router.errors import ConfigurationError
-from crew_router.learn.artifact import ARRAYS, MANIFEST, load, save
-from crew_router.learn.learned import Spoken
-from crew_router.learn.training import calibration_error, train
+from crew_router.evaluate.training import calibration_error, train
 from crew_router.testing import ScriptedModel
 
 

@@ -53,7 +53,7 @@ def test_wheel_holds_the_four_packages_and_the_configuration(built):
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"crew_router", "crew_router_langchain", "crew_router_crewai", "crew_router_mcp"}
     assert {f"{top}/py.typed" for top in tops} <= set(names)
-    assert any(name.startswith("crew_router/config/models/") and name.endswith(".yaml") for name in names)
+    assert any(name.startswith("crew_router/packaged/models/") and name.endswith(".yaml") for name in names)
 
 
 def test_installed_wheel_finds_its_configuration(installed):

@@ -3,14 +3,16 @@
 import pytest
 from storage_samples import A
 
-from crew_router.clock import SystemClock
 from crew_router.errors import BudgetExceededError
-from crew_router.execute.breaker import BreakerPolicy, admission
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.state import Observation, Refresh, open_state
-from crew_router.state.windows import Claim
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.state.breaker import BreakerPolicy, admission
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
+from crew_router.record.state.shared import Refresh
+from crew_router.record.state.windows import Claim
 from crew_router.types import ErrorKind
+from crew_router.types.clock import SystemClock
 
 PROJECT = Scope("project", 1_000_000)
 

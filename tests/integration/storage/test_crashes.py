@@ -9,12 +9,14 @@ import storage_crowd
 from storage_samples import NOON, A, outcome
 
 from crew_router import Router
-from crew_router.clock import SystemClock
-from crew_router.ledger import WriterPolicy, open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.state import Observation, open_state
-from crew_router.testing import ScriptedModel
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.writer import WriterPolicy
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
+from crew_router.testing import ScriptedModel, runtime_of
 from crew_router.types import ErrorKind
+from crew_router.types.clock import SystemClock
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -165,6 +167,6 @@ def test_a_router_made_before_the_fork_serves_in_every_worker(url, tmp_path, dur
     assert ledger.select("SELECT count(*), count(DISTINCT id) FROM decisions") == [(201, 201)]
     assert ledger.select("SELECT count(*) FROM outcomes WHERE success = 1") == [(201,)]
     assert router.budget_remaining("project") == pytest.approx(1 - 201 * 20e-6)
-    router._parts.state.sync()
+    runtime_of(router).state.sync()
     assert router.performance("lab:a").samples == pytest.approx(201, rel=1e-3)
     router.close()

@@ -8,9 +8,10 @@ import pytest
 
 from crew_router import Router, RoutingRequest
 from crew_router.errors import StorageError
-from crew_router.ledger import WriterPolicy, open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.testing import ScriptedModel
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.writer import WriterPolicy
+from crew_router.testing import ScriptedModel, runtime_of
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ async def test_requests_that_wait_together_are_committed_together(router, path):
         found = other.execute("SELECT count(*) FROM outcomes").fetchone()
     assert found == (101,)
     assert all(answer.text == "yes" for answer in answers)
-    assert router._parts.ledger.budgets().left_nano()["project"] == 1_000_000_000 - 101 * 20_000
+    assert runtime_of(router).ledger.budgets().left_nano()["project"] == 1_000_000_000 - 101 * 20_000
 
 
 async def test_a_commit_that_does_not_come_is_an_error(path):
@@ -121,7 +122,7 @@ async def test_a_request_that_is_given_up_while_its_reservation_waits_leaves_not
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    budgets, scope = router._parts.ledger.budgets(), Scope("run:r2", 500_000_000)
+    budgets, scope = runtime_of(router).ledger.budgets(), Scope("run:r2", 500_000_000)
     for _ in range(100):
         if budgets.left_nano().get("run:r2") == scope.limit_nano:
             break

@@ -11,9 +11,10 @@ from storage_samples import NOON, decision, outcome
 
 from crew_router import Router
 from crew_router.errors import BudgetExceededError, StorageError
-from crew_router.ledger import WriterPolicy, open_ledger
-from crew_router.ledger.budgets import Scope
-from crew_router.ledger.schema import MIGRATIONS, OUTCOMES, statements
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
+from crew_router.record.ledger.schema import MIGRATIONS, OUTCOMES, statements
+from crew_router.record.ledger.writer import WriterPolicy
 from crew_router.testing import ScriptedModel
 
 DAY = Scope("day", 3_200_000)

@@ -7,8 +7,8 @@ import pytest
 from storage_samples import attempt, decision, outcome
 
 from crew_router import Router
-from crew_router.ledger import open_ledger
-from crew_router.ledger.budgets import Scope
+from crew_router.record.ledger.budgets import Scope
+from crew_router.record.ledger.opening import open_ledger
 from crew_router.testing import ScriptedModel
 
 

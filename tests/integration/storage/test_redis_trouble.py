@@ -11,9 +11,11 @@ from servers import Front, RedisServer, certificate
 from storage_samples import A
 
 from crew_router import Router, RoutingRequest
-from crew_router.clock import SystemClock
-from crew_router.state import Observation, Refresh, open_state
-from crew_router.testing import ScriptedModel
+from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
+from crew_router.record.state.shared import Refresh
+from crew_router.testing import ScriptedModel, runtime_of
+from crew_router.types.clock import SystemClock
 
 
 @pytest.fixture
@@ -115,9 +117,9 @@ class Load:
 
 def server_calls(router):
     """Return how often a hundred decisions made this thread ask the store."""
-    asked, ask = [], router._parts.state._store._ask
+    asked, ask = [], runtime_of(router).state._store._ask
     here = threading.get_ident()
-    router._parts.state._store._ask = lambda call: (asked.append(threading.get_ident()), ask(call))[1]
+    runtime_of(router).state._store._ask = lambda call: (asked.append(threading.get_ident()), ask(call))[1]
     for _ in range(100):
         router.select_model(RoutingRequest(task_description="Hi"))
     return asked.count(here)
@@ -156,7 +158,7 @@ def test_no_request_fails_while_redis_is_in_trouble(server, front, trouble):
         noticed = until(lambda: not load.reachable())
         next(acts, None)
         back = until(load.reachable)
-    state, answers = load.router._parts.state, len(load.answers)
+    state, answers = runtime_of(load.router).state, len(load.answers)
 
     assert load.failures == []
     assert (noticed, back, answers > 100) == (True, True, True)
@@ -195,7 +197,7 @@ def test_after_a_failover_the_promoted_replica_is_used(server, replica, front, o
         server.stop() if old_primary == "gone" else client.replicaof("127.0.0.1", replica.port)
         time.sleep(1.5)
         back = until(load.reachable)
-    state, answers = load.router._parts.state, len(load.answers)
+    state, answers = runtime_of(load.router).state, len(load.answers)
 
     assert load.failures == []
     assert back

@@ -9,7 +9,7 @@ from decision_pools import EMPTY, NOW, line, model, pool
 from langchain_core.messages import AIMessage, HumanMessage
 
 from crew_router import CircuitBreakerState, ModelRef, PerformanceMetrics, Router, RoutingRequest
-from crew_router.ruling import Circumstances, Warm
+from crew_router.decide.conditions import Circumstances, Warm
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import Price, Snapshot, Usage
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.classify.risk import iban_ok, luhn_ok
-from crew_router.classify.text import read_text
-from crew_router.classify.tokens import estimate_tokens
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.classify.risk import iban_ok, luhn_ok
+from crew_router.decide.classify.text import read_text
+from crew_router.decide.classify.tokens import estimate_tokens
 from crew_router.types import ModelCapability, Risk, RoutingRequest, TaskType
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crew_router.classify.classifier import TextClassifier
-from crew_router.classify.language import language_of
-from crew_router.classify.risk import risks_of
-from crew_router.classify.tokens import estimate_tokens
+from crew_router.decide.classify.classifier import TextClassifier
+from crew_router.decide.classify.language import language_of
+from crew_router.decide.classify.risk import risks_of
+from crew_router.decide.classify.tokens import estimate_tokens
 from crew_router.types import Domain, RoutingRequest
 
 DATA = Path(__file__).parents[3] / "benchmarks" / "classifier"

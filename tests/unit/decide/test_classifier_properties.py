@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew_router.classify.classifier import MIN_TASK_CONFIDENCE, TextClassifier
-from crew_router.classify.features import HEAD_BYTES, TAIL_BYTES
-from crew_router.classify.linear import DOMAINS, TASKS, packaged_model
+from crew_router.decide.classify.classifier import MIN_TASK_CONFIDENCE, TextClassifier
+from crew_router.decide.classify.features import HEAD_BYTES, TAIL_BYTES
+from crew_router.decide.classify.linear import DOMAINS, TASKS, packaged_model
 from crew_router.types import RequestProfile, RoutingRequest, TaskType
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=400)

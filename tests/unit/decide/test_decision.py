@@ -8,10 +8,9 @@ from decision_pools import NOW, decide, line, model, pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crew_router import deciding
+from crew_router.decide.conditions import ORDINARY
+from crew_router.decide.score import score
 from crew_router.errors import ConfigurationError, NoCandidateError
-from crew_router.ruling import ORDINARY
-from crew_router.scoring import score
 from crew_router.types import CircuitBreakerState, ModelRef, Price, RoutingDecision, RoutingRequest, Snapshot, TaskType
 
 prices = st.one_of(st.none(), st.builds(Price, st.floats(0, 50), st.floats(0, 100)))
@@ -285,8 +284,7 @@ def _chosen(models, request):
 
 def _ahead(models, request):
     """Return the models that rank above the first one, whether a filter removed them or not."""
-    seen = deciding.Seen(pool(models), Snapshot(), NOW, executing=False, circumstances=ORDINARY)
-    situation = deciding.situation_of(line(), request, seen)
+    situation = line().situation(request, pool=pool(models), snapshot=Snapshot(), now=NOW, executing=False, circumstances=ORDINARY)
     rank = score(situation).rank
     return {each.ref for each, points in zip(models, rank, strict=True) if points > rank[0]}
 

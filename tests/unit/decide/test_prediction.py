@@ -8,8 +8,8 @@ import pytest
 from decision_pools import NOW, decide, line, model, pool
 
 from crew_router import Router
+from crew_router.decide.predict.protocol import Prediction
 from crew_router.errors import NoCandidateError
-from crew_router.predict.protocol import Prediction
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import Latency, Limits, ModelRef, PerformanceMetrics, Price, PriceWindow, RoutingRequest, Snapshot, TaskType
 

@@ -3,7 +3,7 @@
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
-from crew_router.situation import TaskPreference
+from crew_router.decide.context import TaskPreference
 from crew_router.types import CandidateRow, PerformanceMetrics, Price, RoutingRequest, Snapshot, TaskType
 
 REQUEST = RoutingRequest(task_type=TaskType.ANALYSIS, task_description="Compare A and B.", context_tokens=1000, expected_output_tokens=500)

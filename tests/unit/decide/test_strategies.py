@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
+from crew_router.decide.conditions import Circumstances
+from crew_router.decide.context import TaskPreference
+from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError
-from crew_router.ruling import Circumstances
-from crew_router.situation import TaskPreference
-from crew_router.strategies import make_strategy
 from crew_router.types import Latency, Mode, ModelRef, Price, RoutingRequest, Snapshot, TaskType, Tier
 
 REQUEST = RoutingRequest(TaskType.CODE_GENERATION, context_tokens=1000, expected_output_tokens=500, complexity=5)

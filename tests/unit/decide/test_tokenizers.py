@@ -4,7 +4,7 @@ import pytest
 from decision_pools import NOW, line, model, pool
 
 from crew_router import Router, RoutingRequest
-from crew_router.tokenizers import forget_tokenizer, tokenizer, tokenizers_of
+from crew_router.decide.tokenizers import forget_tokenizer, tokenizer, tokenizers_of
 from crew_router.types import Price, Snapshot
 
 WORDS = "one two three four five six seven eight nine ten"

@@ -8,8 +8,8 @@ from decision_pools import decide, model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crew_router.decide.filter import outward
 from crew_router.errors import NoCandidateError
-from crew_router.filters import outward
 from crew_router.types import Latency, Price, RoutingRequest, TaskType
 
 REQUEST = RoutingRequest(TaskType.ANALYSIS, context_tokens=1000, expected_output_tokens=500)

@@ -10,9 +10,9 @@ from execute_bench import Bench
 from crew_router import Router
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
 from crew_router.execute.executor import Executor, Options
-from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
 from crew_router.types import ErrorKind, Mode, RoutingRequest
+from crew_router.types.transport import Payload
 
 HELLO = Payload(("Say hello.",))
 TWINS = [

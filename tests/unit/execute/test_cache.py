@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crew_router import Router, RoutingRequest
-from crew_router.execute.transport import Payload
 from crew_router.testing import FrozenClock, ScriptedModel
+from crew_router.types.transport import Payload
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 from execute_bench import Bench
 
-from crew_router.execute.commands import Refusal
 from crew_router.execute.policy import ConsensusMethod, ConsensusPolicy, ExecutionPolicy
-from crew_router.execute.transport import Payload
+from crew_router.execute.protocol import Refusal
 from crew_router.testing import ScriptedModel
 from crew_router.types import Latency, Mode
+from crew_router.types.transport import Payload
 
 HELLO = Payload(("Say hello.",))
 FIRST = ExecutionPolicy(consensus=ConsensusPolicy(ConsensusMethod.FIRST_SUCCESS))

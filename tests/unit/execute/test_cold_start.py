@@ -5,12 +5,12 @@ import random
 from execute_bench import QUICK, decision_for
 
 from crew_router.errors import ModelCallError
-from crew_router.execute.desk import Services
+from crew_router.execute.attempts import Services
 from crew_router.execute.executor import Executor
-from crew_router.execute.transport import Payload
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.testing.transport import TestingTransport
 from crew_router.types import ErrorKind, ModelRef, RoutingRequest
+from crew_router.types.transport import Payload
 
 FIRST, SECOND = ModelRef("lab:a"), ModelRef("lab:b")
 

@@ -8,12 +8,12 @@ import pytest
 from execute_bench import Bench
 
 from crew_router.errors import ModelCallError
-from crew_router.execute.counting import Counting
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import StreamPolicy
-from crew_router.execute.transport import Payload
+from crew_router.execute.token_calibration import Counting
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import ModelRef, Usage
+from crew_router.types.transport import Payload
 
 A = ModelRef("lab:a")
 TEXT = "one two three four five six seven eight"

@@ -12,9 +12,9 @@ from execute_bench import QUICK, Bench
 from crew_router.errors import AllModelsFailedError, DeadlineExceededError, ModelCallError, NoCandidateError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing import FrozenClock, RecordedModel, ScriptedFault, ScriptedModel, ScriptedReply, no_paid_calls
 from crew_router.types import ErrorKind, RoutingRequest, ToolCall
+from crew_router.types.transport import Payload
 
 HELLO = Payload(("Say hello.",))
 FALLS_BACK = [kind for kind in ErrorKind if kind not in {ErrorKind.INVALID_REQUEST, ErrorKind.CANCELLED, ErrorKind.TIMEOUT}]

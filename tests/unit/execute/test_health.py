@@ -12,17 +12,17 @@ import pytest
 from execute_bench import Bench, decision_for
 
 from crew_router import Router, RoutingRequest
-from crew_router.clock import SystemClock
 from crew_router.errors import AllModelsFailedError, NoCandidateError
-from crew_router.execute.capacity import Capacity
-from crew_router.execute.commands import Refusal
-from crew_router.execute.gates import Ask
+from crew_router.execute.admission.concurrency import Capacity
+from crew_router.execute.admission.protocol import Ask
+from crew_router.execute.admission.sla import SlaGate
 from crew_router.execute.policy import BackOff, ExecutionPolicy
-from crew_router.execute.sla_gate import SlaGate
-from crew_router.execute.transport import Payload
-from crew_router.state import open_state
+from crew_router.execute.protocol import Refusal
+from crew_router.record.state.opening import open_state
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import Attempt, Limits, ModelDefinition, ModelRef, Reading, Urgency
+from crew_router.types.clock import SystemClock
+from crew_router.types.transport import Payload
 
 A = ModelRef("one:a")
 HELLO = Payload(("Say hello.",))

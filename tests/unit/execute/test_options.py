@@ -12,8 +12,8 @@ from execute_bench import QUICK, Bench
 from crew_router import AllModelsFailedError, ModelCallError, Router, RoutingRequest
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import StreamPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
+from crew_router.types.transport import Payload
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from crew_router import Router
 from crew_router.errors import AllModelsFailedError, ConfigurationError
 from crew_router.execute.executor import Options
 from crew_router.execute.policy import CascadePolicy, ConsensusMethod, ConsensusPolicy, ExecutionPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel
 from crew_router.types import ErrorKind, Latency, Mode, ModelRef, RoutingRequest
+from crew_router.types.transport import Payload
 
 ASKED = Payload(("What is 6 * 7?",))
 HEDGES = ExecutionPolicy(hedge=1.0, hedge_sync=True)

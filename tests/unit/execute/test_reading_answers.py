@@ -8,18 +8,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from crew_router.execute.answers import answer_key
+from crew_router.execute.json_schema import problems
 from crew_router.execute.policy import StreamPolicy
 from crew_router.execute.posterior import Vote, expected_best, posterior
-from crew_router.execute.schema import problems
 from crew_router.execute.signals.judged import chosen, graded
 from crew_router.execute.signals.logprobs import token_logprobs
 from crew_router.execute.signals.protocol import Drafted
 from crew_router.execute.signals.reading import reading
-from crew_router.execute.stage import Stage
-from crew_router.execute.transport import Payload, Piece, Reply
+from crew_router.execute.stream_buffer import Stage
 from crew_router.testing import ScriptedModel
 from crew_router.types import ModelRef, ToolCall, Usage
+from crew_router.types.canonical_answer import answer_key
+from crew_router.types.transport import Payload, Piece, Reply
 
 SCHEMA = {
     "type": "object",

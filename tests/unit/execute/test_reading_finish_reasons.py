@@ -6,9 +6,9 @@ import pytest
 from execute_bench import Bench
 
 from crew_router.execute.policy import ExecutionPolicy, StreamPolicy
-from crew_router.execute.transport import Payload
 from crew_router.testing import ScriptedModel, ScriptedReply
 from crew_router.types import ErrorKind
+from crew_router.types.transport import Payload
 
 HELLO = Payload(("Say hello.",))
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from crew_router.learn.boosting import Trees, grow
-from crew_router.learn.linear import expit
+from crew_router.decide.learned.boosting import Trees, grow
+from crew_router.decide.learned.linear import expit
 
 
 def either_or(rows=400, *, seed=0):

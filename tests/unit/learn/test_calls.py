@@ -2,7 +2,7 @@
 
 import pytest
 
-from crew_router.learn.calls import CALL_READINGS, Ground, call_readings, calls_of
+from crew_router.decide.learned.calls import CALL_READINGS, Ground, call_readings, calls_of
 
 PROMPT = "Book a table for 4 people at 'Chez Paul' in Paris, and find flights to Oslo under 300 dollars."
 

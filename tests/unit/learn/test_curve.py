@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crew_router.learn.curve import CurvePoint, StrongShare, aiq, apgr, cost_for, cpt, hull, quality_at
+from crew_router.decide.learned.curve import CurvePoint, StrongShare, aiq, apgr, cost_for, cpt, hull, quality_at
 
 POINTS = st.lists(st.builds(CurvePoint, st.floats(0, 10), st.floats(0, 1)), min_size=1, max_size=12)
 

@@ -6,8 +6,8 @@ import pytest
 from experiment_bench import AB, ask, feed, opened
 
 from crew_router import ConfigurationError, FeedbackData, InvalidRequestError
+from crew_router.decide.strategies.assignment import arm_of
 from crew_router.learn.experiments import Arm, Experiment
-from crew_router.learn.experiments.assignment import arm_of
 from crew_router.learn.experiments.sequences import mismatch
 
 

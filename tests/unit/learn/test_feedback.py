@@ -3,7 +3,7 @@
 import pytest
 
 from crew_router import FeedbackData, Router, UnknownDecisionError
-from crew_router.testing import ScriptedModel
+from crew_router.testing import ScriptedModel, runtime_of
 
 MODELS = {"lab:a": {"quality": 0.8}, "lab:b": {"quality": 0.8}}
 
@@ -19,14 +19,14 @@ def opened(tmp_path=None, **config):
 
 def learnt(router, model):
     """Return what the bandit of the default half-life keeps of a model: rewards and their sum."""
-    groups = router._parts.state.snapshot().sums
+    groups = runtime_of(router).state.snapshot().sums
     found = [sums[model] for name, sums in groups.items() if name.startswith("bandit-500:") and model in sums]
     return tuple(round(value, 6) for value in found[0][:2]) if found else (0.0, 0.0)
 
 
 def weight(router, model):
     """Return the learned weight of a model over all tasks."""
-    return router._parts.state.snapshot().weights.get((model, None))
+    return runtime_of(router).state.snapshot().weights.get((model, None))
 
 
 BANDIT = {"strategy": {"name": "bandit"}}
@@ -130,13 +130,13 @@ def test_learning_switched_off_keeps_feedback_and_learns_nothing():
 
         router.record_feedback(FeedbackData(response.decision.id, outcome="failure"))
 
-        assert [said.outcome for said in router._parts.ledger.feedback(response.decision.id)] == ["failure"]
+        assert [said.outcome for said in runtime_of(router).ledger.feedback(response.decision.id)] == ["failure"]
         assert learnt(router, response.model) == (0.0, 0.0)
 
 
 def test_the_result_of_a_run_credits_its_steps_the_last_most():
     """Feedback for run:<id> reaches every step, each further from the end with a smaller share."""
-    from crew_router import RoutingRequest  # noqa: PLC0415
+    from crew_router import RoutingRequest
 
     request = RoutingRequest(task_type="code_generation", complexity=5, run_id="r1", force_model="lab:a")
     with opened(strategy={"name": "reinforcement"}) as router:
@@ -144,7 +144,7 @@ def test_the_result_of_a_run_credits_its_steps_the_last_most():
             router.invoke("step", request=request)
 
         reward = router.record_feedback(FeedbackData("run:r1", outcome="success"))
-        sums = router._parts.state.snapshot().sums["steps-500-0.9:code_generation:medium:0"]["lab:a"]
+        sums = runtime_of(router).state.snapshot().sums["steps-500-0.9:code_generation:medium:0"]["lab:a"]
 
     assert reward == 1.0
     assert sums[0] == pytest.approx(1 + 0.9 + 0.81, rel=0.01)
@@ -153,7 +153,7 @@ def test_the_result_of_a_run_credits_its_steps_the_last_most():
 
 def test_a_request_can_ask_for_a_learning_strategy_by_name():
     """Its rewards are learnt although the configuration names another strategy."""
-    from crew_router import RoutingRequest  # noqa: PLC0415
+    from crew_router import RoutingRequest
 
     with opened() as router:
         response = router.invoke("Hi", request=RoutingRequest(strategy="bandit"))

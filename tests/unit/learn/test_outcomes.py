@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crew_router.errors import ConfigurationError
-from crew_router.learn.outcomes import read_outcomes
+from crew_router.evaluate.outcomes import read_outcomes
 
 ROW = {"id": "1", "prompt": "p", "outcomes": {"a": {"score": 1, "cost_usd": 0.1, "answer": ""}, "b": {"score": 0, "latency_s": 36}}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from crew_router.learn.arithmetic import checked
-from crew_router.learn.readings import READINGS, Asked, final_answer, readings
+from crew_router.decide.learned.arithmetic import checked
+from crew_router.decide.learned.readings import READINGS, Asked, final_answer, readings
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from crew_router.learn.recollection import meaning, options_of, recalled, recollect, sketches
-from crew_router.learn.text import fit_text
+from crew_router.decide.learned.nearest_prompt import meaning, options_of, recalled, recollect, sketches
+from crew_router.decide.learned.text import fit_text
 
 PROMPTS = (
     "Ann lent Bob her bicycle because he was late.\nA) Ann\nB) Bob\nAnswer:",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crew_router.learn.sayings import count_sayings
+from crew_router.decide.learned.answer_prior import count_sayings
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 from decision_pools import model
 
-from crew_router.policies import compile_policies
-from crew_router.policies.conflicts import findings
-from crew_router.settings import PolicySettings
-from crew_router.strategies import make_strategy
+from crew_router.config.settings import PolicySettings
+from crew_router.decide.policies import compile_policies
+from crew_router.decide.policies.conflicts import findings
+from crew_router.decide.strategies import make_strategy
 from crew_router.types import Tier
 
 MODELS = (model("a:x", tier=Tier.PREMIUM, quality=0.9), model("b:y", tier=Tier.FAST, quality=0.6, regions=frozenset({"eu"})))

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from decision_pools import NOW, line, model, pool
 
+from crew_router.config.settings import PolicySettings
+from crew_router.decide.conditions import Circumstances, Override
+from crew_router.decide.policies import compile_policies
+from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError, NoCandidateError
-from crew_router.policies import compile_policies
-from crew_router.ruling import Circumstances, Override
-from crew_router.settings import PolicySettings
-from crew_router.strategies import make_strategy
 from crew_router.types import Latency, Mode, ModelRef, Price, RoutingRequest, Snapshot, TaskType, Tier
 
 REQUEST = RoutingRequest(TaskType.ANALYSIS, "Compare A and B.", context_tokens=1000, expected_output_tokens=500)

@@ -1,0 +1,1 @@
+"""Read the configuration: files, environment, schema, registry of models."""

@@ -1,0 +1,1 @@
+"""Decide which model answers: classify, filter, predict, score, select. No I/O."""

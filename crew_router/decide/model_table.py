@@ -1,0 +1,200 @@
+"""The registry as arrays, so that a decision looks at all models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import is_
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from crew_router.config.credential import breaker_keys
+from crew_router.config.reachability import LOCAL_PROVIDERS
+from crew_router.types import ModelCapability, ModelDefinition, ModelRef, TaskType, Tier
+from crew_router.types.outcome import Usage, usage_bound
+
+if TYPE_CHECKING:
+    from crew_router.types.arrays import Codes, Flags, Floats
+
+TIER_QUALITY: Final = {  # stands in for a quality nobody measured; shown as `unmeasured` wherever it is used
+    Tier.PREMIUM: 0.85,
+    Tier.BASELINE: 0.75,
+    Tier.FAST: 0.65,
+    Tier.LOCAL: 0.55,
+}
+UNKNOWN_TIER_QUALITY: Final = 0.6
+_CAPABILITY_BIT: Final = {capability: 1 << at for at, capability in enumerate(ModelCapability)}
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """Keeps what is worked out from the registry and a few frozen values, for as long as those are the same objects.
+
+    Names are few (task types, complexities, rules), so it never grows beyond them. Two threads may work the same thing out
+    twice; both get the same result.
+    """
+
+    _kept: dict[Hashable, tuple[Any, Any]] = field(default_factory=dict[Hashable, "tuple[Any, Any]"])
+
+    def get(self, name: Hashable, make: Callable[[], T], *, of: object = None) -> T:
+        """Return what ``make`` returns, or what it returned the last time for the very same object ``of``."""
+        kept = self._kept.get(name)
+        if kept is not None and kept[0] is of:
+            known: T = kept[1]
+            return known
+        made = make()
+        self._kept[name] = of, made
+        return made
+
+    def put(self, name: Hashable, made: object, *, of: object = None) -> None:
+        """Keep something in the place of what was worked out before."""
+        self._kept[name] = of, made
+
+    def get_all(self, name: Hashable, make: Callable[[], T], *, of: tuple[object, ...]) -> T:
+        """Return what ``make`` returns, or what it returned the last time for the very same objects ``of``."""
+        kept = self._kept.get(name)
+        if kept is not None and all(map(is_, kept[0], of)):
+            known: T = kept[1]
+            return known
+        made = make()
+        self._kept[name] = of, made
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One array per figure, one place per model, in the order of ``refs``; NaN stands for an unknown figure.
+
+    Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
+    ``quality`` has a row per task type in the order of
+    :class:`TaskType`; ``measured`` tells where it comes from data and not from the tier. ``tie_break`` is the rank of a
+    model's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
+    registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where
+    unknown; ``breaker_keys`` name the breakers that stand before each model.
+    ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
+    """
+
+    refs: tuple[ModelRef, ...]
+    owners: tuple[str, ...]
+    providers: tuple[str, ...]
+    provider_code: Codes
+    price_input: Floats
+    price_output: Floats
+    price_cached: Floats
+    moving: tuple[int, ...]
+    bounds: tuple[tuple[int, Usage], ...]
+    quality: Floats
+    measured: Flags
+    context_window: Floats
+    max_output_tokens: Floats
+    capabilities: Codes
+    ttft_s: Floats
+    tokens_per_s: Floats
+    p95_s: Floats
+    sla_p95_s: Floats
+    concurrency: Floats
+    enabled: Flags
+    moderated: Flags
+    tiers: tuple[str, ...]
+    regions: tuple[frozenset[str], ...]
+    strengths: tuple[frozenset[str], ...]
+    breaker_keys: tuple[tuple[str, ...], ...]
+    tie_break: Codes
+    by_name: Codes
+    place: Mapping[ModelRef, int]
+    smallest_context: float
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    def quality_for(self, task: TaskType) -> Floats:
+        """Return the quality of every model on a task type."""
+        row: Floats = self.quality[_TASK_ROW[task]]
+        return row
+
+    def measured_for(self, task: TaskType) -> Flags:
+        """Tell for every model whether its quality on a task type was measured."""
+        row: Flags = self.measured[_TASK_ROW[task]]
+        return row
+
+    def provider_values(self, values: Callable[[str], float]) -> Floats:
+        """Spread one figure per provider over its models."""
+        table = np.array([values(provider) for provider in self.providers], dtype=np.float64)
+        spread: Floats = table[self.provider_code]
+        return spread
+
+
+_TASK_ROW: Final = {task: at for at, task in enumerate(TaskType)}
+
+
+def columns_of(models: Sequence[ModelDefinition]) -> Columns:
+    """Build the arrays of a registry; done once per version of it."""
+    owners = tuple(model.ref.provider for model in models)
+    providers = tuple(sorted(set(owners)))
+    by_name = np.array(sorted(range(len(models)), key=lambda at: models[at].ref), dtype=np.int64)
+    tie_break = np.empty(len(models), dtype=np.int64)
+    tie_break[by_name] = np.arange(len(models))
+    quality, measured = _qualities(models)
+    windows = [model.context_window for model in models if model.context_window is not None]
+    return Columns(
+        refs=tuple(model.ref for model in models),
+        owners=owners,
+        providers=providers,
+        provider_code=np.array([providers.index(owner) for owner in owners], dtype=np.int64),
+        price_input=_floats(None if model.price is None else model.price.input for model in models),
+        price_output=_floats(None if model.price is None else model.price.output for model in models),
+        price_cached=_floats(None if model.price is None else model.price.at(0)[2] for model in models),
+        moving=tuple(at for at, model in enumerate(models) if model.price is not None and (model.price.tiers or model.price.windows)),
+        bounds=tuple((at, bound) for at, model in enumerate(models) if (bound := usage_bound(model.instance)) is not None),
+        quality=quality,
+        measured=measured,
+        context_window=_floats(model.context_window for model in models),
+        max_output_tokens=_floats(model.max_output_tokens for model in models),
+        capabilities=np.array([capability_bits(model.capabilities) for model in models], dtype=np.int64),
+        ttft_s=_floats(model.latency.ttft_s for model in models),
+        tokens_per_s=_floats(model.latency.tokens_per_s for model in models),
+        p95_s=_floats(model.latency.p95_s for model in models),
+        sla_p95_s=_floats(model.sla_p95_s for model in models),
+        concurrency=_floats(model.limits.concurrency for model in models),
+        enabled=np.array([model.enabled for model in models], dtype=np.bool_),
+        moderated=np.array([bool(model.moderated) for model in models], dtype=np.bool_),
+        tiers=tuple(tier_of(model) for model in models),
+        regions=tuple(model.regions for model in models),
+        strengths=tuple(model.strengths for model in models),
+        breaker_keys=tuple(tuple(breaker_keys(model)) for model in models),
+        tie_break=tie_break,
+        by_name=by_name,
+        place={model.ref: at for at, model in enumerate(models)},
+        smallest_context=float(min(windows, default=np.inf)),
+    )
+
+
+def tier_of(model: ModelDefinition) -> str:
+    """Return the tier of a model, local for one of a local server that states none, empty where unknown."""
+    if model.tier is not None:
+        return str(model.tier)
+    return str(Tier.LOCAL) if model.ref.provider in LOCAL_PROVIDERS else ""
+
+
+def capability_bits(capabilities: Iterable[ModelCapability]) -> int:
+    """Return a set of capabilities as bits."""
+    return sum(_CAPABILITY_BIT[capability] for capability in capabilities)
+
+
+def _qualities(models: Sequence[ModelDefinition]) -> tuple[Floats, Flags]:
+    quality = np.empty((len(TaskType), len(models)), dtype=np.float64)
+    measured = np.zeros((len(TaskType), len(models)), dtype=np.bool_)
+    for at, model in enumerate(models):
+        known = model.quality is not None and model.source != "unmeasured"
+        prior = UNKNOWN_TIER_QUALITY if model.tier is None else TIER_QUALITY[model.tier]
+        overall = prior if model.quality is None else model.quality
+        for task, row in _TASK_ROW.items():
+            quality[row, at] = model.task_quality.get(task, overall)
+            measured[row, at] = known or task in model.task_quality
+    return quality, measured
+
+
+def _floats(values: Iterable[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -1,0 +1,160 @@
+"""What a rule does: one reader for each key of ``then:``, and how effects of several rules come together.
+
+A denial wins because every rule has to be passed; of two caps the tighter holds; the first pin, strategy and mode win.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias, cast
+
+from crew_router.decide.conditions import Admission, Bound, NamedStrategy, Pin, Ruling, Subject
+from crew_router.decide.policies.reading import listed, mapping
+from crew_router.types import Mode, ModelRef, Tier
+
+Merge: TypeAlias = Callable[[Ruling, str], Ruling]
+MakeStrategy: TypeAlias = Callable[[str, Mapping[str, object]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect of a rule: its key, its value as text, what it compares by, and how it is put into a ruling."""
+
+    key: str
+    text: str
+    value: object
+    merge: Merge
+
+
+def effect(key: str, value: object, *, safety: bool, make_strategy: MakeStrategy) -> Effect:
+    """Read one entry of ``then:``.
+
+    Args:
+        key: Its key.
+        value: What was written.
+        safety: Whether the rule is of the order safety, whose pin goes before all others.
+        make_strategy: Builds a strategy from name and parameters.
+
+    Raises:
+        ValueError: The key is not known or the value means nothing.
+    """
+    if key in _ADMISSIONS:
+        subject, allow = _ADMISSIONS[key]
+        values = frozenset(_subject(subject, text) for text in texts(value))
+        return Effect(key, ", ".join(sorted(values)), values, lambda ruling, who: _admit(ruling, Admission(who, subject, allow, values)))
+    if key in _BOUNDS:
+        field, tighter, high = _BOUNDS[key]
+        number = figure(value, high=high)
+        return Effect(key, f"{number:g}", number, lambda ruling, who: _bound(ruling, field, Bound(who, number), tighter))
+    if key == "pin":
+        ref = ModelRef(str(value))
+        return Effect(key, ref, ref, lambda ruling, who: ruling if ruling.pin else replace(ruling, pin=Pin(who, ref, outranks=safety)))
+    if key == "require":
+        if value not in ("moderated", ["moderated"]):
+            msg = f"{value!r} cannot be required; write moderated"
+            raise ValueError(msg)
+        return Effect(key, "moderated", "moderated", lambda ruling, who: replace(ruling, moderated=ruling.moderated or who))
+    return _other(key, value, make_strategy)
+
+
+def _other(key: str, value: object, make_strategy: MakeStrategy) -> Effect:
+    if key == "approval":
+        if value is not True and not (isinstance(value, str) and value.strip()):
+            msg = f"{value!r} is neither true nor a reason"
+            raise ValueError(msg)
+        reason = f": {value}" if isinstance(value, str) else ""
+        return Effect(key, reason[2:] or "asked", value, lambda ruling, who: replace(ruling, approval=ruling.approval or f"{who}{reason}"))
+    if key == "strategy":
+        name, parameters = _strategy(value)
+        make_strategy(name, parameters)  # refuses a name or a parameter that it does not know
+        chosen = NamedStrategy(name, parameters)
+        return Effect(key, name, name, lambda ruling, _who: replace(ruling, strategy=ruling.strategy or chosen))
+    if key == "mode":
+        mode = Mode(str(value))
+        return Effect(key, mode, mode, lambda ruling, _who: replace(ruling, mode=ruling.mode or mode))
+    msg = f"{key!r} is not known; use one of {', '.join(EFFECTS)}"
+    raise ValueError(msg)
+
+
+_ADMISSIONS: Final[Mapping[str, tuple[Subject, bool]]] = {
+    "allow_models": ("models", True),
+    "deny_models": ("models", False),
+    "allow_tiers": ("tiers", True),
+    "deny_tiers": ("tiers", False),
+    "allow_providers": ("providers", True),
+    "deny_providers": ("providers", False),
+    "regions": ("regions", True),
+    "deny_regions": ("regions", False),
+}
+_BOUNDS: Final[Mapping[str, tuple[str, Callable[[float, float], float], float]]] = {
+    "cost_cap": ("cost_cap", min, math.inf),
+    "quality_floor": ("quality_floor", max, 1.0),
+    "latency_cap_s": ("latency_cap", min, math.inf),
+}
+EFFECTS: Final = (*_ADMISSIONS, *_BOUNDS, "pin", "require", "approval", "strategy", "mode")
+CAPS: Final = frozenset(_BOUNDS)
+
+
+def tighter(key: str, one: float, other: float) -> float:
+    """Return the tighter of two caps of the same kind."""
+    return _BOUNDS[key][1](one, other)
+
+
+def admission(key: str) -> tuple[Subject, bool] | None:
+    """Return what an effect admits or refuses and which of the two, ``None`` for other effects."""
+    return _ADMISSIONS.get(key)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Read a text or a list of texts.
+
+    Raises:
+        ValueError: It is neither, or the list is empty.
+    """
+    found = listed(value)
+    if not found or not all(isinstance(each, str) and each.strip() for each in found):
+        msg = f"{value!r} is no text or list of texts"
+        raise ValueError(msg)
+    return tuple(map(str, found))
+
+
+def figure(value: object, *, high: float) -> float:
+    """Read a number of at least 0.
+
+    Raises:
+        ValueError: It is none, or above ``high``.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= high or math.isinf(value):
+        msg = f"{value!r} is not a number of at least 0" + ("" if math.isinf(high) else f" and at most {high:g}")
+        raise ValueError(msg)
+    return float(value)
+
+
+def _subject(subject: Subject, text: str) -> str:
+    if subject == "models":
+        return ModelRef(text)
+    return Tier(text) if subject == "tiers" else text
+
+
+def _admit(ruling: Ruling, admitted: Admission) -> Ruling:
+    return replace(ruling, admissions=(*ruling.admissions, admitted))
+
+
+def _bound(ruling: Ruling, field: str, bound: Bound, pick: Callable[[float, float], float]) -> Ruling:
+    known: Bound | None = getattr(ruling, field)
+    if known is not None and pick(known.value, bound.value) == known.value:
+        return ruling
+    return replace(ruling, **cast("Any", {field: bound}))
+
+
+def _strategy(value: object) -> tuple[str, Mapping[str, object]]:
+    if isinstance(value, str):
+        return value, {}
+    written = mapping(value)
+    name, parameters = written.get("name"), mapping(written.get("parameters"))
+    if not isinstance(name, str) or set(written) - {"name", "parameters"}:
+        msg = f"{value!r} is neither a name nor {{name: …, parameters: …}}"
+        raise ValueError(msg)
+    return name, parameters

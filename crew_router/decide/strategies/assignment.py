@@ -1,0 +1,48 @@
+"""Who gets which arm: weighted rendezvous hashing.
+
+Each arm draws an exponential number from a hash of the unit, divided by its weight; the smallest wins. An arm wins in
+proportion to its weight, a unit always gets the same arm, and when weights change only those units move that have to
+(Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998; weights after Schindelhauer and Schomaker, 2005).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from crew_router.types import RoutingRequest
+
+_SPAN: Final = 2.0**64
+
+
+def arm_of(salt: str, unit: str, shares: Mapping[str, float]) -> str:
+    """Return the arm of a unit.
+
+    Example:
+        >>> arm_of("e", "ada", {"a": 0.5, "b": 0.5}) == arm_of("e", "ada", {"b": 5.0, "a": 5.0})
+        True
+    """
+    return min((name for name, share in shares.items() if share > 0), key=lambda name: _draw(salt, name, unit) / shares[name])
+
+
+def arm_by_chance(shares: Mapping[str, float], rng: random.Random) -> str:
+    """Return an arm for a request that belongs to nobody."""
+    return rng.choices(list(shares), list(shares.values()))[0]
+
+
+def unit_of(unit: str, request: RoutingRequest) -> str | None:
+    """Return what the request belongs to, from the unit of an experiment downwards, or ``None``."""
+    known = {"user": request.user_id, "session": request.session_id, "run": request.run_id}
+    names = list(known)
+    if unit not in known:
+        return None
+    return next((f"{name}:{known[name]}" for name in names[names.index(unit) :] if known[name]), None)
+
+
+def _draw(salt: str, arm: str, unit: str) -> float:
+    digest = hashlib.blake2b(f"{salt}\0{arm}\0{unit}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return -math.log((int.from_bytes(digest, "big") + 0.5) / _SPAN)

@@ -1,0 +1,68 @@
+"""Router noise: now and then another model than the best, with a known probability (requirement D14)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from crew_router.decide.strategies.chance import drawn, gaussian_wins, softmax
+from crew_router.decide.strategies.protocol import Choice, by_rank, checked, one_of, strategy
+from crew_router.types import Draw, Evidence
+
+if TYPE_CHECKING:
+    from crew_router.decide.context import Situation
+    from crew_router.decide.score import Scores
+    from crew_router.types.arrays import Flags, Floats
+
+
+@strategy("noise")
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Draws among the best few models, so that outcomes of others than the best are seen.
+
+    The model that is drawn goes first, the others follow by rank. The propensity of the draw is recorded, so that the logged
+    decisions can be used to judge other policies.
+
+    Args:
+        kind: ``epsilon`` draws any of them evenly with probability ``epsilon``; ``gaussian`` and ``gumbel`` add noise to the ranks.
+        epsilon: Probability of an even draw, 0..1.
+        sigma: Points of noise: the standard deviation, or the scale for ``gumbel``.
+        among: How many of the best models take part.
+    """
+
+    kind: Literal["epsilon", "gaussian", "gumbel"] = "epsilon"
+    epsilon: float = 0.05
+    sigma: float = 2.0
+    among: int = 5
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        one_of("kind", self.kind, ("epsilon", "gaussian", "gumbel"))
+        checked("epsilon", self.epsilon, low=0.0, high=1.0)
+        checked("sigma", self.sigma, low=1e-6)
+        checked("among", self.among, low=1)
+
+    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
+        """Draw the first model by the stated probabilities."""
+        ranked = by_rank(scores.rank, situation, eligible)
+        few = ranked[: self.among]
+        chances = self._chances(scores.rank[list(few)])
+        at = drawn([float(chance) for chance in chances], rng)
+        chosen = few[at]
+        order = (chosen, *(place for place in ranked if place != chosen))
+        detail = {str(situation.columns.refs[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
+        note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), situation.now)
+        known = dict(zip(few, chances.tolist(), strict=True))
+        return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,), chances=known)
+
+    def _chances(self, ranks: Floats) -> Floats:
+        if self.kind == "gumbel":
+            return softmax(ranks, temperature=self.sigma)
+        if self.kind == "gaussian":
+            return gaussian_wins(ranks, sigma=self.sigma)
+        even = np.full(len(ranks), self.epsilon / len(ranks))
+        even[0] += 1.0 - self.epsilon
+        return even

@@ -1,0 +1,69 @@
+"""The plan that a trained model expects most of: one model, or cheap ones first and dear ones while there is doubt."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crew_router.decide.strategies.protocol import Choice, by_rank, strategy, then
+from crew_router.types import Evidence, Mode
+
+if TYPE_CHECKING:
+    from crew_router.decide.context import Situation
+    from crew_router.decide.learned.options import Option
+    from crew_router.decide.score import Scores
+    from crew_router.types.arrays import Flags
+
+
+@strategy("planned")
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Maximises ``willingness_to_pay x P(right) - cost`` over the learned plans and the models that were not learnt.
+
+    Without a trained model every model is one that was not learnt.
+
+    Args:
+        willingness_to_pay: USD that a certainly right answer is worth, when the request does not say.
+    """
+
+    willingness_to_pay: float = 0.01
+
+    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
+        """Put the best plan first, the models by their utility alone behind it."""
+        given = situation.request.willingness_to_pay
+        worth = self.willingness_to_pay if given is None else given
+        options = [each for each in situation.plans if all(eligible[place] for place in each.places)]
+        learnt = {each.places[0]: each.cost_usd for each in situation.plans if len(each.places) == 1}
+        cost = situation.forecast.cost.copy()
+        cost[list(learnt)] = list(learnt.values())
+        dearest = np.nanmax(cost) if not np.isnan(cost).all() else 0.0
+        utility = worth * situation.forecast.success - np.nan_to_num(cost, nan=dearest)
+        order = by_rank(utility, situation, eligible)
+        best = max(options, key=lambda option: _worth(option, worth), default=None)
+        unseen = next((at for at in order if at not in learnt), None)
+        if best is None or (unseen is not None and utility[unseen] > _worth(best, worth)):
+            return Choice(order if unseen is None else then((unseen,), order))
+        return _chosen(best, order, situation)
+
+
+def _worth(option: Option, worth: float) -> float:
+    return worth * option.quality - option.cost_usd
+
+
+def _chosen(option: Option, order: tuple[int, ...], situation: Situation) -> Choice:
+    refs = [situation.columns.refs[place] for place in option.places]
+    said = f"plan {' then '.join(refs)}: expected quality {option.quality:.3f} for ${option.cost_usd:.6f}"
+    note = Evidence("planned", said, 1.0, situation.now)
+    if len(refs) == 1:
+        return Choice(then(option.places, order), notes=(note,))
+    return Choice(
+        then(option.places, order),
+        notes=(note,),
+        mode=Mode.CASCADE,
+        ladder=option.places,
+        stops=option.stops,
+        expects=(option.quality, option.cost_usd),
+    )

@@ -1,0 +1,92 @@
+"""Learns from the result of whole runs which model serves which kind of step (requirement D4)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from crew_router.decide.bandits import Pull
+from crew_router.decide.bandits.memory import Memory
+from crew_router.decide.bandits.protocol import at_least
+from crew_router.decide.bandits.updates import Credit, Lesson, Sums
+from crew_router.decide.strategies.bandit import drawn, lesson_of, penalty
+from crew_router.decide.strategies.protocol import Choice, strategy
+
+if TYPE_CHECKING:
+    from crew_router.decide.context import Situation
+    from crew_router.decide.score import Scores
+    from crew_router.types import RequestProfile
+    from crew_router.types.arrays import Flags
+
+_SIMPLE: Final = 3
+_HARD: Final = 7
+
+
+@strategy("reinforcement")
+@dataclass(frozen=True, slots=True)
+class Reinforcement:
+    """Monte-Carlo values of (kind of step, model), followed softly (Sutton and Barto, chapters 5 and 13).
+
+    The state is the task type and whether the step is simple, medium or hard. When a run's result is known
+    (feedback for ``run:<run_id>``) every step of it is credited with it, earlier ones less; feedback on a step itself counts
+    in full. Models are drawn with probability proportional to ``exp(value / temperature)``.
+
+    Args:
+        temperature: How much worse, in reward, a model may be and still be tried; towards 0 only the best is taken.
+        discount: Share of the credit that each step further from the end keeps.
+        half_life: Credits of a kind of step after which one counts half.
+        prior_strength: How many credits the registry's quality is worth.
+        willingness_to_pay: USD that a certainly good result is worth, when the request does not say.
+    """
+
+    temperature: float = 0.05  # guess, not measured
+    discount: float = 0.9  # guess, not measured
+    half_life: float = 500.0
+    prior_strength: float = 10.0  # guess, not measured
+    willingness_to_pay: float = 0.05  # guess, not measured
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        at_least("temperature", self.temperature, 1e-6)
+        at_least("discount", self.discount, 0.0, high=1.0)
+        at_least("half_life", self.half_life, 1.0)
+        at_least("prior_strength", self.prior_strength, 1e-9)
+        at_least("willingness_to_pay", self.willingness_to_pay, 1e-9)
+
+    @property
+    def memory_name(self) -> str:
+        """Name of what is learnt."""
+        return f"steps-{self.half_life:g}-{self.discount:g}"
+
+    @property
+    def step_discount(self) -> float:
+        """Share of a run's result that each step further from the end keeps."""
+        return self.discount
+
+    def choose(self, situation: Situation, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
+        """Draw by value; the propensity is exact."""
+        places = np.flatnonzero(eligible)
+        refs = [situation.columns.refs[at] for at in places.tolist()]
+        memory = Memory(self.memory_name, self.half_life)
+        seen = np.array(memory.sums_of(situation.snapshot.sums, kind_of_step(situation.profile), refs, width=3))
+        prior = situation.columns.quality_for(situation.profile.task_type.value)[places]
+        mean = (seen[:, 1] + self.prior_strength * prior) / (seen[:, 0] + self.prior_strength)
+        values = mean - penalty(situation, places, self.willingness_to_pay)
+        soft = np.exp((values - values.max()) / self.temperature)
+        return drawn(Pull(soft / soft.sum(), values), places, situation, explore=0.0, rng=rng)
+
+    def lesson(self, credit: Credit, sums: Sums) -> Lesson | None:
+        """Return what a reward, or the share of a run's result that a step deserves, adds."""
+        if credit.profile is None:
+            return None
+        return lesson_of(credit, Memory(self.memory_name, self.half_life), sums, context=kind_of_step(credit.profile))
+
+
+def kind_of_step(profile: RequestProfile) -> str:
+    """Return the state: task type and difficulty in three bands."""
+    complexity = profile.complexity.value
+    band = "simple" if complexity <= _SIMPLE else "hard" if complexity >= _HARD else "medium"
+    return f"{profile.task_type.value}:{band}"

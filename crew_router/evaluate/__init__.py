@@ -1,0 +1,1 @@
+"""Offline: training, evaluation, baselines, outcome files and reports."""

@@ -1,0 +1,1 @@
+"""What may refuse a call before it is made: breakers, budgets, service levels, concurrency."""

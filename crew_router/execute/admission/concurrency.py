@@ -1,0 +1,230 @@
+"""How many calls a model takes at once and a minute; who waits, in which order, and who moves on (requirement D14).
+
+A model with ``limits.concurrency`` c runs c calls at once. Up to ``factor`` · c may be there, running or waiting; what comes
+then overflows to the next best model, and waits here only when no other is left. Waiting calls are served by urgency, then by
+deadline, then in the order in which they came. Requests and tokens a minute are counted in windows of the shared state, which also
+keeps the places over all processes: a call whose process has room while others hold every place tries again a little later.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from crew_router.execute.admission.protocol import Ask
+from crew_router.execute.protocol import Refusal
+from crew_router.record.state.windows import Claim
+from crew_router.types.clock import Clock
+from crew_router.types.ids import IdSource
+from crew_router.types.model import ModelDefinition
+from crew_router.types.vocabulary import ModelRef, Urgency
+
+if TYPE_CHECKING:
+    from crew_router.record.state.protocol import State
+    from crew_router.types.outcome import Attempt, Usage
+
+FACTOR: Final = 1.25
+_WINDOW_S: Final = 60.0
+_SHARED_RETRY_S: Final = 0.25  # guess, not measured
+_RANK: Final = {Urgency.INTERACTIVE: 0, Urgency.NORMAL: 1, Urgency.BATCH: 2}
+
+
+class Capacity:
+    """The places of all models in this process; safe to call from any thread.
+
+    Args:
+        clock: Time.
+        state: Windows and places that all processes share; this process alone when not given.
+        factor: Calls that may be at a model, running or waiting, as a multiple of its concurrency.
+    """
+
+    def __init__(self, clock: Clock, state: State | None = None, *, factor: float = FACTOR) -> None:
+        self._clock, self._state, self.factor = clock, state, factor
+        self._rooms: dict[ModelRef, _Room] = {}
+        self._full: dict[ModelRef, float] = {}
+        self._lock = threading.Lock()
+        self._numbers, self._tokens = itertools.count(), IdSource("place")
+        self._claimed: set[str] = set()
+
+    def enter(self, ask: Ask, *, last: bool) -> Place | Queued | Refusal | None:
+        """Return a place, a wait for one, a refusal, or ``None`` for a model that takes any number at once.
+
+        Args:
+            ask: The call.
+            last: No other model is left, so that the call may wait however many wait before it.
+        """
+        limit = ask.model.limits.concurrency
+        if limit is None:
+            return None
+        seat = self._seat(ask, limit, last=last)
+        return self.claimed(ask, seat) if isinstance(seat, Place) else seat
+
+    def claimed(self, ask: Ask, place: Place) -> Place | Refusal:
+        """Take a place of this process over all processes too; when they hold all there are, it is left and the call refused."""
+        limit = ask.model.limits.concurrency
+        if self._state is None or limit is None:
+            return place
+        if self._state.acquire(_shared(ask.model), place.token, limit=limit, lease_s=ask.lease_s):
+            self._claimed.add(place.token)
+            return place
+        self._pass_on(ask.model)
+        retry_at = self._clock.monotonic() + _SHARED_RETRY_S
+        return Refusal(ask.model.ref, "capacity", f"all {limit} places are taken by other processes", retry_at=retry_at)
+
+    def running(self, ref: ModelRef) -> int:
+        """Return how many calls of a model run in this process."""
+        room = self._rooms.get(ref)
+        return 0 if room is None else room.running
+
+    def waiting(self, ref: ModelRef) -> int:
+        """Return how many calls wait for a model in this process."""
+        room = self._rooms.get(ref)
+        return 0 if room is None else len(list(room.waiting()))
+
+    def in_flight(self) -> dict[ModelRef, int]:
+        """Return the calls at each model, running or waiting, where there are any."""
+        with self._lock:
+            return {ref: room.running + len(list(room.waiting())) for ref, room in self._rooms.items() if room.running}
+
+    def busy_until(self) -> dict[ModelRef, float]:
+        """Return when the full window of each model has room again, in seconds since the epoch."""
+        now = self._clock.now()
+        with self._lock:
+            self._full = {ref: until for ref, until in self._full.items() if until > now}
+            return dict(self._full)
+
+    def _seat(self, ask: Ask, limit: int, *, last: bool) -> Place | Queued | Refusal:
+        with self._lock:
+            room = self._rooms.setdefault(ask.model.ref, _Room())
+            if room.running < limit:
+                room.running += 1
+                return Place(self, ask.model, self._tokens.next())
+            waiting = len(list(room.waiting()))
+            if not last and room.running + waiting >= math.ceil(limit * self.factor):
+                detail = f"{room.running} calls run and {waiting} wait"
+                return Refusal(ask.model.ref, "capacity", detail)
+            queued = Queued(Place(self, ask.model, self._tokens.next()))
+            heapq.heappush(room.queue, (*self._order(ask), next(self._numbers), queued))
+            return queued
+
+    def leave(self, place: Place) -> None:
+        """Free a place, or hand it to the first who waits."""
+        if place.token in self._claimed and self._state is not None:
+            self._claimed.discard(place.token)
+            self._state.give_back(_shared(place.model), place.token)
+        self._pass_on(place.model)
+
+    def _pass_on(self, model: ModelDefinition) -> None:
+        with self._lock:
+            room = self._rooms[model.ref]
+            following = next(room.served(), None)
+            if following is None:
+                room.running -= 1
+        if following is not None:
+            following.grant()
+
+    def window(self, ask: Ask) -> Refusal | None:
+        """Count a call that nothing else stands against in the windows of its model; return a refusal when one is full."""
+        limits, state = ask.model.limits, self._state
+        if state is None:
+            return None
+        tokens = ask.input_tokens + (ask.max_tokens or ask.decision.profile.expected_output_tokens.value)
+        wanted = (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm))
+        named = {name: Claim(f"{name}:{ask.model.ref}", min(amount, limit), limit) for name, amount, limit in wanted if limit is not None}
+        if not named:
+            return None
+        waits = state.take(tuple(named.values()), window_s=_WINDOW_S)
+        wait_s = max(waits)
+        if wait_s <= 0:
+            return None
+        with self._lock:
+            self._full[ask.model.ref] = self._clock.now() + wait_s
+        full = " and ".join(f"{claim.limit} {name}" for (name, claim), wait in zip(named.items(), waits, strict=True) if wait > 0)
+        return Refusal(ask.model.ref, "capacity", f"{full} are used up", retry_at=self._clock.monotonic() + wait_s)
+
+    def _order(self, ask: Ask) -> tuple[int, float]:
+        deadline_s = ask.decision.request.deadline_s
+        at = math.inf if deadline_s is None else self._clock.monotonic() + deadline_s
+        return _RANK[ask.decision.profile.urgency.value], at
+
+
+def _shared(model: ModelDefinition) -> str:
+    return f"places:{model.ref}"
+
+
+@dataclass(slots=True)
+class _Room:
+    """The calls at one model."""
+
+    running: int = 0
+    queue: list[tuple[int, float, int, Queued]] = field(default_factory=list[tuple[int, float, int, "Queued"]])
+
+    def waiting(self) -> Iterator[Queued]:
+        """Yield who still waits, in no order."""
+        return (queued for *_, queued in self.queue if not queued.given_up)
+
+    def served(self) -> Iterator[Queued]:
+        """Yield who waits, first who is served first, and take them off the queue."""
+        while self.queue:
+            *_, queued = heapq.heappop(self.queue)
+            if not queued.given_up:
+                yield queued
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One running call of a model."""
+
+    capacity: Capacity
+    model: ModelDefinition
+    token: str
+
+    @property
+    def max_tokens(self) -> int | None:
+        """A place bounds no answer."""
+        return None
+
+    def settle(self, attempt: Attempt | None, *, spent: Usage | None) -> None:  # noqa: ARG002 - the protocol's
+        """Leave the place."""
+        self.capacity.leave(self)
+
+
+class Queued:
+    """A wait for a place. ``grant`` may come from any thread, before or after ``subscribe``."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.given_up = False
+        self._granted = False
+        self._callback: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Have a function called once the place is there."""
+        with self._lock:
+            self._callback = callback
+            granted = self._granted
+        if granted:
+            callback()
+
+    def grant(self) -> None:
+        """Hand the place over; when nobody wants it any more, it goes to the next."""
+        with self._lock:
+            self._granted = True
+            callback, gone = self._callback, self.given_up
+        if gone:
+            self.place.settle(None, spent=None)
+        elif callback is not None:
+            callback()
+
+    def give_up(self) -> None:
+        """Wait no longer; a place that was granted in the same moment goes to the next."""
+        with self._lock:
+            granted, self.given_up = self._granted, True
+        if granted:
+            self.place.settle(None, spent=None)

@@ -1,0 +1,1 @@
+"""Keep what happened: the ledger for history and money, the state for the numbers that the next decision reads."""

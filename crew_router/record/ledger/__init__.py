@@ -1,0 +1,1 @@
+"""Append-only history: decisions, attempts, outcomes, feedback, money, overrides, audit."""

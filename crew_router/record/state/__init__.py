@@ -1,0 +1,1 @@
+"""Shared numbers that may be lost: performance, breakers, windows, learned weights."""

@@ -1,0 +1,108 @@
+"""Decisions by the numbers and orders of this moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from crew_router.decide.conditions import ORDINARY, Circumstances
+from crew_router.errors import NoCandidateError
+from crew_router.types import CandidateRow, CostPrediction, Mode, ModelRef, RoutingDecision, RoutingRequest, Snapshot, TaskType
+
+if TYPE_CHECKING:
+    from crew_router.router.runtime import Runtime
+
+# One object, so that what was worked out from it stands.
+_NOTHING_LEARNT: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}
+
+
+def decide(runtime: Runtime, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
+    """Return the decision for one request.
+
+    Args:
+        runtime: The router.
+        request: What is asked.
+        executing: Whether the choice will be called.
+
+    Raises:
+        NoCandidateError: No model satisfies the request; what safety rules did to it stands in the audit.
+    """
+    snapshot = snapshot_of(runtime)
+    try:
+        return runtime.pipeline.decide(
+            runtime.models.resolved(request),
+            pool=runtime.models.current(),
+            snapshot=snapshot,
+            now=runtime.clock.now(),
+            executing=executing,
+            circumstances=_circumstances(runtime, request, snapshot),
+        )
+    except NoCandidateError as error:
+        runtime.recorder.ruled(error.effects)
+        raise
+
+
+def frontier(runtime: Runtime, request: RoutingRequest) -> tuple[CandidateRow, ...]:
+    """Return the candidates that no other beats in cost, latency and P(success) at once."""
+    snapshot = snapshot_of(runtime)
+    return runtime.pipeline.frontier(
+        runtime.models.resolved(request),
+        pool=runtime.models.current(),
+        snapshot=snapshot,
+        now=runtime.clock.now(),
+        circumstances=_circumstances(runtime, request, snapshot),
+    )
+
+
+def predicted_costs(runtime: Runtime, request: RoutingRequest) -> tuple[CostPrediction, ...]:
+    """Return the expected cost on every model, cheapest first, unknown prices last (requirement A9)."""
+    from crew_router.decide.predict.forecast import forecast
+    from crew_router.decide.predict.warmth import saved_usd
+
+    pool, profile = runtime.models.current(), runtime.kept.classifier.classify(request)
+    snapshot, now, tokens_in = snapshot_of(runtime), runtime.clock.now(), profile.input_tokens.value
+    warm = runtime.kept.caches.warm(request, now=now)
+    saved = saved_usd(warm, pool.columns, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+    predicted = forecast(profile, pool.columns, models=pool.models, snapshot=snapshot, now=now, saved=saved)
+    costs = [predicted.cost_of(index) for index in range(len(pool.models))]
+    return tuple(sorted(costs, key=lambda cost: (math.inf if cost.expected_usd is None else cost.expected_usd, cost.model)))
+
+
+def snapshot_of(runtime: Runtime) -> Snapshot:
+    """Return the shared numbers, with what budgets have left and the load of this process where there are any limits."""
+    snapshot = runtime.state.snapshot()
+    if not runtime.config.learning.enabled:
+        snapshot = dataclasses.replace(snapshot, performance=_NOTHING_LEARNT, weights=_NOTHING_LEARNT)
+    if runtime.rules.budgets_usd:
+        snapshot = dataclasses.replace(snapshot, spend_left_nano=runtime.budgets.left_nano())
+    if not runtime.models.limited:
+        return snapshot
+    places = runtime.kept.concurrency
+    return dataclasses.replace(snapshot, in_flight=places.in_flight(), busy_until=places.busy_until())
+
+
+def explained(runtime: Runtime, decision_id: str) -> RoutingDecision:
+    """Return an earlier decision with the trade-off of its calls, as far as the ledger keeps them: answers are not kept.
+
+    Raises:
+        UnknownDecisionError: The ledger does not hold it.
+    """
+    decision = runtime.ledger.decision(decision_id)
+    if decision.mode is Mode.SINGLE:
+        return decision
+    from crew_router.execute.plans import accuracies
+    from crew_router.execute.trade_off import trade_off
+
+    models = tuple(model for ref in decision.models if (model := runtime.models.registry.get(ref)) is not None)
+    report = trade_off(decision, runtime.ledger.attempts(decision_id), accuracy=accuracies(decision, models))
+    return dataclasses.replace(decision, trade_off=report)
+
+
+def _circumstances(runtime: Runtime, request: RoutingRequest, snapshot: Snapshot) -> Circumstances:
+    """Return what an operator ordered, how local models did in the request's session or run, and what prompt caches hold."""
+    now, kept = runtime.clock.now(), runtime.kept
+    override, failures = kept.overrides.current(snapshot), kept.failures.count(request)
+    warm = kept.caches.warm(request, now=now)
+    return Circumstances(override, failures, warm) if failures or warm or override.holds(now) else ORDINARY

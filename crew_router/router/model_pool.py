@@ -1,0 +1,118 @@
+"""The models of a router, with what is known of whether they can be called; it grows by what local servers list."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from crew_router.config.credential import credential_key
+from crew_router.config.reachability import LOCAL_PROVIDERS, obstacle
+from crew_router.types import Limits, ModelDefinition, ModelRef, RoutingRequest, Tier
+
+if TYPE_CHECKING:
+    from crew_router.config.registry import Registry
+    from crew_router.decide.rules import Pool
+    from crew_router.decide.tokenizers import Tokenizer
+    from crew_router.router.discovery import LocalServers
+    from crew_router.types.arrays import Flags
+
+
+class ModelPool:
+    """The registry of a router and the reachability of its models. Safe to read from any thread.
+
+    Args:
+        registry: The configured models.
+        servers: What local servers listed.
+        declared: Models whose entries the user wrote.
+        find_usual: Whether servers on the usual ports are looked for.
+        count_tokens: Whether tokenizers that are installed are used.
+        found: Models that local servers listed earlier.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        servers: LocalServers,
+        declared: frozenset[ModelRef],
+        find_usual: bool,
+        count_tokens: bool,
+        found: tuple[ModelDefinition, ...] = (),
+    ) -> None:
+        self.found = tuple(model for model in found if model.ref not in registry)
+        self.registry = registry.with_models(self.found) if self.found else registry
+        self._servers, self._declared, self._find_usual, self._count_tokens = servers, declared, find_usual, count_tokens
+        self._current: Pool | None = None
+        self._limited = False
+
+    def current(self) -> Pool:
+        """Return the models as a decision looks at them; made again when a check found something new."""
+        pool = self._current
+        if pool is None:
+            import numpy as np  # the first decision pays for numpy
+
+            from crew_router.decide.model_table import columns_of
+            from crew_router.decide.rules import Pool
+
+            models = self.registry.models
+            reach = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
+            self._limited = any(model.limits != Limits() for model in models)
+            pool = self._current = Pool(models, columns_of(models), reach, self.registry.version, self._tokenizers(reach))
+        return pool
+
+    @property
+    def limited(self) -> bool:
+        """Whether any model states a limit of rate or concurrency."""
+        self.current()
+        return self._limited
+
+    def obstacle(self, model: ModelDefinition) -> str | None:
+        """Return what keeps a model from being called, or ``None``."""
+        return obstacle(model, env=os.environ, serving=self._servers.listed, declared=model.ref in self._declared)
+
+    def reachable(self) -> frozenset[ModelRef]:
+        """Return the models that nothing keeps from being called."""
+        return frozenset(model.ref for model in self.registry.models if self.obstacle(model) is None)
+
+    def look_for_servers(self, *, again: bool = False) -> None:
+        """Ask the registry's local servers what they list, at most once in a while."""
+        if self._servers.look(self.registry.models, again=again):
+            self._current = None
+
+    def discover(self) -> None:
+        """Check local servers, and add what the usual ports serve where those are looked for."""
+        self.look_for_servers(again=True)
+        if self._find_usual:
+            new = self._servers.usual(model.ref for model in self.registry.models)
+            if new:
+                self.found += new
+                self.registry = self.registry.with_models(new)
+            self._current = None
+
+    def resolved(self, request: RoutingRequest) -> RoutingRequest:
+        """Return the request with its forced model as a whole reference.
+
+        Raises:
+            UnknownModelError: The registry has no such model.
+        """
+        if request.force_model is None:
+            return request
+        return dataclasses.replace(request, force_model=self.registry.resolve(request.force_model).ref)
+
+    def credential_of(self, ref: ModelRef) -> str:
+        """Return the key of the breaker of a model's credential."""
+        return credential_key(self.registry[ref])
+
+    def is_local(self, ref: ModelRef) -> bool:
+        """Tell whether a model runs on a local server."""
+        model = self.registry.get(ref)
+        return model is not None and (model.tier is Tier.LOCAL or (model.tier is None and model.ref.provider in LOCAL_PROVIDERS))
+
+    def _tokenizers(self, reach: Flags) -> Mapping[str, Tokenizer]:
+        if not self._count_tokens:
+            return {}
+        from crew_router.decide.tokenizers import tokenizers_of  # the first decision pays for it
+
+        return tokenizers_of(self.registry.models[index].provider for index in reach.nonzero()[0])

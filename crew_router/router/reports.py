@@ -1,0 +1,93 @@
+"""What callers report of an answer, and what a router reports of itself."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from crew_router.errors import InvalidRequestError
+from crew_router.record.recorder import outcome_reported
+from crew_router.types import FeedbackData, ModelRef, TaskType
+from crew_router.types.model import NANO_PER_USD
+
+if TYPE_CHECKING:
+    from crew_router.router.runtime import Runtime
+
+
+def take_outcome(
+    runtime: Runtime,
+    *,
+    success: bool,
+    decision_id: str | None,
+    model_id: str | None,
+    task_type: TaskType | str | None,
+    latency_ms: float | None,
+    cost_usd: float | None,
+    quality: float | None,
+) -> None:
+    """Take what a caller reports an answer came to, or a call that was made without this router.
+
+    Raises:
+        InvalidRequestError: Neither decision nor model is named, or a figure is out of range.
+        UnknownDecisionError: The ledger does not hold the decision.
+    """
+    for name, value, high in (("latency_ms", latency_ms, math.inf), ("cost", cost_usd, math.inf), ("quality", quality, 1.0)):
+        if value is not None and not (0.0 <= value <= high and value < math.inf):
+            raise InvalidRequestError(name, value, expected=f"a number from 0 to {high}")
+    model, task = _subject(runtime, decision_id, model_id, task_type)
+    outcome = outcome_reported(
+        model,
+        task,
+        decision_id=decision_id,
+        success=success,
+        at=runtime.clock.now(),
+        latency_ms=latency_ms,
+        cost_usd=cost_usd,
+        quality=quality,
+    )
+    runtime.recorder.reported(outcome)
+    if decision_id is not None:
+        runtime.learning.reported(decision_id, success=success, quality=quality)
+
+
+def take_feedback(runtime: Runtime, feedback: FeedbackData) -> float:
+    """Take feedback into the ledger and, when learning is on, into everything that learns; return its reward 0..1."""
+    model = None if feedback.model_id is None else runtime.models.registry.resolve(feedback.model_id).ref
+    return runtime.learning.take(feedback, model)
+
+
+def stats(runtime: Runtime) -> dict[str, object]:
+    """Return totals of the ledger and the age of what decisions see."""
+    return {
+        "project": runtime.config.project,
+        "models": len(runtime.models.registry.models),
+        **runtime.ledger.totals(),
+        "state": dict(runtime.state.health()),
+        "ledger": dict(runtime.ledger.health()),
+    }
+
+
+def budget_left(runtime: Runtime, name: str) -> float | None:
+    """Return the USD left of a budget, ``None`` when it is not limited."""
+    scope = runtime.limits.scope(name, at=runtime.clock.now())
+    return None if scope is None else runtime.budgets.remaining_nano(scope) / NANO_PER_USD
+
+
+def reset(runtime: Runtime, *, before: float | None) -> None:
+    """Start a new statistics epoch; without a time the shared numbers are emptied too. The audit says so."""
+    runtime.ledger.reset(before=before)
+    if before is None:
+        runtime.state.reset()
+    runtime.ledger.audited("reset", {"before": before, "deleted_rows": 0}, at=runtime.clock.now())
+
+
+def _subject(
+    runtime: Runtime, decision_id: str | None, model_id: str | None, task_type: TaskType | str | None
+) -> tuple[ModelRef, TaskType | None]:
+    task = None if task_type is None else TaskType(task_type)
+    if model_id is not None:
+        return runtime.models.registry.resolve(model_id).ref, task
+    if decision_id is None:
+        raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
+    known = runtime.learning.subject(decision_id)
+    return known.model, task or known.task_type

@@ -1,0 +1,111 @@
+"""What the configuration says about deciding, as the values that the line works with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from crew_router.decide.context import TaskPreference, Weights
+from crew_router.decide.policies import compile_policies
+from crew_router.decide.rules import Rules
+from crew_router.decide.strategies import Strategy, make_strategy
+from crew_router.types import ModelRef, TaskType
+from crew_router.types.codec import encode
+
+if TYPE_CHECKING:
+    from crew_router.config.registry import Registry
+    from crew_router.config.router_config import RouterConfig
+    from crew_router.config.settings import StrategySettings
+
+
+def rules_of(config: RouterConfig, registry: Registry) -> Rules:
+    """Return what the configuration says about deciding.
+
+    Raises:
+        ConfigurationError: A strategy, a policy or one of their parameters is not known.
+    """
+    name, strategy = (config.strategy.name, _strategy(config.strategy)) if config.smart_routing else ("fixed", _baseline(config))
+    smart = config.smart_routing
+    return Rules(
+        _weights(config),
+        _preferences(config),
+        name,
+        strategy,
+        str(config.project),
+        _version(config, registry, name),
+        task_strategies=_task_strategies(config),
+        policies=compile_policies(config.policies, make_strategy=make_strategy, zone=_zone(config.budgets.timezone)),
+        budgets_usd={scope: limit.limit for scope, limit in config.budgets.limits()},
+        unpriced_allowed=config.budgets.unpriced == "allow",
+        cost_scale_usd=(config.scoring.cost_low_usd, config.scoring.cost_high_usd),
+        optimize=config.optimize,
+        capacity_factor=config.capacity.factor,
+        escalation=config.escalation.enabled,
+        implicit_parallel=smart and config.parallel.triggers == "moe",
+        smart=smart,
+    )
+
+
+def _weights(config: RouterConfig) -> Weights:
+    """Return the points of the factors; where quality is preferred, the points of cost go to quality."""
+    points = config.scoring.weights
+    moved = points.cost if config.optimize == "quality" else 0.0
+    return Weights(
+        quality=points.quality + moved,
+        cost=points.cost - moved,
+        history=points.history,
+        learning=points.learning,
+        task_preference=points.task_preference,
+        diversity=points.diversity,
+        vendor_preference=points.vendor_preference,
+        extra=dict(config.scoring.factors),
+    )
+
+
+def check_strategy(settings: StrategySettings) -> None:
+    """Raise the error that building a strategy would.
+
+    Raises:
+        ConfigurationError: The strategy, or one of its parameters, is not known.
+    """
+    _strategy(settings)
+
+
+def _strategy(settings: StrategySettings) -> Strategy:
+    return make_strategy(settings.name, settings.parameters)
+
+
+def _baseline(config: RouterConfig) -> Strategy:
+    return make_strategy("fixed", {"model": config.baseline or ""})
+
+
+def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
+    return {
+        task: TaskPreference(tuple(map(ModelRef, listed.preferred)), tuple(map(ModelRef, listed.budget)))
+        for task, listed in config.task_types.items()
+    }
+
+
+def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy]]:
+    return {
+        task: (listed.strategy.name, _strategy(listed.strategy))
+        for task, listed in config.task_types.items()
+        if listed.strategy is not None
+    }
+
+
+def _zone(name: str) -> tzinfo:
+    if name.upper() == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # only other zones need it
+
+    return ZoneInfo(name)
+
+
+def _version(config: RouterConfig, registry: Registry, name: str) -> str:
+    """Return a text that changes whenever a decision could: models, strategy, weights, preferences, policies, experiments."""
+    said = [config.strategy, config.scoring, config.task_types, config.policies, config.experiments, config.optimize, config.parallel]
+    text = json.dumps([encode(each) for each in (*said, config.baseline, config.escalation.enabled)], sort_keys=True, default=str)
+    return f"{registry.version}:{name}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,147 @@
+"""What a router consists of."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
+
+from crew_router.router.request_observer import RequestObserver
+from crew_router.types import RoutingDecision
+
+if TYPE_CHECKING:
+    from crew_router.config.router_config import RouterConfig
+    from crew_router.decide.classify.protocol import Classifier
+    from crew_router.decide.pipeline import DecisionPipeline
+    from crew_router.decide.rules import Rules
+    from crew_router.execute.admission.concurrency import Capacity
+    from crew_router.execute.executor import Executor
+    from crew_router.execute.token_calibration import Counting
+    from crew_router.execute.transports import Transports
+    from crew_router.learn.experiments.trials import Trials
+    from crew_router.learn.feedback import Recent
+    from crew_router.learn.learning import Learning
+    from crew_router.record.ledger.budgets import Budgets
+    from crew_router.record.ledger.limits import Limits
+    from crew_router.record.ledger.sql_ledger import Book
+    from crew_router.record.recorder import Recorder
+    from crew_router.record.state.protocol import State
+    from crew_router.router.discovery import LocalServers
+    from crew_router.router.health import CheckResults
+    from crew_router.router.local_failures import ConsecutiveFailures
+    from crew_router.router.model_pool import ModelPool
+    from crew_router.router.overrides import OverrideStore
+    from crew_router.router.prompt_cache import PromptCacheTracker
+    from crew_router.types.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """What a router keeps when its configuration changes: open stores, connections, counts, and what it was made with.
+
+    Args:
+        classifier: Reads the profile of requests.
+        clock: Time.
+        rng: The source of every random choice.
+        new_id: Returns the next id of a decision.
+        ledger: The history.
+        state: The shared numbers.
+        trials: Experiments and what they came to.
+        recent: The newest answered decisions.
+        servers: What local servers listed.
+        failures: Failures of local models in a row.
+        caches: Prompt caches that hold the beginning of a session.
+        overrides: What operators ordered.
+        transports: Open connections.
+        concurrency: Places of models that take a limited number of calls.
+        token_counts: Ratios of counted to estimated tokens.
+        checked: Results of health checks.
+    """
+
+    classifier: Classifier
+    clock: Clock
+    rng: random.Random
+    new_id: Callable[[], str]
+    ledger: Book
+    state: State
+    trials: Trials
+    recent: Recent
+    servers: LocalServers
+    failures: ConsecutiveFailures
+    caches: PromptCacheTracker
+    overrides: OverrideStore
+    transports: Transports
+    concurrency: Capacity
+    token_counts: Counting
+    checked: CheckResults
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A router under one configuration. Nothing in it is replaced; a changed configuration makes another one.
+
+    Args:
+        config: The configuration.
+        kept: What outlives it.
+        models: The models, and whether they can be called.
+        rules: What the configuration says about deciding.
+        limits: The configured budgets.
+        budgets: The money of those budgets.
+        learning: Takes feedback and rewards.
+        recorder: Writes decisions, calls and outcomes.
+        executor: Carries decisions out.
+        later: Changed settings that wait for the next start.
+    """
+
+    config: RouterConfig
+    kept: Lasting
+    _: KW_ONLY
+    models: ModelPool
+    rules: Rules
+    limits: Limits
+    budgets: Budgets
+    learning: Learning
+    recorder: Recorder
+    executor: Executor
+    later: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def pipeline(self) -> DecisionPipeline:
+        """What decides; made with the first decision, which loads numpy."""
+        from crew_router.decide.pipeline import DecisionPipeline
+
+        return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self.kept.clock
+
+    @property
+    def ledger(self) -> Book:
+        """The history."""
+        return self.kept.ledger
+
+    @property
+    def state(self) -> State:
+        """The shared numbers."""
+        return self.kept.state
+
+    def observe(self, decision: RoutingDecision) -> RequestObserver:
+        """Return who follows one request to its end."""
+        return RequestObserver(decision, recorder=self.recorder, learning=self.learning, clock=self.clock)
+
+    def close(self) -> None:
+        """Write what is pending and release everything."""
+        self.kept.transports.close()
+        self.ledger.close()
+        self.state.close()
+
+    async def aclose(self) -> None:
+        """Close, connections of the running loop too, without holding it up."""
+        import asyncio
+
+        await self.kept.transports.aclose()
+        await asyncio.to_thread(self.close)

@@ -27,6 +27,7 @@ class ChunkCleaner:
 
     Args:
         kind: Family of the client.
+        account: Name of the credential, which the first chunk carries.
         structured: Whether the text is the JSON that was asked for.
         notes: Sentences that the first chunk carries.
         stop: Words before which the text ends, whatever the provider does with them.
@@ -35,9 +36,10 @@ class ChunkCleaner:
     """
 
     def __init__(
-        self, kind: str, *, structured: bool, notes: Sequence[str], stop: Sequence[str] = (), must_finish: bool, exchange: Exchange
+        self, kind: str, *, account: str = "", structured: bool, notes: Sequence[str], stop: Sequence[str] = (), must_finish: bool, exchange: Exchange
     ) -> None:
         self._structured, self._notes, self._must_finish, self._exchange = structured, tuple(notes), must_finish, exchange
+        self._account = account
         self._usage = RunningUsage(kind)
         self._reason: str | None = None
         self._told: dict[str, Any] = {}
@@ -60,9 +62,9 @@ class ChunkCleaner:
             message.usage_metadata = used
             self._name_once(message)
             self._cut(message, last=reason is not None)
-        if self._notes:
-            message.response_metadata["crew_router"] = {"notes": list(self._notes)}
-            self._notes = ()
+        if self._notes or self._account:
+            message.response_metadata["crew_router"] = {"notes": list(self._notes), "account": self._account}
+            self._notes, self._account = (), ""
         calls_tool = isinstance(message, AIMessageChunk) and bool(message.tool_call_chunks)
         return Piece(
             str(message.text), structured=self._structured or calls_tool, usage=self._usage.total if used is not None else None,

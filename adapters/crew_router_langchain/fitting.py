@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.runnables import RunnableBinding, RunnableParallel, RunnableSequence
+from langchain_core.utils.function_calling import convert_to_openai_function
 
 from crew_router.errors import ModelCallError
 from crew_router.types.vocabulary import ErrorKind, ModelRef
+from crew_router_langchain.histories import Target, crossed
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
-from crew_router_langchain.parameters import base_url, for_a_forced_tool, model_name, refused_by_rule, taken, thinks, without_fields
-from crew_router_langchain.refusals import Learned
+from crew_router_langchain.parameters import (
+    base_url,
+    for_a_forced_tool,
+    model_name,
+    refused_by_rule,
+    taken,
+    thinking_after,
+    thinks,
+    without_fields,
+)
+from crew_router_langchain.refusals import NOTHING_LEARNED, Learned
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -46,8 +57,6 @@ _MAX_TOKENS_SPELLINGS: Final = ("max_tokens", "max_completion_tokens", "max_outp
 _MAX_TOKENS_FIELDS: Final = ("max_tokens", "max_output_tokens", "num_predict")
 _TIMEOUT_FIELDS: Final = ("request_timeout", "default_request_timeout", "timeout", "timeout_seconds")
 _TOOL_OPTIONS: Final = ("strict", "parallel_tool_calls")
-_REASONING_BLOCKS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_content", "non_standard"})
-_TOOL_BLOCKS: Final = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk", "invalid_tool_call"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,9 @@ def fitted(
     prefix: str = "",
     max_tokens: int | None = None,
     timeout_s: float | None = None,
-    learned: Learned = Learned(),
+    learned: Learned = NOTHING_LEARNED,
+    account: str = "",
+    sees: bool | None = None,
 ) -> Fitted:
     """Fit a request to a chat model.
 
@@ -96,6 +107,8 @@ def fitted(
         max_tokens: Upper bound of the answer in tokens, besides the caller's own.
         timeout_s: Seconds the call may take, besides the caller's own.
         learned: What the model was seen to refuse.
+        account: Name of the model's credential: sealed reasoning goes back to the account that gave it, and to no other.
+        sees: Whether the model takes pictures; ``None`` when nobody knows.
 
     Raises:
         ModelCallError: The model cannot take the tools or the response format.
@@ -122,10 +135,13 @@ def fitted(
     _limit(kwargs, client, kind, bounds=bounds, timeouts=timeouts)
     client, kwargs = _moved_into_fields(client, kwargs, kind)
     # Reasoning effort is to be applied here, last: what ``bind_tools`` and structured output return would lose it.
-    messages = for_provider(as_messages(payload.messages), kind)
+    responses = speaks_responses(client, kwargs)
+    target = Target("openai_responses" if responses and kind == "openai" else kind, account=account, sees=sees)
+    messages = crossed(as_messages(payload.messages), target, notes)
+    client, kwargs = thinking_after(messages, client, kind, kwargs, notes=notes)
     if prefix:
         messages.append(AIMessage(prefix, additional_kwargs={"prefix": True} if kind == "mistralai" else {}))
-    carried = not speaks_responses(client, kwargs) and "stop" not in by_rule | learned.refused
+    carried = not responses and "stop" not in by_rule | learned.refused
     sent_stop = list(payload.stop) or None if carried else None
     return Fitted(
         client, messages, sent_stop, kwargs, structured=payload.response_format is not None, notes=tuple(notes),
@@ -161,39 +177,6 @@ def as_messages(given: Sequence[object]) -> list[BaseMessage]:
         else:
             messages.extend(convert_to_messages([one]))  # type: ignore[list-item]  # whatever it cannot read it names in its error
     return messages
-
-
-def for_provider(messages: Sequence[BaseMessage], kind: str) -> list[BaseMessage]:
-    """Return the messages without what only another provider understands: reasoning signatures and cache markers."""
-    return [_unmarked(_native(message, kind), kind) for message in messages]
-
-
-def _native(message: BaseMessage, kind: str) -> BaseMessage:
-    """Rewrite an answer of another provider to what every provider reads: its text and its tool calls."""
-    if not isinstance(message, AIMessage):
-        return message
-    author = message.response_metadata.get("model_provider")
-    if author is None or author == kind:
-        return message
-    content: str | list[str | dict[str, Any]] = message.content
-    if isinstance(content, list):
-        kept = [block for block in content if not _foreign(block)]
-        texts = [block if isinstance(block, str) else block.get("text") for block in kept]
-        content = "".join(str(text) for text in texts) if all(isinstance(text, str) for text in texts) else kept
-    return message.model_copy(update={"content": content, "additional_kwargs": {}, "id": None})
-
-
-def _foreign(block: object) -> bool:
-    return isinstance(block, dict) and block.get("type") in _REASONING_BLOCKS | _TOOL_BLOCKS
-
-
-def _unmarked(message: BaseMessage, kind: str) -> BaseMessage:
-    content = message.content
-    if kind in _KEEPS_CACHE_MARKERS or not isinstance(content, list):
-        return message
-    if not any(isinstance(block, dict) and "cache_control" in block for block in content):
-        return message
-    return message.model_copy(update={"content": [_without_marker(block) if isinstance(block, dict) else block for block in content]})
 
 
 def _without_marker(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,6 +228,10 @@ def _bound(client: BaseChatModel, payload: Payload, *, ref: ModelRef, options: M
             notes.append(f"{ref}: Ollama ignores tool_choice, the model may answer in text")
         wanted["tool_choice"] = _choice(payload.tool_choice, kind)
     tools = [dict(tool) if kind in _KEEPS_CACHE_MARKERS else _without_marker(tool) for tool in payload.tools]
+    if kind == "cohere":  # its client reads no tools in OpenAI's format, its wire does
+        return _for_cohere(tools, payload.tool_choice)
+    if wanted.get("strict") and kind in _CHECKS_STRICTNESS | {"groq"}:
+        tools = [_strict(tool) for tool in tools]
     try:
         bound = client.bind_tools(tools, **wanted)
     except NotImplementedError as missing:
@@ -253,6 +240,25 @@ def _bound(client: BaseChatModel, payload: Payload, *, ref: ModelRef, options: M
     except (TypeError, ValueError, KeyError) as refused:
         raise ModelCallError(ref, ErrorKind.UNKNOWN, f"the tools do not fit this model: {refused}") from refused
     return dict(bound.kwargs) if isinstance(bound, RunnableBinding) else {}
+
+
+def _for_cohere(tools: Sequence[Mapping[str, Any]], choice: object) -> dict[str, Any]:
+    """Write tools for Cohere's wire, which takes no single tool by name: that one alone is offered then."""
+    chosen = None if choice is None else _choice(choice, "")
+    names = [tool.get("function", {}).get("name") for tool in tools]
+    if chosen in names:
+        tools, chosen = [tool for tool, name in zip(tools, names, strict=True) if name == chosen], "any"
+    words = {"any": "REQUIRED", "none": "NONE"}
+    return {"tools": list(tools), **({"tool_choice": words[str(chosen)]} if str(chosen) in words else {})}
+
+
+def _strict(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool whose schema is marked as strict; the client reads the mark of functions and classes only."""
+    function = tool.get("function")
+    if not isinstance(function, Mapping):
+        return dict(tool)
+    told = convert_to_openai_function({**function, "strict": True}, strict=True)
+    return {**tool, "function": {**told, "strict": True}}
 
 
 def _passes(name: str, kind: str) -> bool:
@@ -267,8 +273,6 @@ def _choice(choice: object, kind: str) -> object:
         choice = named if named is not None else choice.get("type", dict(choice))
     if choice is True or choice == "required":
         choice = "any"
-    if kind == "cohere":
-        return "NONE" if choice == "none" else "REQUIRED"
     return choice
 
 

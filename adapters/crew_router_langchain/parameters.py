@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from crew_router_langchain.parameter_rules import (
     FORCED_NEVER,
@@ -155,3 +157,26 @@ def for_a_forced_tool(client: BaseChatModel, kind: str, kwargs: dict[str, Any], 
         kwargs["extra_body"] = {**(kwargs.get("extra_body") or {}), "thinking": {"type": "disabled"}}
         notes.append(f"{name} takes no forced tool while it thinks; thinking was turned off for this call")
     return client, True
+
+
+def thinking_after(
+    messages: Sequence[BaseMessage], client: BaseChatModel, kind: str, kwargs: dict[str, Any], *, notes: list[str]
+) -> tuple[BaseChatModel, dict[str, Any]]:
+    """Turn Claude's thinking off for a turn that another model, or Claude without its thinking, has begun with a tool.
+
+    With thinking switched on Anthropic demands the thinking before every call of the turn that is under way.
+    """
+    told = kwargs.get("thinking") or getattr(client, "thinking", None)
+    if kind != "anthropic" or not isinstance(told, Mapping) or told.get("type") != "enabled" or not messages or not isinstance(messages[-1], ToolMessage):
+        return client, kwargs
+    under_way = [message for message in reversed(messages) if isinstance(message, AIMessage)][:1]
+    if not under_way or _shows_thinking(under_way[0]):
+        return client, kwargs
+    notes.append("the turn under way was begun without Claude's thinking; thinking was turned off for this call")
+    kept = {name: value for name, value in kwargs.items() if name != "thinking"}
+    return (client.model_copy(update={"thinking": None}) if getattr(client, "thinking", None) else client), kept
+
+
+def _shows_thinking(message: AIMessage) -> bool:
+    blocks = message.content if isinstance(message.content, list) else []
+    return any(isinstance(block, Mapping) and block.get("type") in {"thinking", "redacted_thinking", "reasoning"} for block in blocks)

@@ -39,7 +39,7 @@ def _responses_reason(place: Mapping[str, Any]) -> str:
     return "length" if reason in {None, "max_output_tokens"} else str(reason)
 
 
-def reply_of(result: ChatResult, *, notes: Sequence[str] = (), kind: str = "other", cut_at: Sequence[str] = ()) -> Reply:
+def reply_of(result: ChatResult, *, notes: Sequence[str] = (), account: str = "", kind: str = "other", cut_at: Sequence[str] = ()) -> Reply:
     """Read a whole answer; the metadata that LangChain's wrapper would add is added here.
 
     Raises:
@@ -50,8 +50,8 @@ def reply_of(result: ChatResult, *, notes: Sequence[str] = (), kind: str = "othe
     if isinstance(message, AIMessageChunk):
         message = message_chunk_to_message(message)
     metadata = {**(result.llm_output or {}), **(generation.generation_info or {}), **message.response_metadata}
-    if notes:
-        metadata["crew_router"] = {"notes": list(notes)}
+    if notes or account:
+        metadata["crew_router"] = {"notes": list(notes), "account": account}
     told = corrected(getattr(message, "usage_metadata", None), kind)
     fields: dict[str, Any] = {"response_metadata": metadata}
     if isinstance(message, AIMessage):

@@ -62,7 +62,7 @@ class Refusals:
 
     def of(self, model: ModelRef) -> Learned:
         """Return what is known of a model."""
-        return self.known.get(model, _NOTHING)
+        return self.known.get(model, NOTHING_LEARNED)
 
     def learn(self, model: ModelRef, learned: Learned) -> None:
         """Remember what a model refuses."""
@@ -70,7 +70,7 @@ class Refusals:
             self.known[model] = learned
 
 
-_NOTHING: Final = Learned()
+NOTHING_LEARNED: Final = Learned()
 
 
 def refused_in(error: Exception, sent: Asked, known: Learned) -> Learned | None:

@@ -14,10 +14,11 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from crew_router.config.credential import credential_key
 from crew_router.errors import CrewRouterError, MissingDependencyError, ModelCallError
 from crew_router.types.clock import SystemClock
 from crew_router.types.transport import Fault, Payload, Piece, Reply
-from crew_router.types.vocabulary import ErrorKind, ModelRef
+from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 from crew_router_langchain import faults
 from crew_router_langchain.chunks import ChunkCleaner
 from crew_router_langchain.clients import ChatModels, over_chat_completions
@@ -91,13 +92,14 @@ class LangChainTransport:
         Raises:
             ModelCallError: The client cannot be built, or cannot take the tools or the response format.
         """
-        client = self.chat_model(model)
+        client, account = self.chat_model(model), credential_key(model)
+        sees = ModelCapability.VISION in model.capabilities if model.capabilities else None
 
         def fit(learned: Learned) -> Fitted:
             chosen = over_chat_completions(client) if learned.chat_only else client
-            return fitted(chosen, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s, learned=learned)
+            return fitted(chosen, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s, learned=learned, account=account, sees=sees)
 
-        return LangChainCall(fit, model.ref, self._refusals)
+        return LangChainCall(fit, model.ref, self._refusals, account=account)
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
         """Put the pieces of a stream together as LangChain would; a piece that was cut to fit a continuation has only its text."""
@@ -144,10 +146,11 @@ class LangChainCall:
         fit: Fits the request to the model, given what it was seen to refuse.
         ref: The model.
         refusals: What all models were seen to refuse.
+        account: Name of the credential, which goes with the answer.
     """
 
-    def __init__(self, fit: Callable[[Learned], Fitted], ref: ModelRef, refusals: Refusals) -> None:
-        self._fit, self._ref, self._refusals = fit, ref, refusals
+    def __init__(self, fit: Callable[[Learned], Fitted], ref: ModelRef, refusals: Refusals, *, account: str = "") -> None:
+        self._fit, self._ref, self._refusals, self._account = fit, ref, refusals, account
         self._known = refusals.of(ref)
         self._fitted = fit(self._known)
         self._rounds = 0
@@ -256,14 +259,14 @@ class LangChainCall:
 
     def _replied(self, result: ChatResult, exchange: Exchange) -> Reply:
         request = self._fitted
-        reply = reply_of(result, notes=request.notes, kind=family(request.client), cut_at=request.cut_at)
+        reply = reply_of(result, account=self._account, notes=request.notes, kind=family(request.client), cut_at=request.cut_at)
         wait_s = window_wait_s(exchange.headers, now=SystemClock().now())
         return reply if wait_s is None else replace(reply, retry_after_s=wait_s)
 
     def _cleaner(self, exchange: Exchange) -> ChunkCleaner:
         request, kind = self._fitted, family(self._client)
         return ChunkCleaner(
-            kind, structured=request.structured, notes=request.notes, stop=request.cut_at, must_finish=kind in FINISHING_FAMILIES, exchange=exchange
+            kind, account=self._account, structured=request.structured, notes=request.notes, stop=request.cut_at, must_finish=kind in FINISHING_FAMILIES, exchange=exchange
         )
 
     def _ended(self, cleaner: ChunkCleaner, exchange: Exchange) -> Iterator[Piece]:

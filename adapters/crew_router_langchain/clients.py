@@ -18,6 +18,7 @@ from crew_router.config.environment import require_variables
 from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
 from crew_router_langchain.connections import Connections, own_connections
+from crew_router_langchain.reasoning_content import with_reasoning
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ def _same(held: _Held, definition: ModelDefinition, loop: asyncio.AbstractEventL
 def _made(definition: ModelDefinition) -> tuple[BaseChatModel, Connections]:
     given: Any = definition.instance
     if given is None:
-        client = over_responses(built(definition))
+        client = with_reasoning(over_responses(built(definition)))
         return client, own_connections(client, users=False)
-    client = over_responses(without_retries(given))
+    client = with_reasoning(over_responses(without_retries(given)))
     return client, Connections() if client is given else own_connections(client, users=True)
 
 

@@ -23,6 +23,10 @@ from crew_router_langchain.foreign_blocks import picture_of, substance_of
 _KEEPS_CACHE_MARKERS: Final = frozenset({"anthropic", "bedrock_converse", "openrouter"})
 _SYSTEM_FIRST: Final = frozenset({"anthropic", "google_genai", "bedrock_converse"})
 _PICTURES_IN_RESULTS: Final = frozenset({"anthropic", "google_genai", "bedrock_converse", "openai_responses"})
+# Mistral takes an answer with text or with calls; its client drops the text of one that has both.
+_TEXT_OR_CALLS: Final = frozenset({"mistralai"})
+# … and no user right after the result of a tool.
+_ANSWER_AFTER_RESULT: Final = frozenset({"mistralai"})
 _MARKS_FAILURES: Final = frozenset({"anthropic", "bedrock_converse"})
 _RESPONSES_ONLY: Final = frozenset({
     "function_call", "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "computer_call", "mcp_call",
@@ -113,7 +117,10 @@ def _answer(message: AIMessage, work: _Crossing) -> None:
     work.open.extend((call["id"] or "", call["name"]) for call in calls)
     if _goes_back(message, work):
         changed = [dict(call) for call in calls] != [dict(call) for call in message.tool_calls]
-        work.out.append(_with_calls(message, calls) if changed or message.invalid_tool_calls else message)
+        sent = _with_calls(message, calls) if changed or message.invalid_tool_calls else message
+        if calls and work.target.family in _TEXT_OR_CALLS and str(message.text).strip():
+            work.out.append(AIMessage(str(message.text)))
+        work.out.append(sent)
         return
     found = substance_of(message)
     if found.pictures and work.target.sees is False:
@@ -123,6 +130,9 @@ def _answer(message: AIMessage, work: _Crossing) -> None:
         work.pictures += found.pictures
         found.text = found.text or "[the picture that was made here follows]"
     text = found.text or ("" if calls else _EMPTY)
+    if text and calls and work.target.family in _TEXT_OR_CALLS:
+        work.out.append(AIMessage(text))
+        text = ""
     plain = {key: value for key, value in message.response_metadata.items() if key == "crew_router"}
     work.out.append(AIMessage(text, tool_calls=[dict(call) for call in calls], name=message.name, response_metadata=plain))
 
@@ -139,6 +149,8 @@ def _goes_back(message: AIMessage, work: _Crossing) -> bool:
         return False
     if author is None and kinds & _RESPONSES_ONLY - {"refusal"} and work.target.kind != "openai_responses":
         return False
+    if work.target.kind == "openai_responses" and any(_foreign_reasoning(block) for block in blocks):
+        return False
     told = message.response_metadata.get("crew_router")
     account = told.get("account") if isinstance(told, Mapping) else None
     if account and work.target.account and account != work.target.account:
@@ -150,6 +162,14 @@ def _goes_back(message: AIMessage, work: _Crossing) -> bool:
     if message.additional_kwargs.get("refusal") or message.additional_kwargs.get("audio"):
         return False
     return bool(str(message.text).strip() or message.tool_calls or message.invalid_tool_calls or kinds - {"text", "thinking", "reasoning"})
+
+
+def _foreign_reasoning(block: Any) -> bool:
+    """Tell whether a block of reasoning is none of OpenAI's, which have an id or are sealed."""
+    if not isinstance(block, Mapping) or block.get("type") not in {"reasoning", "thinking", "redacted_thinking"}:
+        return False
+    extras = block.get("extras") if isinstance(block.get("extras"), Mapping) else {}
+    return not (str(block.get("id") or "").startswith("rs_") or block.get("encrypted_content") or extras.get("encrypted_content"))  # type: ignore[union-attr]  # a mapping
 
 
 def _same_api(message: AIMessage, kinds: set[str], kind: str) -> bool:
@@ -280,14 +300,23 @@ def _spoken(message: BaseMessage, work: _Crossing) -> None:
         _show(work)
     if isinstance(message, HumanMessage) and isinstance(message.content, list):
         message = message.model_copy(update={"content": [_for_target(block, work) for block in message.content]})
+    _answered(message, work)
     work.out.append(message)
+
+
+def _answered(message: BaseMessage, work: _Crossing) -> None:
+    """Put an answer between the result of a tool and a user, where the wire wants one there."""
+    if work.target.family in _ANSWER_AFTER_RESULT and isinstance(message, HumanMessage) and work.out and isinstance(work.out[-1], ToolMessage):
+        work.out.append(AIMessage(_EMPTY))
 
 
 def _show(work: _Crossing) -> None:
     """Show the pictures of answers and tools as a user does, because no other wire takes them elsewhere."""
     if work.pictures:
         shown, work.pictures = work.pictures, []
-        work.out.append(HumanMessage([{"type": "text", "text": "[the picture from above]"}, *_pictures(shown, work)]))
+        told = HumanMessage([{"type": "text", "text": "[the picture from above]"}, *_pictures(shown, work)])
+        _answered(told, work)
+        work.out.append(told)
 
 
 def _pictures(pictures: Sequence[Mapping[str, Any]], work: _Crossing) -> list[Any]:

@@ -13,7 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_function
 
 from crew_router.errors import ModelCallError
 from crew_router.types.vocabulary import ErrorKind, ModelRef
-from crew_router_langchain.histories import Target, crossed
+from crew_router_langchain.histories import Target, UnsendableError, crossed
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
 from crew_router_langchain.parameters import (
     base_url,
@@ -137,7 +137,10 @@ def fitted(
     # Reasoning effort is to be applied here, last: what ``bind_tools`` and structured output return would lose it.
     responses = speaks_responses(client, kwargs)
     target = Target("openai_responses" if responses and kind == "openai" else kind, account=account, sees=sees)
-    messages = crossed(as_messages(payload.messages), target, notes)
+    try:
+        messages = crossed(as_messages(payload.messages), target, notes)
+    except UnsendableError as unsendable:
+        raise ModelCallError(ref, ErrorKind.REFUSED, str(unsendable)) from unsendable
     client, kwargs = thinking_after(messages, client, kind, kwargs, notes=notes)
     if prefix:
         messages.append(AIMessage(prefix, additional_kwargs={"prefix": True} if kind == "mistralai" else {}))

@@ -35,9 +35,22 @@ _RESPONSES_ONLY: Final = frozenset({
 _IDS: Final[Mapping[str, re.Pattern[str]]] = {"mistralai": re.compile(r"[a-zA-Z0-9]{9}")}
 _ANY_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 _ALIASES: Final = {"amazon_bedrock": "bedrock_converse", "bedrock": "bedrock_converse", "google_vertexai": "google_genai", "azure": "openai", "mistral": "mistralai"}
+# What a client drops without a word.
+_DROPPED: Final[Mapping[str, frozenset[str]]] = {
+    "cohere": frozenset({"file", "audio", "video", "input_audio", "input_file"}),
+    "ollama": frozenset({"file", "audio", "video", "input_audio", "input_file"}),
+    "openai_responses": frozenset({"audio", "input_audio"}),
+    "deepseek": frozenset({"file", "audio", "video", "input_audio"}),
+}
+# Amazon and Ollama take data only; Google's client downloads an address itself, in our process.
+_FETCH_OR_REFUSE: Final = frozenset({"google_genai", "bedrock_converse", "ollama"})
 _EMPTY: Final = "[no answer]"
 _NO_RESULT: Final = "[the tool gave no result]"
 _UNSEEN: Final = "[a picture stands here that this model cannot see]"
+
+
+class UnsendableError(ValueError):
+    """A part of a conversation that a client would drop in silence, or fetch by itself; another model is to be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +345,15 @@ def _for_target(block: Any, work: _Crossing) -> Any:
         return {"type": "text", "text": str(block.get("text") or "")}
     picture = picture_of(block)
     if picture is None:
-        return _document(block) if kind in {"document", "media"} else block
+        read = _document(block) if kind in {"document", "media"} else block
+        medium = str(read.get("type"))
+        if medium in _DROPPED.get(work.target.kind, ()):
+            message = f"{work.target.family}'s client drops content of type {medium!r}"
+            raise UnsendableError(message)
+        return read
+    if "base64" not in picture and work.target.family in _FETCH_OR_REFUSE and work.target.sees is not False:
+        message = f"{work.target.family} takes no picture by its address, and its client would fetch it from here; send the data"
+        raise UnsendableError(message)
     if work.target.sees is False:
         work.note(f"{work.target.family} cannot see the pictures of this conversation; a sentence stands for each")
         return {"type": "text", "text": _UNSEEN}

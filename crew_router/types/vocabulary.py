@@ -52,6 +52,7 @@ class ModelCapability(StrEnum):
     STREAMING = "streaming"
     LONG_CONTEXT = "long_context"
     REASONING = "reasoning"
+    DOCUMENTS = "documents"
 
 
 class Tier(StrEnum):

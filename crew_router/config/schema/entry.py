@@ -157,7 +157,7 @@ class ModelEntry:
         task_quality: expected quality from 0 to 1 by task type, where there are data
         context_window: most tokens of prompt and answer together
         max_output_tokens: most tokens of an answer
-        capabilities: a list of vision, audio, video, tools, json, streaming, long_context, reasoning
+        capabilities: a list of vision, audio, video, tools, json, streaming, long_context, reasoning, documents
         tier: premium, baseline (standard), fast (mini) or local
         strengths: a list of free words such as rag
         latency: expected speed

@@ -100,4 +100,4 @@ def _complexity(scores: Scores) -> int:
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:
-    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO}
+    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO, ModelCapability.DOCUMENTS}

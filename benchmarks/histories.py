@@ -41,7 +41,7 @@ RESULT: Final = "18 degrees"
 
 def client(provider: str, wire: WireServer, **more: Any) -> Any:
     """Return a provider's client on the fake server."""
-    from importlib import import_module  # noqa: PLC0415 - one package a provider
+    from importlib import import_module
 
     key: dict[str, Any] = {"api_key": "k", "max_retries": 0}
     made: dict[str, Callable[[], Any]] = {
@@ -66,8 +66,8 @@ def client(provider: str, wire: WireServer, **more: Any) -> Any:
 
 
 def _bedrock(model: str, wire: WireServer, **more: Any) -> Any:
-    from botocore.config import Config  # noqa: PLC0415 - only for Amazon
-    from langchain_aws import ChatBedrockConverse  # noqa: PLC0415 - as above
+    from botocore.config import Config
+    from langchain_aws import ChatBedrockConverse
 
     return ChatBedrockConverse(
         model=model, endpoint_url=wire.url, region_name="us-east-1", aws_access_key_id="k", aws_secret_access_key="k",  # noqa: S106 - no secret
@@ -86,7 +86,7 @@ TARGETS: Final = [
 
 def answer_of(author: Author, wire: WireServer) -> AIMessage | None:
     """Return an answer as its author's client parses it; ``None`` where its package is not installed."""
-    if find_spec(f"langchain_{ {'bedrock_converse': 'aws'}.get(author.provider, author.provider)}") is None:
+    if find_spec(f"langchain_{ {'bedrock_converse': 'aws'}.get(author.provider, author.provider) }") is None:
         return None
     name = "anthropic.claude-sonnet-4-6" if author.provider == "bedrock_converse" else "fast"
     wire.break_model(name, Fault(body=json.dumps(author.body)))
@@ -173,7 +173,11 @@ def main() -> None:
                 cells.append("/".join(letters))
             print(f"| {author.name} | " + " | ".join(cells) + " |", flush=True)
     for way, found in counts.items():
-        print(f"{way}: " + ", ".join(f"{letter} {found[letter]}" for letter in (".", "l", "L", "E", "X", "N") if found[letter]) + f" of {sum(found.values())}")
+        print(
+            f"{way}: "
+            + ", ".join(f"{letter} {found[letter]}" for letter in (".", "l", "L", "E", "X", "N") if found[letter])
+            + f" of {sum(found.values())}"
+        )
     if options.why:
         print("\n".join(reasons))
 

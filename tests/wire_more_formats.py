@@ -76,7 +76,10 @@ class Google:
     def read(body: dict[str, Any], path: str) -> Asked:
         model = path.rpartition("/models/")[2].rpartition(":")[0]
         messages = [
-            {"role": "user" if content.get("role") == "user" else "assistant", "content": [{"text": part.get("text", "")} for part in content["parts"]]}
+            {
+                "role": "user" if content.get("role") == "user" else "assistant",
+                "content": [{"text": part.get("text", "")} for part in content["parts"]],
+            }
             for content in body.get("contents", [])
         ]
         return Asked(model, messages, {})
@@ -167,11 +170,28 @@ class Ollama:
     def events(cls, asked: Asked, said: Said) -> Iterator[bytes]:
         whole = cls.whole(asked, said)
         for text in (said.text[at : at + 8] for at in range(0, len(said.text), 8)):
-            yield json.dumps({"model": asked.model, "created_at": whole["created_at"], "message": {"role": "assistant", "content": text}, "done": False}).encode() + b"\n"
+            yield (
+                json.dumps(
+                    {
+                        "model": asked.model,
+                        "created_at": whole["created_at"],
+                        "message": {"role": "assistant", "content": text},
+                        "done": False,
+                    }
+                ).encode()
+                + b"\n"
+            )
         yield json.dumps({**whole, "message": {"role": "assistant", "content": ""}}).encode() + b"\n"
 
 
 def format_of(path: str) -> Any:
     """Return the format that is spoken at a path, ``None`` where it is none of these."""
-    endings = {"/responses": Responses, ":generateContent": Google, ":streamGenerateContent": Google, "/v2/chat": Cohere, "/v1/chat": Cohere, "/api/chat": Ollama}
+    endings = {
+        "/responses": Responses,
+        ":generateContent": Google,
+        ":streamGenerateContent": Google,
+        "/v2/chat": Cohere,
+        "/v1/chat": Cohere,
+        "/api/chat": Ollama,
+    }
     return next((kind for ending, kind in endings.items() if path.endswith(ending)), None)

@@ -8,7 +8,9 @@ from typing import Any
 from wire_server import Fault
 
 
-def chunk(delta: dict[str, Any] | None = None, *, finish: str | None = None, usage: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def chunk(
+    delta: dict[str, Any] | None = None, *, finish: str | None = None, usage: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
     """Return one chunk of OpenAI's format."""
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
     return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "fast", "choices": choices, "usage": usage, **more}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import ToolCallChunk
 
 from crew_router.types.transport import Piece
 from crew_router_langchain.exchange import Exchange
@@ -15,6 +14,7 @@ from crew_router_langchain.stopping import StopCutter
 from crew_router_langchain.usage import RunningUsage
 
 if TYPE_CHECKING:
+    from langchain_core.messages.tool import ToolCallChunk
     from langchain_core.outputs import ChatGenerationChunk
 
 # Texts that LangChain joins where they come on several chunks of one stream.
@@ -36,7 +36,15 @@ class ChunkCleaner:
     """
 
     def __init__(
-        self, kind: str, *, account: str = "", structured: bool, notes: Sequence[str], stop: Sequence[str] = (), must_finish: bool, exchange: Exchange
+        self,
+        kind: str,
+        *,
+        account: str = "",
+        structured: bool,
+        notes: Sequence[str],
+        stop: Sequence[str] = (),
+        must_finish: bool,
+        exchange: Exchange,
     ) -> None:
         self._structured, self._notes, self._must_finish, self._exchange = structured, tuple(notes), must_finish, exchange
         self._account = account
@@ -61,7 +69,7 @@ class ChunkCleaner:
         if isinstance(message, AIMessageChunk):
             message.usage_metadata = used
             self._name_once(message)
-            self._cut(message, last=reason is not None)
+            self._cut(message)
         if self._notes or self._account:
             message.response_metadata["crew_router"] = {"notes": list(self._notes), "account": self._account}
             self._notes, self._account = (), ""
@@ -119,7 +127,7 @@ class ChunkCleaner:
                 call["id"] = None
         if before != message.tool_call_chunks:
             message.tool_calls, message.invalid_tool_calls = [], []
-            message.init_tool_calls()  # LangChain read the calls when the chunk was made
+            message.init_tool_calls()  # type: ignore[operator]  # a validator that is a method too; the calls were read when the chunk was made
 
     def _slot(self, call: ToolCallChunk) -> Any:
         """Return the place of a call among those of the answer; servers leave it out, or give two calls the same."""
@@ -142,7 +150,7 @@ class ChunkCleaner:
             self._slots[own_id] = at
         return at
 
-    def _cut(self, message: AIMessageChunk, *, last: bool) -> None:
+    def _cut(self, message: AIMessageChunk) -> None:
         if not self._stop.words:
             return
         if isinstance(message.content, str):

@@ -18,8 +18,8 @@ from crew_router.config.environment import require_variables
 from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
 from crew_router_langchain.connections import Connections, own_connections
-from crew_router_langchain.reasoning_content import with_reasoning
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
+from crew_router_langchain.reasoning_content import with_reasoning
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -51,7 +51,9 @@ def told_by(error: BaseException) -> Told:
     chain = tuple(_chain(error))
     bodies = tuple(body for each in chain for body in _bodies(each))
     found = [pair for body in bodies for pair in _strings(body)]
-    own = [("code", value) for each in chain for value in (getattr(each, "code", None), getattr(each, "type", None)) if isinstance(value, str)]
+    own = [
+        ("code", value) for each in chain for value in (getattr(each, "code", None), getattr(each, "type", None)) if isinstance(value, str)
+    ]
     codes = tuple(dict.fromkeys(value.lower().partition("#")[2] or value.lower() for key, value in [*own, *found] if key in _CODE_KEYS))
     texts = [*(str(each) for each in chain), *(value for _, value in found)]
     status = next((code for code in map(_status, chain) if code is not None), None)
@@ -161,7 +163,9 @@ def _strings(body: object, key: str = "", depth: int = 0) -> Iterator[tuple[str,
 def _headers(chain: tuple[BaseException, ...]) -> Mapping[str, str]:
     for error in chain:
         answer = getattr(error, "response", None) or getattr(error, "raw_response", None)
-        held: Any = getattr(answer, "headers", None) or entry(entry(answer, "ResponseMetadata"), "HTTPHeaders") or getattr(error, "headers", None)
+        held: Any = (
+            getattr(answer, "headers", None) or entry(entry(answer, "ResponseMetadata"), "HTTPHeaders") or getattr(error, "headers", None)
+        )
         if isinstance(held, Mapping) and held:
             return {str(name).lower(): str(value) for name, value in held.items()}
     return {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -120,7 +120,7 @@ async def _aresponse(response: Any) -> None:
     _response(response)
 
 
-HOOKS: Final = {"request": [_request], "response": [_response]}
+HOOKS: Final[dict[str, list[Callable[..., Any]]]] = {"request": [_request], "response": [_response]}
 """Hooks of a blocking ``httpx.Client``."""
-ASYNC_HOOKS: Final = {"request": [_arequest], "response": [_aresponse]}
+ASYNC_HOOKS: Final[dict[str, list[Callable[..., Any]]]] = {"request": [_arequest], "response": [_aresponse]}
 """Hooks of an ``httpx.AsyncClient``."""

@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableBinding, RunnableParallel, Runnable
 from langchain_core.utils.function_calling import convert_to_openai_function
 
 from crew_router.errors import ModelCallError
+from crew_router.execute.validation import demands_a_tool
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 from crew_router_langchain.histories import Target, UnsendableError, crossed
 from crew_router_langchain.parameter_rules import OPENAI_REASONING
@@ -53,7 +54,14 @@ _PASSES_RESPONSE_FORMAT: Final = frozenset({"openai", "anthropic", "mistralai", 
 _CHECKS_STRICTNESS: Final = frozenset({"openai", "deepseek", "xai"})
 _TIMEOUT_PER_CALL: Final = frozenset({"openai", "anthropic", "deepseek", "xai", "google_genai"})
 _MAX_TOKENS_KEY: Final = {"google_genai": "max_output_tokens", "ollama": "num_predict"}
-_MAX_TOKENS_SPELLINGS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict", "max_new_tokens", "max_tokens_to_sample")
+_MAX_TOKENS_SPELLINGS: Final = (
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "num_predict",
+    "max_new_tokens",
+    "max_tokens_to_sample",
+)
 _MAX_TOKENS_FIELDS: Final = ("max_tokens", "max_output_tokens", "num_predict")
 _TIMEOUT_FIELDS: Final = ("request_timeout", "default_request_timeout", "timeout", "timeout_seconds")
 _TOOL_OPTIONS: Final = ("strict", "parallel_tool_calls")
@@ -120,7 +128,7 @@ def fitted(
     timeouts = [given.pop("timeout", None), timeout_s]
     kwargs = taken(given, client, kind, refused=learned.refused, notes=notes)
     options = {name: value for name, value in options.items() if name not in learned.refused}
-    forced = bool(payload.tools) and is_forced(payload.tool_choice)
+    forced = bool(payload.tools) and demands_a_tool(payload.tool_choice)
     if forced:
         client, takes_it = for_a_forced_tool(client, kind, kwargs, notes=notes)
         payload = payload if takes_it else replace(payload, tool_choice=None)
@@ -131,7 +139,9 @@ def fitted(
     if payload.tools:
         kwargs |= _bound(client, payload, ref=ref, options=options, notes=notes)
     if payload.response_format is not None:
-        kwargs |= _formatted(client, payload.response_format, ref=ref, kind=kind, responses=speaks_responses(client, kwargs), extra=kwargs.get("extra_body"))
+        kwargs |= _formatted(
+            client, payload.response_format, ref=ref, kind=kind, responses=speaks_responses(client, kwargs), extra=kwargs.get("extra_body")
+        )
     _limit(kwargs, client, kind, bounds=bounds, timeouts=timeouts)
     client, kwargs = _moved_into_fields(client, kwargs, kind)
     # Reasoning effort is to be applied here, last: what ``bind_tools`` and structured output return would lose it.
@@ -150,11 +160,6 @@ def fitted(
         client, messages, sent_stop, kwargs, structured=payload.response_format is not None, notes=tuple(notes),
         cut_at=() if payload.response_format is not None else tuple(payload.stop),
     )  # fmt: skip
-
-
-def is_forced(choice: object) -> bool:
-    """Tell whether a tool choice demands the call of a tool."""
-    return choice is not None and choice not in ("auto", "none", False) and not (isinstance(choice, Mapping) and choice.get("type") in {"auto", "none"})
 
 
 def speaks_responses(client: BaseChatModel, kwargs: Mapping[str, Any]) -> bool:
@@ -188,7 +193,11 @@ def _without_marker(block: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bounds(given: dict[str, Any], client: BaseChatModel, *, max_tokens: int | None, learned: Learned) -> list[int]:
     """Take every bound of the answer off the parameters, under whichever name it was given."""
-    told = [bound for bound in (given.pop(name, None) for name in _MAX_TOKENS_SPELLINGS) if isinstance(bound, int) and not isinstance(bound, bool)]
+    told = [
+        bound
+        for bound in (given.pop(name, None) for name in _MAX_TOKENS_SPELLINGS)
+        if isinstance(bound, int) and not isinstance(bound, bool)
+    ]
     limits = [bound for bound in (max_tokens, learned.max_tokens) if bound is not None]
     own = next((value for value in (getattr(client, name, None) for name in _MAX_TOKENS_FIELDS) if isinstance(value, int)), None)
     # What a call asks for stands instead of what its client was made with; a limit never does.

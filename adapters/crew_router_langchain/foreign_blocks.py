@@ -44,7 +44,7 @@ def substance_of(message: AIMessage) -> Substance:
     content = [message.content] if isinstance(message.content, str) else message.content
     texts = [text for block in content for text in _read(block, found, sources)]
     extra = message.additional_kwargs
-    joined = "".join(texts).strip() if not any("\n" in text for text in texts[1:]) else "".join(texts).strip()
+    joined = "".join(texts).strip()
     if not joined:
         refusal, audio = extra.get("refusal"), extra.get("audio")
         spoken = audio.get("transcript") if isinstance(audio, Mapping) else None
@@ -91,13 +91,20 @@ def _read(block: Any, found: Substance, sources: dict[str, str], depth: int = 0)
         for inner in block["content"]:
             yield from _read(inner, found, sources, depth + 1)
     elif kind not in {"text", "output_text", "refusal", "audio", "input_audio"}:
-        yield _said(kind, {key: value for key, value in block.items() if key not in {"type", "id", "index", "status", "signature", "encrypted_content"}})
+        yield _said(
+            kind,
+            {key: value for key, value in block.items() if key not in {"type", "id", "index", "status", "signature", "encrypted_content"}},
+        )
 
 
 def _untyped(block: Block) -> str:
     """Return the type of a block of Amazon's or Google's, which is its only key."""
     keys = [key for key in block if key not in {"index", "id"}]
-    return {"executableCode": "executable_code", "codeExecutionResult": "code_execution_result", "inlineData": "image"}.get(keys[0], keys[0]) if keys else "text"
+    return (
+        {"executableCode": "executable_code", "codeExecutionResult": "code_execution_result", "inlineData": "image"}.get(keys[0], keys[0])
+        if keys
+        else "text"
+    )
 
 
 def _said(name: str, value: Any) -> str:
@@ -107,7 +114,10 @@ def _said(name: str, value: Any) -> str:
 
 
 def _server_call(block: Block) -> Iterator[str]:
-    name, given = block.get("name") or block.get("type"), block.get("input") or block.get("args") or block.get("arguments") or block.get("action") or {}
+    name, given = (
+        block.get("name") or block.get("type"),
+        block.get("input") or block.get("args") or block.get("arguments") or block.get("action") or {},
+    )
     if isinstance(given, Mapping):
         code = given.get("code") or given.get("command")
         if isinstance(code, str):
@@ -124,7 +134,11 @@ def _results(block: Block) -> Iterator[str]:
         told = content.get("stdout") or content.get("output") or content.get("error_code") or content.get("content") or content
         yield _said("result", told)
     elif isinstance(content, list):
-        found = [" ".join(str(item.get(key)) for key in ("title", "url", "text") if item.get(key)) for item in content if isinstance(item, Mapping)]
+        found = [
+            " ".join(str(item.get(key)) for key in ("title", "url", "text") if item.get(key))
+            for item in content
+            if isinstance(item, Mapping)
+        ]
         texts = [text for text in found if text] or [item for item in content if isinstance(item, str)]
         yield _said("result", "; ".join(texts))
     elif content:
@@ -235,8 +249,8 @@ def _cite(block: Block, sources: dict[str, str]) -> None:
     listed: Sequence[Any] = block.get("annotations") or block.get("citations") or ()
     for each in listed if isinstance(listed, Sequence) else ():
         if isinstance(each, Mapping):
-            inner = each.get("value") if isinstance(each.get("value"), Mapping) else each
-            _source(inner, sources)
+            value = each.get("value")
+            _source(value if isinstance(value, Mapping) else each, sources)
 
 
 def _source(each: Mapping[str, Any], sources: dict[str, str]) -> None:

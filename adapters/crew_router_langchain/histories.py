@@ -34,7 +34,13 @@ _RESPONSES_ONLY: Final = frozenset({
 })  # fmt: skip
 _IDS: Final[Mapping[str, re.Pattern[str]]] = {"mistralai": re.compile(r"[a-zA-Z0-9]{9}")}
 _ANY_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-_ALIASES: Final = {"amazon_bedrock": "bedrock_converse", "bedrock": "bedrock_converse", "google_vertexai": "google_genai", "azure": "openai", "mistral": "mistralai"}
+_ALIASES: Final = {
+    "amazon_bedrock": "bedrock_converse",
+    "bedrock": "bedrock_converse",
+    "google_vertexai": "google_genai",
+    "azure": "openai",
+    "mistral": "mistralai",
+}
 # What a client drops without a word.
 _DROPPED: Final[Mapping[str, frozenset[str]]] = {
     "cohere": frozenset({"file", "audio", "video", "input_audio", "input_file"}),
@@ -187,7 +193,11 @@ def _foreign_reasoning(block: Any) -> bool:
 
 def _same_api(message: AIMessage, kinds: set[str], kind: str) -> bool:
     """Tell whether an answer of OpenAI's was given over the API that it goes to; blocks of one mean nothing to the other."""
-    by_responses = bool(kinds & _RESPONSES_ONLY) or str(message.id or "").startswith(("resp_", "msg_")) or message.response_metadata.get("object") == "response"
+    by_responses = (
+        bool(kinds & _RESPONSES_ONLY)
+        or str(message.id or "").startswith(("resp_", "msg_"))
+        or message.response_metadata.get("object") == "response"
+    )
     if message.response_metadata.get("output_version") == "v1":
         return kind == "openai_responses" if by_responses or kinds - {"text", "tool_call"} else True
     return by_responses == (kind == "openai_responses") or not kinds - {"text"}
@@ -196,8 +206,9 @@ def _same_api(message: AIMessage, kinds: set[str], kind: str) -> bool:
 def _calls(message: AIMessage, work: _Crossing) -> list[dict[str, Any]]:
     """Return the calls of an answer, each with an id that the target takes; arguments that are no JSON are kept as a text."""
     calls: list[dict[str, Any]] = [dict(call) for call in message.tool_calls]
-    for bad in message.invalid_tool_calls:
-        calls.append(dict(tool_call(name=bad["name"] or "unknown", args=_repaired(bad["args"]), id=bad["id"])))
+    calls += [
+        dict(tool_call(name=bad["name"] or "unknown", args=_repaired(bad["args"]), id=bad["id"])) for bad in message.invalid_tool_calls
+    ]
     for at, call in enumerate(calls):
         given = str(call.get("id") or "")
         new = _id(given, work) if given else _made_up(f"{len(work.out)}:{at}:{call['name']}")
@@ -231,13 +242,27 @@ def _made_up(text: str) -> str:
 
 def _with_calls(message: AIMessage, calls: Sequence[Mapping[str, Any]]) -> AIMessage:
     """Return an answer with other calls; those that its content or its extras repeat are written from the message by the client."""
-    ids = {str(old.get("id")): new["id"] for old, new in zip([*message.tool_calls, *message.invalid_tool_calls], calls, strict=False) if old.get("id")}
+    ids = {
+        str(old.get("id")): new["id"]
+        for old, new in zip([*message.tool_calls, *message.invalid_tool_calls], calls, strict=False)
+        if old.get("id")
+    }
     content: Any = message.content
     if isinstance(content, list):
         content = [_renamed(block, ids) for block in content]
-        content = [block for block in content if not (isinstance(block, Mapping) and block.get("type") in {"tool_use", "function_call", "invalid_tool_call"} and not _readable(block))]
+        content = [
+            block
+            for block in content
+            if not (
+                isinstance(block, Mapping)
+                and block.get("type") in {"tool_use", "function_call", "invalid_tool_call"}
+                and not _readable(block)
+            )
+        ]
     extra = {key: value for key, value in message.additional_kwargs.items() if key not in {"tool_calls", "function_call"}}
-    return message.model_copy(update={"content": content, "additional_kwargs": extra, "tool_calls": [dict(call) for call in calls], "invalid_tool_calls": []})
+    return message.model_copy(
+        update={"content": content, "additional_kwargs": extra, "tool_calls": [dict(call) for call in calls], "invalid_tool_calls": []}
+    )
 
 
 def _renamed(block: Any, ids: Mapping[str, str]) -> Any:
@@ -279,7 +304,10 @@ def _result_content(message: ToolMessage, work: _Crossing) -> Any:
     pictures = [picture for block in message.content if isinstance(block, Mapping) and (picture := picture_of(block)) is not None]
     if pictures and work.target.kind in _PICTURES_IN_RESULTS and work.target.sees is not False:
         return message.content
-    text = "\n".join(block if isinstance(block, str) else str(block.get("text") or json.dumps(dict(block), ensure_ascii=False, default=str)) for block in blocks)
+    text = "\n".join(
+        block if isinstance(block, str) else str(block.get("text") or json.dumps(dict(block), ensure_ascii=False, default=str))
+        for block in blocks
+    )
     if pictures and work.target.sees is False:
         work.note(f"{work.target.family} cannot see the pictures of this conversation; a sentence stands for each")
         text = f"{text}\n{_UNSEEN}".strip()
@@ -319,7 +347,12 @@ def _spoken(message: BaseMessage, work: _Crossing) -> None:
 
 def _answered(message: BaseMessage, work: _Crossing) -> None:
     """Put an answer between the result of a tool and a user, where the wire wants one there."""
-    if work.target.family in _ANSWER_AFTER_RESULT and isinstance(message, HumanMessage) and work.out and isinstance(work.out[-1], ToolMessage):
+    if (
+        work.target.family in _ANSWER_AFTER_RESULT
+        and isinstance(message, HumanMessage)
+        and work.out
+        and isinstance(work.out[-1], ToolMessage)
+    ):
         work.out.append(AIMessage(_EMPTY))
 
 
@@ -341,7 +374,9 @@ def _for_target(block: Any, work: _Crossing) -> Any:
     if not isinstance(block, Mapping):
         return block
     kind = block.get("type")
-    if kind == "text-plain" or (kind == "file" and str(block.get("mime_type", "")).startswith("text/") and block.get("source_type") == "text"):
+    if kind == "text-plain" or (
+        kind == "file" and str(block.get("mime_type", "")).startswith("text/") and block.get("source_type") == "text"
+    ):
         return {"type": "text", "text": str(block.get("text") or "")}
     picture = picture_of(block)
     if picture is None:
@@ -381,5 +416,7 @@ def _unmarked(message: BaseMessage, kind: str) -> BaseMessage:
         return message
     if not any(isinstance(block, dict) and "cache_control" in block for block in content):
         return message
-    kept = [{key: value for key, value in block.items() if key != "cache_control"} if isinstance(block, dict) else block for block in content]
+    kept = [
+        {key: value for key, value in block.items() if key != "cache_control"} if isinstance(block, dict) else block for block in content
+    ]
     return message.model_copy(update={"content": kept})

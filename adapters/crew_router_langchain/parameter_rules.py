@@ -132,5 +132,7 @@ THINKS_UNASKED: Final = re.compile(r"deepseek-(v[4-9]|reasoner)", re.IGNORECASE)
 OPENAI_REASONING: Final = re.compile(_OPENAI_REASONING, re.IGNORECASE)
 """OpenAI's reasoning models: they are spoken to over the Responses API."""
 
-MEANING: Final = frozenset({"tools", "tool_choice", "response_format", "n", "messages", "model", "input", "modalities", "audio", "prediction", "documents"})
+MEANING: Final = frozenset(
+    {"tools", "tool_choice", "response_format", "n", "messages", "model", "input", "modalities", "audio", "prediction", "documents"}
+)
 """What cannot be left out without changing what is asked."""

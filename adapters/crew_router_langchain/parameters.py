@@ -167,7 +167,13 @@ def thinking_after(
     With thinking switched on Anthropic demands the thinking before every call of the turn that is under way.
     """
     told = kwargs.get("thinking") or getattr(client, "thinking", None)
-    if kind != "anthropic" or not isinstance(told, Mapping) or told.get("type") != "enabled" or not messages or not isinstance(messages[-1], ToolMessage):
+    if (
+        kind != "anthropic"
+        or not isinstance(told, Mapping)
+        or told.get("type") != "enabled"
+        or not messages
+        or not isinstance(messages[-1], ToolMessage)
+    ):
         return client, kwargs
     under_way = [message for message in reversed(messages) if isinstance(message, AIMessage)][:1]
     if not under_way or _shows_thinking(under_way[0]):

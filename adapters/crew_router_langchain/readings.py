@@ -128,18 +128,30 @@ def _logprobs(metadata: Mapping[str, Any]) -> tuple[float, ...] | None:
 def mended(reply: Reply, *, text: bool) -> tuple[Reply, Piece]:
     """Return a reply whose message holds its text and calls, and the piece that stands for it in a stream."""
     message = reply.raw if isinstance(reply.raw, AIMessage) else AIMessage(reply.text)
-    calls = [tool_call(name=call.name, args=json.loads(call.arguments), id=call.id or None) for call in reply.tool_calls if _is_object(call)]
-    bad = [invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None) for call in reply.tool_calls if not _is_object(call)]
+    calls = [
+        tool_call(name=call.name, args=json.loads(call.arguments), id=call.id or None) for call in reply.tool_calls if _is_object(call)
+    ]
+    bad = [
+        invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None) for call in reply.tool_calls if not _is_object(call)
+    ]
     content: Any = _with_text(message.content, reply.text) if text else _without_calls(message.content)
     extra = {key: value for key, value in message.additional_kwargs.items() if key not in {"tool_calls", "function_call"}}
     message = message.model_copy(update={"content": content, "tool_calls": calls, "invalid_tool_calls": bad, "additional_kwargs": extra})
-    chunks = [tool_call_chunk(name=call.name, args=call.arguments, id=call.id or None, index=at) for at, call in enumerate(reply.tool_calls)]
+    chunks = [
+        tool_call_chunk(name=call.name, args=call.arguments, id=call.id or None, index=at) for at, call in enumerate(reply.tool_calls)
+    ]
     if text:
         fields = {name: getattr(message, name) for name in ("content", "additional_kwargs", "response_metadata", "usage_metadata")}
         chunk = AIMessageChunk(**fields, tool_call_chunks=chunks)
     else:
-        chunk = AIMessageChunk("", tool_call_chunks=chunks)
-    piece = Piece(reply.text if text else "", structured=True, usage=reply.usage, finish_reason=reply.finish_reason, raw=ChatGenerationChunk(message=chunk))
+        chunk = AIMessageChunk(content="", tool_call_chunks=chunks)
+    piece = Piece(
+        reply.text if text else "",
+        structured=True,
+        usage=reply.usage,
+        finish_reason=reply.finish_reason,
+        raw=ChatGenerationChunk(message=chunk),
+    )
     return replace(reply, raw=message), piece
 
 

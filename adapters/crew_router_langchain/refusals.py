@@ -36,7 +36,9 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "reasoning_effort": ("reasoning.effort", "output_config.effort", "effort"),
 }  # fmt: skip
 _NUMBERS: Final = re.compile(r"\d+")
-_LONGEST: Final = re.compile(r"too (large|high|big|many)|at most|maximum|less than or equal|exceed|greater than|above|<=|supports? (only )?up to")
+_LONGEST: Final = re.compile(
+    r"too (large|high|big|many)|at most|maximum|less than or equal|exceed|greater than|above|<=|supports? (only )?up to"
+)
 Asked = Mapping[str, Any]
 
 
@@ -84,7 +86,11 @@ def refused_in(error: Exception, sent: Asked, known: Learned) -> Learned | None:
     told = told_by(error)
     if not _is_refusal(told, error):
         return None
-    if sent.get("use_responses_api") and told.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED} and not _names_a_model(told):
+    if (
+        sent.get("use_responses_api")
+        and told.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+        and not _names_a_model(told)
+    ):
         return None if known.chat_only else known.plus(chat_only=True)
     bound = _bound_in(told, sent)
     if bound is not None and bound != known.max_tokens:
@@ -102,7 +108,9 @@ def refused_in(error: Exception, sent: Asked, known: Learned) -> Learned | None:
 def refuses_meaning(error: Exception, sent: Asked) -> str | None:
     """Return the part of a request that a model refuses and that cannot be left out (``tools``, ``response_format``), or ``None``."""
     told = told_by(error)
-    if not _is_refusal(told, error) or not re.search(r"unsupported|not support|unavailable|not available|isn't supported|don't support", told.words):
+    if not _is_refusal(told, error) or not re.search(
+        r"unsupported|not support|unavailable|not available|isn't supported|don't support", told.words
+    ):
         return None
     named = _named(told, sent)
     return named[0] if named and named[0] in {"tools", "response_format"} else None
@@ -111,7 +119,14 @@ def refuses_meaning(error: Exception, sent: Asked) -> str | None:
 def _is_refusal(told: Told, error: Exception) -> bool:
     if told.status is None:
         return isinstance(error, (TypeError, ValueError))
-    return told.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.FORBIDDEN}
+    return told.status in {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.NOT_IMPLEMENTED,
+        HTTPStatus.FORBIDDEN,
+    }
 
 
 def _names_a_model(told: Told) -> bool:
@@ -144,7 +159,11 @@ def _names_all(told: Told, named: Collection[str]) -> bool:
 def _bound_in(told: Told, sent: Asked) -> int | None:
     """Return the most output tokens that a refusal of ``max_tokens`` names, where it was asked for more."""
     asked = sent.get("max_tokens")
-    if not isinstance(asked, int) or not _LONGEST.search(told.words) or not any(name in told.words for name in ("max_tokens", *_ALIASES["max_tokens"], "output tokens", "completion tokens")):
+    if (
+        not isinstance(asked, int)
+        or not _LONGEST.search(told.words)
+        or not any(name in told.words for name in ("max_tokens", *_ALIASES["max_tokens"], "output tokens", "completion tokens"))
+    ):
         return None
     if "context" in told.words:
         return None

@@ -34,7 +34,19 @@ if TYPE_CHECKING:
     from crew_router.types.model import ModelDefinition
 
 _MOST_ROUNDS: Final = 3
-_OPTIONAL_FIELDS: Final = ("frequency_penalty", "presence_penalty", "seed", "logprobs", "top_logprobs", "logit_bias", "n", "service_tier", "reasoning_effort", "verbosity", "store")
+_OPTIONAL_FIELDS: Final = (
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "n",
+    "service_tier",
+    "reasoning_effort",
+    "verbosity",
+    "store",
+)
 _MESSAGE_FIELDS: Final = ("content", "additional_kwargs", "response_metadata", "id", "name", "usage_metadata")
 
 
@@ -97,7 +109,17 @@ class LangChainTransport:
 
         def fit(learned: Learned) -> Fitted:
             chosen = over_chat_completions(client) if learned.chat_only else client
-            return fitted(chosen, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s, learned=learned, account=account, sees=sees)
+            return fitted(
+                chosen,
+                payload,
+                ref=model.ref,
+                prefix=prefix,
+                max_tokens=max_tokens,
+                timeout_s=timeout_s,
+                learned=learned,
+                account=account,
+                sees=sees,
+            )
 
         return LangChainCall(fit, model.ref, self._refusals, account=account)
 
@@ -167,7 +189,7 @@ class LangChainCall:
             try:
                 with watching(exchange):
                     return self._replied(self._complete(), exchange)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again unless it is the refusal of a parameter
                 self._fit_again(error, exchange)
 
     async def acomplete(self) -> Reply:
@@ -177,7 +199,7 @@ class LangChainCall:
             try:
                 with watching(exchange):
                     return self._replied(await self._acomplete(), exchange)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again unless it is the refusal of a parameter
                 self._fit_again(error, exchange)
 
     def stream(self) -> Iterator[Piece]:
@@ -266,7 +288,13 @@ class LangChainCall:
     def _cleaner(self, exchange: Exchange) -> ChunkCleaner:
         request, kind = self._fitted, family(self._client)
         return ChunkCleaner(
-            kind, account=self._account, structured=request.structured, notes=request.notes, stop=request.cut_at, must_finish=kind in FINISHING_FAMILIES, exchange=exchange
+            kind,
+            account=self._account,
+            structured=request.structured,
+            notes=request.notes,
+            stop=request.cut_at,
+            must_finish=kind in FINISHING_FAMILIES,
+            exchange=exchange,
         )
 
     def _ended(self, cleaner: ChunkCleaner, exchange: Exchange) -> Iterator[Piece]:
@@ -286,7 +314,9 @@ class LangChainCall:
         known = None if self._rounds >= _MOST_ROUNDS else refused_in(error, sent, self._known)
         if known is None:
             if not exchange.sent and before_sending(error):
-                raise ModelCallError(self._ref, ErrorKind.REFUSED, f"the client cannot write the request: {type(error).__name__}: {error}"[:500]) from error
+                raise ModelCallError(
+                    self._ref, ErrorKind.REFUSED, f"the client cannot write the request: {type(error).__name__}: {error}"[:500]
+                ) from error
             raise error
         self._rounds += 1
         self._known = known

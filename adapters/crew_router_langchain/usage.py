@@ -14,7 +14,9 @@ from langchain_core.messages.ai import UsageMetadata, add_usage, subtract_usage
 from crew_router.types.outcome import Usage
 
 # These report what was used so far on every chunk, or on none but the last; the same again is no second use.
-_RUNNING: Final = frozenset({"openai", "deepseek", "xai", "openrouter", "mistralai", "groq", "anthropic", "cohere", "ollama", "bedrock_converse"})
+_RUNNING: Final = frozenset(
+    {"openai", "deepseek", "xai", "openrouter", "mistralai", "groq", "anthropic", "cohere", "ollama", "bedrock_converse"}
+)
 _COUNTS_OUTSIDE: Final = frozenset({"openai", "deepseek", "xai", "openrouter", "groq", "other"})
 _UNREADABLE: Final = -1  # the executor replaces a negative count by its own
 _LARGEST: Final = 2**62

@@ -194,7 +194,9 @@ PHRASES: Final = (
 )  # fmt: skip
 """Sentences, in lower case, of conditions that come without a code."""
 
-SAYS_SO_OF_ITSELF: Final = re.compile(r"supported values|this model|that model|with model|for model|by the model|models? (does|do) not|'model'")
+SAYS_SO_OF_ITSELF: Final = re.compile(
+    r"supported values|this model|that model|with model|for model|by the model|models? (does|do) not|'model'"
+)
 """Words that make an invalid value this model's matter, and not the request's."""
 
 CUT_OFF: Final = ("without sending complete message body", "incomplete chunked read", "incompleteread")

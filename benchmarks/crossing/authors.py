@@ -41,16 +41,34 @@ class Author:
 def _chat(message: dict[str, Any], finish: str = "stop", **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", **message}}
     usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
-    return {"id": "c1", "object": "chat.completion", "created": 1, "model": "fast", "choices": [choice], "usage": usage, "system_fingerprint": "f", **more}
+    return {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "fast",
+        "choices": [choice],
+        "usage": usage,
+        "system_fingerprint": "f",
+        **more,
+    }
 
 
 def _calls(*ids: str, arguments: str | None = None) -> list[dict[str, Any]]:
     written = json.dumps(ARGS) if arguments is None else arguments
-    return [{"id": one, "type": "function", "function": {"name": name, "arguments": written if at == 0 else json.dumps(ARGS)}} for at, (one, name) in enumerate(zip(ids, ("find", "look"), strict=False))]
+    return [
+        {"id": one, "type": "function", "function": {"name": name, "arguments": written if at == 0 else json.dumps(ARGS)}}
+        for at, (one, name) in enumerate(zip(ids, ("find", "look"), strict=False))
+    ]
 
 
 def _responses(*items: dict[str, Any]) -> dict[str, Any]:
-    usage = {"input_tokens": 5, "output_tokens": 5, "total_tokens": 10, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    usage = {
+        "input_tokens": 5,
+        "output_tokens": 5,
+        "total_tokens": 10,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    }
     return {
         "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "fast", "output": list(items), "parallel_tool_calls": True,
         "tool_choice": "auto", "tools": [], "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "temperature": 1, "top_p": 1, "usage": usage,
@@ -58,18 +76,34 @@ def _responses(*items: dict[str, Any]) -> dict[str, Any]:
 
 
 def _said(*, annotations: list[dict[str, Any]] | None = None, refusal: str = "") -> dict[str, Any]:
-    content = {"type": "refusal", "refusal": refusal} if refusal else {"type": "output_text", "text": SAID, "annotations": annotations or []}
+    content = (
+        {"type": "refusal", "refusal": refusal} if refusal else {"type": "output_text", "text": SAID, "annotations": annotations or []}
+    )
     return {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [content]}
 
 
 def _called(at: int, name: str) -> dict[str, Any]:
-    return {"type": "function_call", "id": f"fc_{at}", "call_id": f"call_{at}", "name": name, "arguments": json.dumps(ARGS), "status": "completed"}
+    return {
+        "type": "function_call",
+        "id": f"fc_{at}",
+        "call_id": f"call_{at}",
+        "name": name,
+        "arguments": json.dumps(ARGS),
+        "status": "completed",
+    }
 
 
 CITED: Final = {"type": "url_citation", "url": URL, "title": "Bonn", "start_index": 0, "end_index": 4}
 SEALED: Final = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAAAsealed"}
 SEARCHED: Final = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "Bonn weather"}}
-CODED: Final = {"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "print(1)", "container_id": "cntr_1", "outputs": [{"type": "logs", "logs": "1"}]}
+CODED: Final = {
+    "type": "code_interpreter_call",
+    "id": "ci_1",
+    "status": "completed",
+    "code": "print(1)",
+    "container_id": "cntr_1",
+    "outputs": [{"type": "logs", "logs": "1"}],
+}
 MADE: Final = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": PNG, "output_format": "png"}
 
 
@@ -82,36 +116,85 @@ def _claude(*blocks: dict[str, Any]) -> dict[str, Any]:
 
 THOUGHT: Final = {"type": "thinking", "thinking": "hm", "signature": "sealed="}
 HIDDEN: Final = {"type": "redacted_thinking", "data": "sealed="}
-USES: Final = ({"type": "tool_use", "id": "toolu_01", "name": "find", "input": ARGS}, {"type": "tool_use", "id": "toolu_02", "name": "look", "input": ARGS})
+USES: Final = (
+    {"type": "tool_use", "id": "toolu_01", "name": "find", "input": ARGS},
+    {"type": "tool_use", "id": "toolu_02", "name": "look", "input": ARGS},
+)
 CLAUDE_SEARCH: Final = (
     {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Bonn weather"}},
     {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result", "url": URL, "title": "Bonn", "encrypted_content": "x", "page_age": None}]},
     {"type": "text", "text": SAID, "citations": [{"type": "web_search_result_location", "url": URL, "title": "Bonn", "encrypted_index": "x", "cited_text": "sunny"}]},
 )  # fmt: skip
-CLAUDE_CITED: Final = {"type": "text", "text": SAID, "citations": [{"type": "char_location", "cited_text": "sunny", "document_index": 0, "document_title": "Report", "start_char_index": 0, "end_char_index": 5, "file_id": None}]}
+CLAUDE_CITED: Final = {
+    "type": "text",
+    "text": SAID,
+    "citations": [
+        {
+            "type": "char_location",
+            "cited_text": "sunny",
+            "document_index": 0,
+            "document_title": "Report",
+            "start_char_index": 0,
+            "end_char_index": 5,
+            "file_id": None,
+        }
+    ],
+}
 
 
 def _gemini(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
     candidate = {"content": {"role": "model", "parts": list(parts)}, "finishReason": "STOP", "index": 0, **more}
-    return {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 10}, "modelVersion": "fast", "responseId": "r"}
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 10},
+        "modelVersion": "fast",
+        "responseId": "r",
+    }
 
 
 THINKS: Final = {"text": "hm", "thought": True}
-GEMINI_CALLS: Final = ({"functionCall": {"name": "find", "args": ARGS}, "thoughtSignature": "c2VhbGVk"}, {"functionCall": {"name": "look", "args": ARGS}})
-GROUNDED: Final = {"groundingMetadata": {"groundingChunks": [{"web": {"uri": URL, "title": "Bonn"}}], "webSearchQueries": ["Bonn"], "groundingSupports": []}}
+GEMINI_CALLS: Final = (
+    {"functionCall": {"name": "find", "args": ARGS}, "thoughtSignature": "c2VhbGVk"},
+    {"functionCall": {"name": "look", "args": ARGS}},
+)
+GROUNDED: Final = {
+    "groundingMetadata": {
+        "groundingChunks": [{"web": {"uri": URL, "title": "Bonn"}}],
+        "webSearchQueries": ["Bonn"],
+        "groundingSupports": [],
+    }
+}
 
 
 def _bedrock(*blocks: dict[str, Any], stop: str = "end_turn") -> dict[str, Any]:
-    return {"output": {"message": {"role": "assistant", "content": list(blocks)}}, "stopReason": stop, "metrics": {"latencyMs": 1}, "usage": {"inputTokens": 5, "outputTokens": 5, "totalTokens": 10}}
+    return {
+        "output": {"message": {"role": "assistant", "content": list(blocks)}},
+        "stopReason": stop,
+        "metrics": {"latencyMs": 1},
+        "usage": {"inputTokens": 5, "outputTokens": 5, "totalTokens": 10},
+    }
 
 
 def _cohere(message: dict[str, Any], finish: str = "COMPLETE") -> dict[str, Any]:
     tokens = {"input_tokens": 5, "output_tokens": 5}
-    return {"id": "c", "finish_reason": finish, "message": {"role": "assistant", **message}, "usage": {"billed_units": tokens, "tokens": tokens}}
+    return {
+        "id": "c",
+        "finish_reason": finish,
+        "message": {"role": "assistant", **message},
+        "usage": {"billed_units": tokens, "tokens": tokens},
+    }
 
 
 def _ollama(message: dict[str, Any]) -> dict[str, Any]:
-    return {"model": "fast", "created_at": "2026-12-01T00:00:00Z", "message": {"role": "assistant", **message}, "done": True, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 5}
+    return {
+        "model": "fast",
+        "created_at": "2026-12-01T00:00:00Z",
+        "message": {"role": "assistant", **message},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 5,
+        "eval_count": 5,
+    }
 
 
 V1: Final = (("output_version", "v1"),)

@@ -16,8 +16,13 @@ def problems(kind: str, body: dict[str, Any]) -> list[str]:
 
 
 def _chat(
-    body: dict[str, Any], *, longest: int = 40, shape: str | None = None, parts: frozenset[str] = frozenset({"text", "refusal"}),
-    results: frozenset[str] = frozenset({"text"}), either: bool = False,
+    body: dict[str, Any],
+    *,
+    longest: int = 40,
+    shape: str | None = None,
+    parts: frozenset[str] = frozenset({"text", "refusal"}),
+    results: frozenset[str] = frozenset({"text"}),
+    either: bool = False,
 ) -> Iterator[str]:
     waiting: list[str] = []
     before = ""
@@ -140,7 +145,19 @@ def _claude(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _google(body: dict[str, Any]) -> Iterator[str]:
-    known = {"text", "inlineData", "inline_data", "fileData", "functionCall", "functionResponse", "thought", "thoughtSignature", "thought_signature", "executableCode", "codeExecutionResult"}
+    known = {
+        "text",
+        "inlineData",
+        "inline_data",
+        "fileData",
+        "functionCall",
+        "functionResponse",
+        "thought",
+        "thoughtSignature",
+        "thought_signature",
+        "executableCode",
+        "codeExecutionResult",
+    }
     waiting = 0
     for content in body["contents"]:
         parts = content.get("parts") or []

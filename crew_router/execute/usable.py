@@ -183,7 +183,13 @@ def _object(value: dict[str, object], schema: Schema, root: Schema, depth: int) 
 
 def _typed(value: object, wanted: object) -> object:
     """Return a text as the type that is wanted; a text stays one where a text is allowed."""
-    names = [wanted] if isinstance(wanted, str) else [str(name) for name in cast("Sequence[object]", wanted)] if isinstance(wanted, Sequence) else []
+    names = (
+        [wanted]
+        if isinstance(wanted, str)
+        else [str(name) for name in cast("Sequence[object]", wanted)]
+        if isinstance(wanted, Sequence)
+        else []
+    )
     if not isinstance(value, str) or not names or "string" in names:
         return value
     plain = value.strip()

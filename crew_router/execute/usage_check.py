@@ -36,7 +36,10 @@ def believed(reported: Usage, *, estimate: Usage, model: ModelDefinition, payloa
     most_out *= _INNER_CALLS if _has_inner_tools(payload) else 1
     wrong = [
         f"{name} {told}"
-        for name, told, most in (("input_tokens", reported.input_tokens, most_in), ("output_tokens", reported.output_tokens, max(most_out, _HIDDEN_TOKENS)))
+        for name, told, most in (
+            ("input_tokens", reported.input_tokens, most_in),
+            ("output_tokens", reported.output_tokens, max(most_out, _HIDDEN_TOKENS)),
+        )
         if not 0 <= told <= most
     ]
     tokens_in = reported.input_tokens if 0 <= reported.input_tokens <= most_in else estimate.input_tokens
@@ -71,9 +74,12 @@ def _has_inner_tools(payload: Payload) -> bool:
 
 def _is_text(payload: Payload) -> bool:
     for message in payload.messages:
-        content = cast("Mapping[str, object]", message).get("content") if isinstance(message, Mapping) else getattr(message, "content", message)
+        content = (
+            cast("Mapping[str, object]", message).get("content") if isinstance(message, Mapping) else getattr(message, "content", message)
+        )
         if isinstance(content, (list, tuple)) and any(
-            isinstance(part, Mapping) and cast("Mapping[str, object]", part).get("type") not in {"text", None} for part in cast("list[object]", content)
+            isinstance(part, Mapping) and cast("Mapping[str, object]", part).get("type") not in {"text", None}
+            for part in cast("list[object]", content)
         ):
             return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final, cast
 
 from crew_router.execute.json_schema import problems
@@ -41,12 +42,21 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
         return Fault(ErrorKind.MALFORMED, f"the provider could not read the call of a tool, finish reason {reply.finish_reason!r}")
     if not reply.text.strip() and not reply.tool_calls:
         return _empty(reply, reason)
+    if not reply.tool_calls and payload.tools and demands_a_tool(payload.tool_choice):
+        return Fault(ErrorKind.MALFORMED, "the tool that was demanded was not called")
     for call in reply.tool_calls:
         if fault := _tool_fault(call, payload):
             return fault
     if payload.response_format is not None and not reply.tool_calls:
         return _format_fault(prefix + reply.text, payload)
     return None
+
+
+def demands_a_tool(choice: object) -> bool:
+    """Tell whether a tool choice demands the call of a tool, in whichever form it was given."""
+    if isinstance(choice, Mapping):
+        return cast("Mapping[str, object]", choice).get("type") not in {"auto", "none"}
+    return choice is True or (isinstance(choice, str) and choice not in {"auto", "none"})
 
 
 def _empty(reply: Reply, reason: str) -> Fault:

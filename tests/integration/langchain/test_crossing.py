@@ -176,7 +176,7 @@ def test_a_document_is_a_capability_and_is_never_dropped(transport: LangChainTra
 
 def test_claudes_thinking_is_off_after_anothers_tool_turn(transport: LangChainTransport, wire: WireServer) -> None:
     """The turn that another model began has no thinking of Claude's in front of its call, so this call goes without."""
-    from langchain_anthropic import ChatAnthropic  # noqa: PLC0415 - only for this test
+    from langchain_anthropic import ChatAnthropic
 
     client = ChatAnthropic(model="claude-haiku-4-5", base_url=wire.url, api_key="k", thinking={"type": "enabled", "budget_tokens": 1024})
     model = ModelDefinition(ModelRef("mine:m"), provider="mine", model="m", instance=client)

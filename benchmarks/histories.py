@@ -1,3 +1,4 @@
+# ruff: noqa: E402, E501 - the path is set before the imports; a client a line
 """Histories that cross: 41 answers of every provider's model, sent on by each of 13 clients, with and without crew-router.
 
 Each answer is parsed by its author's own client from the body of a real-shaped answer; then a user's question, the answer, its tools'

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """Bodies of errors as providers write them, each with what it means: from their error references and from public reports.
 
 A row is (what it is, client package, HTTP status, body, kind). Bodies are shortened, their words are not.

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 # ruff: noqa: D102 - the classes have the same five methods as those of wire_formats, named by what they do
 """More wire formats of the fake provider: OpenAI's Responses API, Google's, Cohere's and Ollama's. Tool calls are not made up here."""
 

@@ -238,7 +238,7 @@ def _bound(client: BaseChatModel, payload: Payload, *, ref: ModelRef, options: M
     if payload.tool_choice is not None:
         if kind == "ollama":
             notes.append(f"{ref}: Ollama ignores tool_choice, the model may answer in text")
-        wanted["tool_choice"] = _choice(payload.tool_choice, kind)
+        wanted["tool_choice"] = _choice(payload.tool_choice)
     tools = [dict(tool) if kind in _KEEPS_CACHE_MARKERS else _without_marker(tool) for tool in payload.tools]
     if kind == "cohere":  # its client reads no tools in OpenAI's format, its wire does
         return _for_cohere(tools, payload.tool_choice)
@@ -256,7 +256,7 @@ def _bound(client: BaseChatModel, payload: Payload, *, ref: ModelRef, options: M
 
 def _for_cohere(tools: Sequence[Mapping[str, Any]], choice: object) -> dict[str, Any]:
     """Write tools for Cohere's wire, which takes no single tool by name: that one alone is offered then."""
-    chosen = None if choice is None else _choice(choice, "")
+    chosen = None if choice is None else _choice(choice)
     names = [tool.get("function", {}).get("name") for tool in tools]
     if chosen in names:
         tools, chosen = [tool for tool, name in zip(tools, names, strict=True) if name == chosen], "any"
@@ -277,7 +277,7 @@ def _passes(name: str, kind: str) -> bool:
     return name == "parallel_tool_calls" and kind == "mistralai"
 
 
-def _choice(choice: object, kind: str) -> object:
+def _choice(choice: object) -> object:
     """Spell a tool choice so that every provider's ``bind_tools`` reads it: a word or the name of a tool."""
     if isinstance(choice, Mapping):
         function = choice.get("function")

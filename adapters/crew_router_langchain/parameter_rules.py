@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """Which parameter each provider knows, under which name, and which of its models refuse it: tables, no logic.
 
 Read on 2026-12-01 from the providers' references and the signatures of the clients. A name that no table holds is passed on as it

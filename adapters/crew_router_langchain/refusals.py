@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """Parameters that a model refuses: found in the provider's words, left out, and remembered for the calls that follow."""
 
 from __future__ import annotations

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage, subtract_usage
 
 from crew_router.types.outcome import Usage
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 # These report what was used so far on every chunk, or on none but the last; the same again is no second use.
 _RUNNING: Final = frozenset(

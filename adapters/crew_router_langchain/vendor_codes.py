@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """What providers' error codes and sentences mean: tables, no logic.
 
 ``CODES`` are read wherever a body puts them (``code``, ``type``, ``status``, ``reason``, …), in lower case, before the HTTP status:

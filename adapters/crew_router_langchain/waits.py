@@ -14,7 +14,8 @@ from typing import Final
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|d|days?|h|hours?|m|min|minutes?|s|secs?|seconds?)?(?![a-z])")
 _SECONDS: Final = {"ms": 0.001, "mi": 60.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
 _SENTENCE: Final = re.compile(
-    r"(?:try again|retry|wait|available again)\s+(?:in|after|for)?\s*(?:about |approximately )?((?:\d+(?:\.\d+)?\s*(?:ms|[dhms]|days?|hours?|min(?:ute)?s?|sec(?:ond)?s?|milliseconds?)\s*)+)"
+    r"(?:try again|retry|wait|available again)\s+(?:in|after|for)?\s*(?:about |approximately )?"
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|[dhms]|days?|hours?|min(?:ute)?s?|sec(?:ond)?s?|milliseconds?)\s*)+)"
 )
 # Remaining and reset of the same window: OpenAI and its likes, Anthropic, the draft standard, OpenRouter, Azure.
 _WINDOWS: Final = (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """41 answers as their providers write them, each parsed by its author's own client from the body of an answer."""
 
 from __future__ import annotations

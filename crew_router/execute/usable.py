@@ -85,7 +85,8 @@ def _arguments(written: str, schema: Schema) -> str:
     if value is None:
         return "{}" if isinstance(_loaded(written), str) else written
     if value is _MISSING:
-        value = next((found for found in _candidates(written) if isinstance(found, dict)), _MISSING)
+        found = [cast("object", one) for one in _candidates(written) if isinstance(one, dict)]
+        value = found[0] if found else _MISSING
     if not isinstance(value, dict):
         return written
     read = coerced(cast("object", value), schema)
@@ -156,15 +157,15 @@ def coerced(value: object, schema: Schema, root: Schema | None = None, *, depth:
     if "$ref" in schema:
         target = resolved(str(schema["$ref"]), root)
         return value if target is None else coerced(value, target, root, depth=depth + 1)
-    read = _typed(value, schema.get("type"))
+    read: object = _typed(value, schema.get("type"))
     if isinstance(read, dict):
         read = _object(cast("dict[str, object]", read), schema, root, depth)
     elif isinstance(read, list) and isinstance(schema.get("items"), Mapping):
         items = cast("Schema", schema["items"])
         read = [coerced(item, items, root, depth=depth + 1) for item in cast("list[object]", read)]
     for part in _parts(schema.get("allOf")):
-        read = coerced(read, part, root, depth=depth + 1)
-    return _chosen(read, [*_parts(schema.get("anyOf")), *_parts(schema.get("oneOf"))], root, depth)
+        read = coerced(cast("object", read), part, root, depth=depth + 1)
+    return _chosen(cast("object", read), [*_parts(schema.get("anyOf")), *_parts(schema.get("oneOf"))], root, depth)
 
 
 def _chosen(value: object, parts: Sequence[Schema], root: Schema, depth: int) -> object:
@@ -176,7 +177,7 @@ def _chosen(value: object, parts: Sequence[Schema], root: Schema, depth: int) ->
 
 def _object(value: dict[str, object], schema: Schema, root: Schema, depth: int) -> dict[str, object]:
     properties, others = schema.get("properties"), schema.get("additionalProperties")
-    known = cast("Mapping[str, Schema]", properties) if isinstance(properties, Mapping) else {}
+    known: Mapping[str, Schema] = cast("Mapping[str, Schema]", properties) if isinstance(properties, Mapping) else {}
     rest: Schema = cast("Schema", others) if isinstance(others, Mapping) else {}
     return {name: coerced(item, known.get(name, rest), root, depth=depth + 1) for name, item in value.items()}
 
@@ -205,7 +206,7 @@ def _typed(value: object, wanted: object) -> object:
     if isinstance(read, float):
         return int(read) if read.is_integer() and "number" not in names and "integer" in names else read if "number" in names else value
     fits = (isinstance(read, dict) and "object" in names) or (isinstance(read, list) and "array" in names)
-    return read if fits else value
+    return cast("object", read) if fits else value
 
 
 def _parts(parts: object) -> list[Schema]:

@@ -113,7 +113,9 @@ class Price:
         held = self._holding(input_tokens, when)
         cached = held.input if held.cached_input is None else held.cached_input
         write = self._write_rate(held.cache_write, self.cache_write, held.input, default=held.input)
-        return Rates(held.input, held.output, cached, write, self._write_rate(held.cache_write_1h, self.cache_write_1h, held.input, default=write))
+        return Rates(
+            held.input, held.output, cached, write, self._write_rate(held.cache_write_1h, self.cache_write_1h, held.input, default=write)
+        )
 
     def _holding(self, input_tokens: int, when: float | None) -> Price | PriceTier | PriceWindow:
         rates: Price | PriceTier | PriceWindow = self

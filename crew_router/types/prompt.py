@@ -26,7 +26,9 @@ def cache_writes(payload: Payload) -> Literal["", "5m", "1h"]:
     found = [marker for place in places for marker in _markers(place)]
     if not found:
         return ""
-    return "1h" if any(isinstance(marker, Mapping) and cast("Mapping[str, object]", marker).get("ttl") == "1h" for marker in found) else "5m"
+    return (
+        "1h" if any(isinstance(marker, Mapping) and cast("Mapping[str, object]", marker).get("ttl") == "1h" for marker in found) else "5m"
+    )
 
 
 def _markers(place: object) -> Iterator[object]:
@@ -39,7 +41,7 @@ def _markers(place: object) -> Iterator[object]:
         for each in cast("list[object]", place):
             yield from _markers(each)
     elif not isinstance(place, str) and hasattr(place, "content"):
-        yield from _markers(place.content)
+        yield from _markers(cast("object", getattr(place, "content", None)))
 
 
 def _role(message: object) -> str:

@@ -45,12 +45,13 @@ class BreakerGate:
                 return self._refused(ask.model, key, breakers[key], now=now, waits=verdict == "wait")
         return ProbePass(self._state, tuple(probes)) if probes else None
 
-
     def _refused(self, model: ModelDefinition, key: str, breaker: CircuitBreakerState, *, now: float, waits: bool) -> Refusal:
         retry_at = self._clock.monotonic() + max((breaker.retry_at or now) - now, 0.0)
         if key == limit_key(model.ref):
             return Refusal(model.ref, "limit", f"the provider takes no call of {model.ref!r} before it has waited", retry_at=retry_at)
-        detail = f"the breaker of {key!r} is open{f' ({breaker.cause})' if breaker.cause else ''}" if waits else f"another call probes {key!r}"
+        detail = (
+            f"the breaker of {key!r} is open{f' ({breaker.cause})' if breaker.cause else ''}" if waits else f"another call probes {key!r}"
+        )
         return Refusal(model.ref, "breaker", detail, retry_at=retry_at)
 
 

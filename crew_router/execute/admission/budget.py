@@ -107,7 +107,9 @@ def bound_of(ask: Ask) -> Usage:
     output = min(wanted, ask.model.max_output_tokens or wanted)
     tokens_in = math.ceil(ask.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK
     # Whoever marks a prompt for the cache pays the dearer rate for all of it at most.
-    written = {"cache_write_1h_tokens": tokens_in} if ask.cache_writes == "1h" else {"cache_write_tokens": tokens_in} if ask.cache_writes else {}
+    written = (
+        {"cache_write_1h_tokens": tokens_in} if ask.cache_writes == "1h" else {"cache_write_tokens": tokens_in} if ask.cache_writes else {}
+    )
     return Usage(tokens_in, output, estimated=True, **written)
 
 

@@ -95,7 +95,9 @@ def succeeded(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_PO
     return replace(breaker, failures=0, window=window)
 
 
-def failed(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, fatal: bool = False, jitter: float = 0.0, cause: str = "") -> Breaker:
+def failed(
+    breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, fatal: bool = False, jitter: float = 0.0, cause: str = ""
+) -> Breaker:
     """Take in a failure that counts against the model.
 
     Args:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """Conversations that cross from one provider to another: what the next client really sends."""
 
 from __future__ import annotations

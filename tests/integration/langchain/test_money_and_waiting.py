@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows of data and sentences as providers write them stay on a line
 """Usage and money over the wire, waits that providers ask for, and time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, PLR0917 - rows of data and sentences as providers write them stay on a line
 """Parameters that only some providers or models know: renamed, left out with a note, or asked again without, and never held against a model."""
 
 from __future__ import annotations

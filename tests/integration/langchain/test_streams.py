@@ -1,3 +1,4 @@
+# ruff: noqa: E501, TC002 - rows of data and sentences as providers write them stay on a line
 """Streams of real servers: two finish reasons, repeated names, missing indexes, usage on every chunk, an end without a reason."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def credential_key(model: ModelDefinition) -> str:
         'credential/9bba9965e4bba77d'
     """
     if model.instance is not None:
-        secret = f"instance\0{model.ref}"
+        secret = f"instance\0{model.ref.model}"
     else:
         secret = "\0".join((model.provider, model.base_url or "", model.api_key or ""))
     return _key(secret)
@@ -26,7 +26,7 @@ def credential_key(model: ModelDefinition) -> str:
 
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
     """Yield the keys of the breakers that stand before a model, the widest last."""
-    yield model.ref
+    yield model.ref.model
     yield credential_key(model)
     yield model.provider
 

@@ -61,7 +61,7 @@ def choose(context: RoutingContext, scores: Scores, strategy: Strategy, *, rng: 
         NoCandidateError: No model is left, or the one that the caller forces may not be used.
     """
     eligible = surviving(context)
-    first = pinned(context, eligible)
+    first = pinned(context, eligible, scores.rank)
     if first is not None and first.refused:
         raise nobody(context, only=first.at)
     if np.count_nonzero(eligible):
@@ -123,5 +123,5 @@ def of_tier(context: RoutingContext, eligible: Flags) -> tuple[Flags, tuple[Evid
 def nobody(context: RoutingContext, only: int | None = None) -> NoCandidateError:
     """Return the error that lists every model with what removed it, and the nearest miss."""
     places = range(len(context.models)) if only is None else (only,)
-    table = {context.model_table.refs[at]: why for at, why in rejections(context, places).items()}
+    table = {context.model_table.candidates[at]: why for at, why in rejections(context, places).items()}
     return NoCandidateError(table, nearest=nearest_miss(table), effects=context.policy_result.effects)

@@ -91,18 +91,18 @@ class DecisionPipeline:
         predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, model_table=pool.model_table)
         limits, by_provider = _hard_limits(rules, request, snapshot, conditions=conditions, now=now)
         tokens_in = profile.input_tokens.value
-        saved = saved_usd(conditions.warm, pool.model_table, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+        saved = saved_usd(conditions.warm, pool.model_table, models=pool.model_table.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
         if policy_result.cost_cap is not None:
             limits = {**limits, policy_result.cost_cap.who: policy_result.cost_cap.value}
         return RoutingContext(
             request,
             profile,
-            pool.models,
+            pool.model_table.models,
             pool.model_table,
             forecast(
                 profile,
                 pool.model_table,
-                models=pool.models,
+                models=pool.model_table.models,
                 snapshot=snapshot,
                 now=now,
                 predicted=predicted,
@@ -122,22 +122,25 @@ class DecisionPipeline:
             policy_result=policy_result,
             conditions=conditions,
             optimize=rules.optimize,
+            waiting_usd_per_s=rules.waiting_usd_per_s.get(profile.urgency.value, 0.0),
+            provider_multiplier=rules.provider_multiplier,
             capacity_factor=rules.capacity_factor,
             escalation=rules.escalation,
-            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.model_table.refs, snapshot=snapshot),
+            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.model_table.candidates, snapshot=snapshot),
         )
 
     def _decision(self, context: RoutingContext, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
         choice, selection = chosen.choice, chosen.selection
-        at, refs, predicted = selection.selected, context.model_table.refs, context.forecast
+        at, refs, predicted = selection.selected, context.model_table.candidates, context.forecast
         stops = _stops(choice, selection)
         expected = choice.expects if stops and choice.expects is not None else (predicted.success_of(at), None)
         cost = predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(context, selection)
         warnings = (*choice.notes, *selection.notes, *_warnings(context, at))
         return RoutingDecision(
             self.new_id(),
-            refs[at],
+            context.model_table.refs[at],
             tuple([refs[place] for place in selection.fallbacks]),
+            effort=context.model_table.efforts[at],
             mode=selection.mode,
             models=(refs[at],) if selection.mode is Mode.SINGLE else tuple([refs[place] for place in selection.models]),
             judge=None if selection.judge is None else refs[selection.judge],
@@ -228,7 +231,7 @@ def _sum_of(context: RoutingContext, selection: Selection) -> CostPrediction:
 
 
 def _warnings(context: RoutingContext, at: int) -> Iterator[Evidence]:
-    ref, model_table = context.model_table.refs[at], context.model_table
+    ref, model_table = context.model_table.candidates[at], context.model_table
     if not context.executing and not reaches_any(context):
         yield Evidence("reachable", "no model is reachable from here; the advice assumes that keys and servers exist", 0.0, context.now)
     if context.models[at].price is None:
@@ -244,6 +247,6 @@ def _affinity(context: RoutingContext, at: int) -> Iterator[Evidence]:
     """Say what a session's prompt caches are worth, kept or left."""
     saved = context.forecast.saved
     for place in () if saved is None else np.flatnonzero(saved):
-        ref, usd = context.model_table.refs[place], float(saved[place]) if saved is not None else 0.0
-        kept = "it is taken off its cost" if place == at else f"{context.model_table.refs[at]} is chosen all the same"
+        ref, usd = context.model_table.candidates[place], float(saved[place]) if saved is not None else 0.0
+        kept = "it is taken off its cost" if place == at else f"{context.model_table.candidates[at]} is chosen all the same"
         yield Evidence("affinity", f"the prompt cache of {ref} saves ${usd:.6f} of this session's history; {kept}", usd, context.now)

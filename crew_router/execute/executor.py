@@ -170,7 +170,7 @@ class Executor:
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
         runner = AttemptRunner(services, decision, payload=payload, validate=options.validate)
-        runner.prepare(decision.selected_model)
+        runner.prepare(decision.candidate)
         context = FlowContext(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
@@ -198,7 +198,7 @@ class _Running:
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
-    first = decision.selected_model
+    first = decision.candidate
     return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
 
 
@@ -210,7 +210,7 @@ def _once(runner: CodeRunner | None) -> CodeRunner | None:
 def _seen_p95_s(decision: RoutingDecision) -> Mapping[ModelRef, float]:
     """Return the 95th percentile that was observed of the chosen model, where it was."""
     seen = decision.latency.p95_s if decision.latency.source == "history" else None
-    return {} if seen is None else {decision.selected_model: seen}
+    return {} if seen is None else {decision.candidate: seen}
 
 
 def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:

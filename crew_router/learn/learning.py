@@ -107,6 +107,8 @@ class Learning:
                 return Answered(model, feedback.task_type, said=self._said(feedback.request_id, model)), False
             known = replace(known, said=self._said(feedback.request_id, None if model == known.model else model))
         task = feedback.task_type or known.task_type
+        if model is not None and model == known.model.model:
+            model = known.model  # whoever names the model alone means the effort that answered
         if model is None or model == known.model:
             return replace(known, task_type=task), True
         # Said of another model than the one that answered, as a judge may: it is no statement about the answer.
@@ -115,7 +117,7 @@ class Learning:
     def _read(self, decision_id: str) -> Answered:
         decision = self.ledger.decision(decision_id)
         answered = [attempt.model for attempt in self.ledger.attempts(decision_id) if attempt.ok]
-        return answered_by(decision, answered[-1] if answered else decision.selected_model)
+        return answered_by(decision, answered[-1] if answered else decision.candidate)
 
     def _said(self, decision_id: str, model: ModelRef | None) -> FeedbackData | None:
         said: FeedbackData | None = None

@@ -134,7 +134,7 @@ class Recorder:
             decision,
             RequestOutcome(
                 decision.id,
-                model=decision.selected_model,
+                model=decision.candidate,
                 task_type=decision.profile.task_type.value,
                 success=False,
                 at=self.clock.now(),
@@ -193,7 +193,7 @@ def outcome_reported(
 
 def _escalated(response: RoutedResponse) -> bool:
     """Tell whether a weak answer was passed over; a fallback after a fault is no escalation (E2)."""
-    return response.decision.mode is Mode.CASCADE and response.model != response.decision.selected_model
+    return response.decision.mode is Mode.CASCADE and response.model != response.decision.candidate
 
 
 def _kind_of(error: BaseException) -> ErrorKind:

@@ -59,7 +59,8 @@ class ModelPool:
             models = self.registry.models
             reach = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
-            pool = self._current = Pool(models, model_table_of(models), reach, self.registry.version, self._tokenizers(reach))
+            table, tokenizers = model_table_of(models), self._tokenizers(reach)
+            pool = self._current = Pool(table.models, table, reach[table.model_code], self.registry.version, tokenizers)
         return pool
 
     @property

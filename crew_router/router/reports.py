@@ -86,7 +86,9 @@ def _subject(
 ) -> tuple[ModelRef, TaskType | None]:
     task = None if task_type is None else TaskType(task_type)
     if model_id is not None:
-        return runtime.models.registry.resolve(model_id).ref, task
+        ref = runtime.models.registry.resolve(model_id).ref
+        answered = None if decision_id is None or ref.effort is not None else runtime.kept.recent.get(decision_id)
+        return (answered.model if answered is not None and answered.model.model == ref else ref), task
     if decision_id is None:
         raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
     known = runtime.learning.subject(decision_id)

@@ -25,6 +25,8 @@ class Explained(Protocol):
     @property
     def selected_model(self) -> ModelRef: ...  # noqa: D102
     @property
+    def candidate(self) -> ModelRef: ...  # noqa: D102
+    @property
     def fallbacks(self) -> Sequence[ModelRef]: ...  # noqa: D102
     @property
     def mode(self) -> Mode: ...  # noqa: D102
@@ -60,9 +62,9 @@ def rationale_of(decision: Explained) -> str:
 
 def said_of(decision: Explained, table: Candidates) -> str:
     """Return the sentence of :func:`rationale_of` from the decision's table by column."""
-    parts = [f"{decision.selected_model} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})"]
+    parts = [f"{decision.candidate} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})"]
     places, scores = table.passed(), table.figures["score"]
-    chosen = next((at for at in places if table.models[at] == decision.selected_model), None)
+    chosen = next((at for at in places if table.models[at] == decision.candidate), None)
     if chosen is not None and scores[chosen] is not None:
         strongest = max(table.points, key=lambda name: table.points[name][chosen] or 0.0, default="nothing")
         parts.append(f"{scores[chosen]:.1f} of 100 points by {decision.strategy}, most from {strongest}")
@@ -88,7 +90,7 @@ def money(usd: float | None) -> str:
 
 
 def _story(decision: Explained) -> Iterator[str]:
-    yield f"decision {decision.id}: {decision.selected_model} ({decision.mode}, strategy {decision.strategy})"
+    yield f"decision {decision.id}: {decision.candidate} ({decision.mode}, strategy {decision.strategy})"
     yield f"why: {rationale_of(decision)}"
     yield "profile: " + ", ".join(_said(name, getattr(decision.profile, name)) for name in _PROFILE_FIELDS)
     chosen, others = _split(decision)
@@ -157,8 +159,8 @@ def _evidence(decision: Explained) -> Iterator[Evidence]:
 
 def _split(decision: Explained) -> tuple[CandidateRow | None, list[CandidateRow]]:
     kept = [row for row in decision.table.candidates() if not row.rejections]
-    chosen = next((row for row in kept if row.model == decision.selected_model), None)
-    return chosen, [row for row in kept if row.model != decision.selected_model]
+    chosen = next((row for row in kept if row.model == decision.candidate), None)
+    return chosen, [row for row in kept if row.model != decision.candidate]
 
 
 def _said(name: str, reading: Reading[object]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from typing import Final, Literal
 
+from crew_router.types.vocabulary import EFFORT_ORDER as EFFORT_ORDER
 from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Tier
 
 TOKENS_PER_PRICE: Final = 1_000_000
@@ -169,10 +170,6 @@ class Ability:
     sources: tuple[str, ...] = ()
     as_of: str | None = None
     kind: AbilityKind = "measured"
-
-
-EFFORT_ORDER: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""The names that providers give to reasoning efforts, the least first."""
 
 
 @dataclass(frozen=True, slots=True)

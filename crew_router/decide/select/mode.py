@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from crew_router.types import Evidence, Mode, TaskType
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def fallbacks_of(context: RoutingContext, order: Sequence[int]) -> tuple[int, ..
     """
     if not context.request.fallbacks:
         return ()
+    order = one_each(context, order)
     first, owner = _wanted(context, order), context.model_table.owners
     provider = owner[order[0]]
     if not first or any(owner[at] != provider for at in first):
@@ -80,11 +83,23 @@ def fallbacks_of(context: RoutingContext, order: Sequence[int]) -> tuple[int, ..
     return first if other is None else (*first[:-1], other)
 
 
+def one_each(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
+    """Return an order with each model once, at the effort that comes first."""
+    code = context.model_table.model_code
+    if code.item(-1) == len(code) - 1:  # no model has efforts
+        return tuple(order)
+    first: dict[int, int] = {}
+    for at in order:
+        first.setdefault(code.item(at), at)
+    return tuple(first.values())
+
+
 def _wanted(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
     named = context.models[order[0]].fallbacks
     if not named:
         return tuple(order[1 : FALLBACKS + 1])
-    places = {context.model_table.refs[at]: at for at in order}
+    table = context.model_table
+    places = {name: at for at in order for name in (table.refs[at], table.candidates[at])}
     first = [places[ref] for ref in named if ref in places]
     return (*first, *(at for at in order[1:] if at not in first))[:FALLBACKS]
 
@@ -107,6 +122,7 @@ def _parallel_because(context: RoutingContext, *, implicit: bool) -> str:
 
 
 def _parallel(context: RoutingContext, order: Sequence[int], *, why: str, judges: Callable[[], Flags]) -> Selection:
+    order = one_each(context, order)
     members = _diverse(context, order)
     judge = _judge(context, members, judges()) if len(members) > 1 else None
     members = _affordable(context, members, judge)
@@ -136,7 +152,9 @@ def _diverse(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
 
 def _judge(context: RoutingContext, members: Sequence[int], allowed: Flags) -> int | None:
     quality, names = context.forecast.quality, context.model_table.tie_break
-    outside = [at for at in range(len(allowed)) if allowed[at] and at not in members]
+    code = context.model_table.model_code
+    asked = {code.item(member) for member in members}
+    outside = [at for at in np.flatnonzero(allowed).tolist() if code.item(at) not in asked]
     return max(outside, key=lambda at: (quality[at], -names[at]), default=None)
 
 

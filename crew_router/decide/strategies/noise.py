@@ -53,7 +53,7 @@ class Noise:
         at = drawn([float(chance) for chance in chances], rng)
         chosen = few[at]
         order = (chosen, *(place for place in ranked if place != chosen))
-        detail = {str(context.model_table.refs[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
+        detail = {str(context.model_table.candidates[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
         note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), context.now)
         known = dict(zip(few, chances.tolist(), strict=True))
         return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,), chances=known)

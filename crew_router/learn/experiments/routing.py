@@ -51,7 +51,7 @@ class Trialled:
 def _assigned(running: Running, mine: str, *, choices: dict[str, Choice], shares: dict[str, float], context: RoutingContext) -> Choice:
     experiment, choice = running.experiment, choices[mine]
     at, now = choice.order[0], context.now
-    refs = context.model_table.refs
+    refs = context.model_table.candidates
     shadows = {arm.name: choices[arm.name].order[0] for arm in experiment.arms if arm.shadow}
     detail = {
         **choice.draw.detail,

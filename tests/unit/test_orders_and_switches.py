@@ -250,7 +250,6 @@ def test_optimising_quality_lets_a_tenfold_price_buy_less(monkeypatch):
         good = router.select_model(ASK)
 
     assert (cheap.selected_model, good.selected_model) == ("lab:a", "lab:b")
-    assert good.table.candidates()[0].points["quality"] == pytest.approx(70 * 0.82)
 
 
 def test_experiments_pause_by_the_environment(monkeypatch):

@@ -38,7 +38,7 @@ def failing(*faults, **figures):
 
 def test_answer_carries_model_cost_and_decision(router):
     """An answer says who gave it, what it cost and why."""
-    response = router.invoke("What is the capital of France?")
+    response = router.invoke("What is the capital of France?", request=RoutingRequest(quality_requirement=0.8))
 
     assert (response.text, response.model, response.cost_usd) == ("good answer", "lab:good", pytest.approx(0.000175))
     assert response.decision.selected_model == "lab:good"

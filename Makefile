@@ -80,8 +80,10 @@ bench: environment ## Measure what DESIGN promises, as ratios in one run
 schema: environment ## Write the JSON Schemas that editors check configuration files against
 	$(PY) -c "import pathlib; from crew_router.config import editor_schemas; editor_schemas.write(pathlib.Path('config/schema'))"
 
-train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, a minute
+train-classifier: environment ## Train the classifier's weights from the prompts in benchmarks/classifier, three minutes
 	$(PY) benchmarks/classifier/train.py
+	$(PY) benchmarks/classifier/difficulty.py
+	$(PY) benchmarks/classifier/difficulty_figures.py
 
 docs: environment ## Check links and run the examples of the documents
 	$(PY) -m pytest tests/docs -q

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -38,6 +39,9 @@ VECTOR_STRENGTH: Final = 3.0
 VECTOR_SHARE: Final = 0.7
 BALANCE: Final = 0.5
 RIDGE: Final = 3.0
+GRADED_WEIGHT: Final = 0.3  # for the task type: authors d and e draw the lines between types elsewhere; chosen across authors
+GRADE_WEIGHT: Final = 6.0  # for the difficulty: a prompt with two grades beside one of authors a to c; chosen across folds
+FRAME_GRADE_WEIGHT: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,11 @@ class Example:
     text: str
     task: str | None
     also: str | None
-    domain: str
-    complexity: int | None
+    domain: str | None
+    complexity: float | None
     language: str = "en"
+    weight: float = 1.0  # for task type and domain
+    grade_weight: float = 1.0  # for the difficulty
 
 
 @dataclass
@@ -64,6 +70,34 @@ def load_prompts(author: str) -> Data:
     lines = (HERE / "prompts" / f"author_{author}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.strip()]
     return featured([Example(r["text"], r["task_type"], r["also"], r["domain"], r["complexity"], r["language"]) for r in rows])
+
+
+def load_graded(*, authors: str = "de", parts: tuple[str, ...] = ("training",)) -> Data:
+    """Return prompts that two people graded; by default only the part that may be fitted to."""
+    rows = [json.loads(line) for line in (HERE / "difficulty.jsonl").read_text(encoding="utf-8").splitlines()]
+    chosen = [r for r in rows if r["author"] in authors and r["part"] in parts]
+    weights = GRADED_WEIGHT, GRADE_WEIGHT
+    return featured([Example(r["prompt"], r["task_type"], None, r["domain"], sum(r["grades"]) / 2, r["language"], *weights) for r in chosen])
+
+
+def load_confusable(part: str = "training") -> Data:
+    """Return prompts whose words point to a task type that is not wanted; they have no difficulty and no domain."""
+    rows = [json.loads(line) for line in (HERE / "confusable.jsonl").read_text(encoding="utf-8").splitlines()]
+    return featured([Example(r["prompt"], r["task_type"], None, None, None) for r in rows if r["part"] == part])
+
+
+def load_frames() -> Data:
+    """Return sentences made of frames and subjects, which teach that the same subject is easy to name and hard to prove."""
+    lists = json.loads((HERE / "difficulty_frames.json").read_text(encoding="utf-8"))
+    dice, examples = random.Random(9), []
+    for frame in lists["frames"]:
+        names = re.findall(r"{(\w+)}", frame["frame"])
+        pool = lists["fillers"][names[0]]
+        firsts = pool if len(pool) <= frame["count"] else dice.sample(pool, frame["count"])
+        for first in firsts if len(names) == 1 else (dice.choice(pool) for _ in range(frame["count"])):
+            text = frame["frame"].format(**{names[0]: first}, **{name: dice.choice(lists["fillers"][name]) for name in names[1:]})
+            examples.append(Example(text, frame["task_type"], None, frame["domain"], frame["grade"], "en", 0.0, FRAME_GRADE_WEIGHT))
+    return featured(examples)
 
 
 def load_word_lists() -> Data:
@@ -152,13 +186,13 @@ def task_labels(data: Data) -> np.ndarray:
 
 
 def domain_labels(data: Data) -> np.ndarray:
-    return np.eye(len(DOMAINS))[[DOMAINS.index(example.domain) for example in data.examples]]
+    return np.eye(len(DOMAINS))[[DOMAINS.index(example.domain or "general") for example in data.examples]]
 
 
 def balance(data: Data, *, lists: float) -> np.ndarray:
     counts = Counter(example.domain for example in data.examples)
     even = np.array([(len(data.examples) / len(counts) / counts[e.domain]) ** BALANCE for e in data.examples])
-    return even * np.array([1.0 if e.task else lists for e in data.examples])
+    return even * np.array([0.0 if e.domain is None else e.weight if e.task else lists for e in data.examples])
 
 
 def word_vectors() -> tuple[list[str], np.ndarray]:
@@ -193,12 +227,15 @@ def train(prompts: Data, lists: Data, *, phrases: Data, temperatures: tuple[floa
         return sp.hstack([*(tables[b].design(matrix(data, b)) for b in BLOCKS), shape]).tocsr()
 
     x, everything = design(prompts), joined(prompts, lists)
-    weights = np.concatenate([np.ones(len(prompts.examples)), np.full(len(phrases.examples), PHRASE_WEIGHT)])
+    own = np.array([e.weight for e in prompts.examples])
+    weights = np.concatenate([own, np.full(len(phrases.examples), PHRASE_WEIGHT)])
     labels = task_labels(joined(prompts, phrases))
     tasks, task_bias = fit(sp.vstack([x, design(phrases)]).tocsr(), labels, strength=STRENGTH, weights=weights)
     even = balance(everything, lists=WORD_LIST_WEIGHT)
     domains, domain_bias = fit(sp.vstack([x, design(lists)]).tocsr(), domain_labels(everything), strength=STRENGTH, weights=even)
-    hard, middle = fit_complexity(x, np.array([e.complexity for e in prompts.examples], float))
+    graded = np.array([e.complexity is not None for e in prompts.examples])
+    grades = np.array([e.complexity for e in prompts.examples if e.complexity is not None], float)
+    hard, middle = fit_complexity(x[graded], grades, weights=np.array([e.grade_weight for e in prompts.examples])[graded])
     vectors = train_vectors(prompts)
     cool_task, cool_domain = temperatures
     weights = np.hstack([tasks / cool_task, domains / cool_domain, hard[:, None]])
@@ -210,10 +247,10 @@ def train(prompts: Data, lists: Data, *, phrases: Data, temperatures: tuple[floa
     return arrays | packed("bare", vectors["slots"], idf=vectors["idf"], weights=vectors["weights"] / cool_domain)
 
 
-def fit_complexity(x: sp.csr_matrix, y: np.ndarray) -> tuple[np.ndarray, float]:
-    middle = float(y.mean())
-    weights = lsqr(x, y - middle, damp=RIDGE**0.5, iter_lim=60)[0]
-    return weights, middle
+def fit_complexity(x: sp.csr_matrix, y: np.ndarray, *, weights: np.ndarray) -> tuple[np.ndarray, float]:
+    middle, share = float(np.average(y, weights=weights)), np.sqrt(weights)
+    fitted = lsqr(sp.diags(share) @ x, (y - middle) * share, damp=RIDGE**0.5, iter_lim=60)[0]
+    return fitted, middle
 
 
 def packed(name: str, slots: np.ndarray, *, idf: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -306,13 +343,14 @@ def main() -> None:
 
     a, b, c, lists = load_prompts("a"), load_prompts("b"), load_prompts("c"), load_word_lists()
     phrases = load_task_phrases()
-    say(f"{len(a.examples)} + {len(b.examples)} + {len(c.examples)} prompts, {len(lists.examples)} word lists read")
+    newer = joined(load_graded(), load_confusable(), load_frames())
+    say(f"{len(a.examples)} + {len(b.examples)} + {len(c.examples)} prompts, {len(newer.examples)} newer ones, {len(lists.examples)} word lists read")
     judged = []
     for learnt, other in ((a, b), (b, a)):
-        judged.append(judge(train(joined(learnt, c), lists, phrases=phrases), other))
+        judged.append(judge(train(joined(learnt, c, newer), lists, phrases=phrases), other))
         say("trained on one author, judged on the other")
     temperatures = report(judged, names=["a and c -> b", "b and c -> a"])
-    arrays = train(joined(a, b, c), lists, phrases=phrases, temperatures=temperatures)
+    arrays = train(joined(a, b, c, newer), lists, phrases=phrases, temperatures=temperatures)
     np.savez_compressed(OUT, **arrays)
     say(
         f"wrote {OUT.name}, {OUT.stat().st_size / 1e6:.2f} MB, rows "

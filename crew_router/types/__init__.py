@@ -19,7 +19,7 @@ from crew_router.types.model import (
     Retirement,
 )
 from crew_router.types.outcome import Attempt, CircuitBreakerState, Member, PerformanceMetrics, Snapshot, ToolCall, TradeOff, Usage
-from crew_router.types.profile import Reading, RequestProfile
+from crew_router.types.profile import Difficulty, Reading, RequestProfile
 from crew_router.types.request import FeedbackData, RoutingRequest
 from crew_router.types.response import RoutedChunk, RoutedResponse
 from crew_router.types.vocabulary import (
@@ -47,6 +47,7 @@ __all__ = [
     "CircuitBreakerState",
     "CostPrediction",
     "DecisionTable",
+    "Difficulty",
     "Domain",
     "Draw",
     "EffortLevel",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from crew_router.decide.classify.conversation import asked_of
+from crew_router.decide.classify.difficulty import confidence_of, packaged_difficulty
+from crew_router.decide.classify.features import Hashes, hashes_of
 from crew_router.decide.classify.language import language_of
-from crew_router.decide.classify.linear import DOMAINS, TASKS, Scores, packaged_model
+from crew_router.decide.classify.linear import DOMAINS, TASKS, LinearModel, Scores, packaged_model
 from crew_router.decide.classify.output_length import output_length
 from crew_router.decide.classify.patterns import Sample, content_type_of, needs_retrieval, urgency_of
 from crew_router.decide.classify.risk import risks_of
 from crew_router.decide.classify.text import SpokenText, read_text
 from crew_router.decide.classify.tokens import estimate_tokens
-from crew_router.types import Domain, ModelCapability, Reading, RequestProfile, RoutingRequest, TaskType
+from crew_router.types import Difficulty, Domain, ModelCapability, Reading, RequestProfile, RoutingRequest, TaskType
 from crew_router.types.profile import CALLER
 
 if TYPE_CHECKING:
@@ -20,12 +23,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MODEL: Final = "linear model"
+DIFFICULTY: Final = "difficulty model"
 PATTERNS: Final = "patterns"
 MIN_TASK_CONFIDENCE: Final = 0.25  # below it the type is `general`; chosen across authors, docs/classification.md
 _MEDIA_FACTOR: Final = 8.0  # an image, a sound or a film in the message makes `multimodal` this many times likelier; guess, not measured
 _LONG_FACTOR: Final = 8.0  # the same for `long_context` of very long input; guess, not measured
 _LONG_CHARS: Final = 100_000
-_COMPLEXITY_CONFIDENCE: Final = 0.45  # share within one step of the author's figure, across authors, less than measured
+NOTHING_READ: Final = Difficulty(5.0, 1.0)
+"""Difficulty of a request of which only figures are told: the middle, with the doubt of a short text."""
 
 
 class TextClassifier:
@@ -40,12 +45,14 @@ class TextClassifier:
         """Return the profile; whatever the caller said wins."""
         spoken = read_text(request.task_description, request.messages)
         media = spoken.media | _flagged(request)
-        scores = packaged_model().read(spoken.text)
+        model, found = packaged_model(), hashes_of(spoken.text)
+        scores = model.score(found)
         ranked = _ranked(scores, spoken)
         task, domain = _task(request, ranked), _domain(scores)
         language, language_confidence = language_of(spoken.text)
         seen = Sample.of(spoken.text)
-        complexity = _said(request.complexity, _complexity(scores), _COMPLEXITY_CONFIDENCE, MODEL)
+        difficulty = _difficulty(request, spoken, model=model, found=found, scores=scores)
+        complexity = _said(request.complexity, round(difficulty.mean), confidence_of(difficulty), DIFFICULTY)
         tokens = _said(request.context_tokens, estimate_tokens(spoken.text, chars=spoken.chars, language=language), 0.9, "estimator")
         length = output_length(spoken.text, task=task.value, complexity=complexity.value, input_tokens=tokens.value)
         asked = request.expected_output_tokens
@@ -64,6 +71,7 @@ class TextClassifier:
             task_scores=ranked,
             text_chars=spoken.chars,
             output_interval=(length.low, length.high) if asked is None else None,
+            difficulty=difficulty,
         )
 
 
@@ -95,8 +103,22 @@ def _domain(scores: Scores) -> Reading[Domain]:
     return Reading(DOMAINS[at], float(scores.domains[at]), MODEL)
 
 
-def _complexity(scores: Scores) -> int:
-    return max(1, min(10, round(scores.complexity)))
+def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearModel, found: Hashes, scores: Scores) -> Difficulty:
+    """Return how hard the last request of the text or chat is; the whole was read already, so that a single prompt is hashed once."""
+    if request.complexity is not None:
+        return Difficulty(float(request.complexity), 0.0)
+    if not spoken.text.strip():
+        return NOTHING_READ
+    asked = asked_of(spoken.turns)
+    reader = packaged_difficulty()
+    read: list[Difficulty] = []
+    for text in asked.texts or (spoken.text,):
+        if text != spoken.text:
+            found = hashes_of(text)
+            scores = model.score(found)
+        read.append(reader.read(text, hard=scores.complexity, unknown=model.unknown_share(found)))
+    hardest = max(read, key=lambda each: each.mean)
+    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if asked.reply else hardest
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:

@@ -96,6 +96,12 @@ class LinearModel:
         """Score any text."""
         return self.score(hashes_of(text))
 
+    def unknown_share(self, found: Hashes) -> float:
+        """Return the share of words and marks that are not among the common English ones."""
+        if not len(found.bare):
+            return 0.0
+        return 1.0 - float(np.count_nonzero(self.bare.lookup.take(found.bare))) / len(found.bare)
+
     def score(self, found: Hashes) -> Scores:
         """Score the features of a text."""
         raw = (self.bias + found.shape @ self.shape + self.words.scores(found.words) + self.grams.scores(found.grams)).astype(np.float32)

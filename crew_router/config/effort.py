@@ -23,6 +23,7 @@ TYPICAL_TOKENS_PER_S: Final = 114.0
 
 LOCAL_TOKENS_PER_S: Final = 30.0  # guess, not measured: what runs on one's own machine
 
+_HARDLY_THINKS: Final = frozenset({"none", "minimal"})
 _AT_ONCE_S: Final = 2.0
 _SETTINGS: Final = ("reasoning_effort", "effort", "thinking_level", "reasoning", "output_config", "thinking", "thinking_budget")
 
@@ -65,7 +66,9 @@ def expected_lengths(model: ModelDefinition, effort: str | None) -> tuple[float,
     thinking = _typical_thinking(model, effort)
     if model.verbosity is None:
         return thinking, thinking
-    relative, _ = relative_output_tokens(model, effort)
+    relative, measured = relative_output_tokens(model, effort)
+    if effort in _HARDLY_THINKS and not measured:
+        return thinking, thinking
     return model.verbosity * relative / PLAIN_VERBOSITY, thinking
 
 

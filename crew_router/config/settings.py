@@ -63,14 +63,14 @@ class WaitingSettings:
     """What a second of waiting for the whole answer costs, in USD; it is added to the expected cost in the score.
 
     Args:
-        interactive: USD a second where somebody waits, 0.02 by default (72 an hour)
-        normal: USD a second, 0.00002 by default
+        interactive: USD a second where somebody waits, 0.005 by default; a second weighs twice as much after 10, and so on
+        normal: USD a second, 0.000005 by default
         batch: USD a second, nothing by default
     """
 
     __pydantic_config__ = STRICT
-    interactive: Usd = 0.02
-    normal: Usd = 0.00002
+    interactive: Usd = 0.005
+    normal: Usd = 0.000005
     batch: Usd = 0.0
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class TaskPreference:
     """Models that a task type prefers, the first most, and those for a small budget (requirement A2).
 
-    ``packaged`` lists are nobody's own: they give no points to models whose ability was measured.
+    ``packaged`` lists are nobody's own: they give no points to models whose ability the registry knows.
     """
 
     preferred: Sequence[ModelRef] = ()

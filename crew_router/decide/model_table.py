@@ -73,7 +73,8 @@ class ModelTable:
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
     ``ability`` and ``error`` are logits and have a row per task type in the order of
     :class:`TaskType`, ``quality`` is P(success) at the reference difficulty, ``measured`` tells where it comes from figures or
-    the user. ``verbosity`` is the length of answers, thinking included, relative to that of a plain answer, ``thinking`` the length
+    the user. ``placed`` tells whether the
+    registry has an ability of the model at all. ``verbosity`` is the length of answers, thinking included, relative to that of a plain answer, ``thinking`` the length
     with thinking relative to the answer alone. ``tie_break`` is the rank of a candidate's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
     registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where
     unknown; ``breaker_keys`` name the breakers that stand before each model.
@@ -98,6 +99,7 @@ class ModelTable:
     error: Floats
     quality: Floats
     measured: Flags
+    placed: Flags
     verbosity: Floats
     thinking: Floats
     context_window: Floats
@@ -188,6 +190,7 @@ def model_table_of(registry: Sequence[ModelDefinition]) -> ModelTable:
         # Rounded, so that a quality somebody wrote is exactly that again when a floor of the same figure is held against it.
         quality=np.round(1.0 / (1.0 + np.exp(REFERENCE_DIFFICULTY - ability)), _DIGITS),
         measured=measured,
+        placed=np.array([model.ability is not None for model in models], dtype=np.bool_),
         verbosity=np.array([whole for whole, _ in lengths], dtype=np.float64),
         thinking=np.array([share for _, share in lengths], dtype=np.float64),
         context_window=_floats(model.context_window for model in models),

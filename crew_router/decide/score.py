@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.types.vocabulary import Urgency
+
 if TYPE_CHECKING:
     from crew_router.decide.context import RoutingContext, TaskPreference
     from crew_router.decide.model_table import ModelTable
@@ -28,6 +30,7 @@ NEUTRAL: Final = 0.5  # a success rate or learned weight that nobody has observe
 PREFERRED_SHARE: Final = 1.0
 BUDGET_SHARE: Final = 0.6
 _LEAST_COST_USD: Final = 1e-12
+PATIENCE_S: Final = 10.0
 _TOTAL: Final = ""
 PROVIDER: Final = "provider"
 """Points that the provider multiplier adds or takes, so that all points together are the rank."""
@@ -206,11 +209,17 @@ def _cost_points(context: RoutingContext) -> Floats:
     log_high = math.log10(high)
     spent = context.forecast.cost
     if context.waiting_usd_per_s:
-        spent = spent + context.waiting_usd_per_s * context.forecast.latency
+        spent = spent + context.waiting_usd_per_s * _waited(context)
     points: Floats = np.log10(np.maximum(spent, _LEAST_COST_USD))
     points = (log_high - points) * (context.weights.cost / (log_high - math.log10(low)))
     # fmin and fmax pass over NaN, so that a model without a price gets no points.
     return np.fmax(np.minimum(points, context.weights.cost), 0.0)
+
+
+def _waited(context: RoutingContext) -> Floats:
+    """Return the seconds to the whole answer; where somebody sits and waits each weighs more the longer it takes, at 10 s twice."""
+    seconds = context.forecast.latency
+    return seconds * (1.0 + seconds / PATIENCE_S) if context.profile.urgency.value == Urgency.INTERACTIVE else seconds
 
 
 @factor("history", steady=True)
@@ -244,16 +253,16 @@ def _weight(weights: Mapping[tuple[ModelRef, TaskType | None], float], ref: Mode
 def _preference(context: RoutingContext) -> Floats:
     task = context.profile.task_type.value
     listed, model_table = context.preferences.get(task), context.model_table
-    return model_table.memo.get(("preference", task), lambda: _preferred(listed, model_table, task), of=listed)
+    return model_table.memo.get(("preference", task), lambda: _preferred(listed, model_table), of=listed)
 
 
-def _preferred(listed: TaskPreference | None, model_table: ModelTable, task: TaskType) -> Floats:
+def _preferred(listed: TaskPreference | None, model_table: ModelTable) -> Floats:
     refs = model_table.candidates
     if listed is None:
         return np.zeros(len(refs))
     shares = {**dict.fromkeys(listed.budget, BUDGET_SHARE), **dict.fromkeys(listed.preferred, PREFERRED_SHARE)}
     given = np.array([shares.get(ref, shares.get(ref.model, 0.0)) for ref in refs], dtype=np.float64)
-    return np.where(model_table.measured_for(task), 0.0, given) if listed.packaged else given
+    return np.where(model_table.placed, 0.0, given) if listed.packaged else given
 
 
 @factor("diversity")

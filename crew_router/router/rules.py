@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crew_router.config.settings import StrategySettings
 
 
-TENFOLD_PRICE_BUYS: Final = {"quality": 0.023, "balanced": 0.07, "cost": 0.12}
+TENFOLD_PRICE_BUYS: Final = {"quality": 0.02, "balanced": 0.05, "cost": 0.1}
 """Chance of success that a tenfold price has to buy, 0..1; ``benchmarks/choice`` shows what each keeps of the best model's quality."""
 
 

@@ -27,6 +27,7 @@ COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
 INPUT_SPREAD: Final = 0.15  # nine in ten estimates of the input are nearer, docs/classification.md
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
 STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the registry states is worth
+LEAST_WORK_TOKENS: Final = 50.0  # guess, not measured: a one-word answer is thought about as long as one of this length
 DOUBT: Final = 1.0
 """Errors of its ability by which a candidate is judged below what is expected of it: the lower sixth. What is known of a
 candidate well enough is hardly moved, and a guess is not preferred to a measurement for its luck."""
@@ -243,11 +244,9 @@ def _lengths(profile: RequestProfile, model_table: ModelTable, known: Outlook, p
 
     The caller and the estimate mean what is read of an answer; thinking comes on top, by the candidate's verbosity.
     """
-    asked = float(profile.expected_output_tokens.value)
-    plain = _is_plain(model_table)
+    lengths = _with_thinking(profile, model_table)
     if profile.expected_output_tokens.source == CALLER:
-        return asked if plain else asked * model_table.thinking
-    lengths: Floats | float = asked if plain else asked * model_table.verbosity
+        return lengths
     if known.answer_tokens is not None:
         lengths = known.asked_share * lengths + known.answer_tokens
     if predicted is not None and predicted.output_tokens is not None:
@@ -262,9 +261,20 @@ def _timed(profile: RequestProfile, model_table: ModelTable, known: Outlook, len
     """
     if _is_plain(model_table):
         return lengths
-    said = profile.expected_output_tokens.source == CALLER
-    shown = lengths / (model_table.thinking if said else model_table.verbosity)
+    asked = float(profile.expected_output_tokens.value)
+    shown = lengths * (asked / np.maximum(_with_thinking(profile, model_table), 1e-9))
     return shown if known.whole_calls is None else shown + known.whole_calls * (lengths - shown)
+
+
+def _with_thinking(profile: RequestProfile, model_table: ModelTable) -> Floats | float:
+    """Return the length of an answer that is asked for, with the thinking before it, of every candidate."""
+    asked = float(profile.expected_output_tokens.value)
+    if _is_plain(model_table):
+        return asked
+    ratio = model_table.thinking if profile.expected_output_tokens.source == CALLER else model_table.verbosity
+    more = ratio - 1.0
+    whole: Floats = asked + np.where(more > 0.0, more * max(asked, LEAST_WORK_TOKENS), more * asked)
+    return whole
 
 
 def _is_plain(model_table: ModelTable) -> bool:

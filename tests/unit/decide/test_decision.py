@@ -244,7 +244,7 @@ def test_cheapest_adequate_gives_up_little_for_a_lower_price():
         model("c:far", quality=0.5, price=Price(0, 0)),
     ]
 
-    assert decide(models, RoutingRequest(task_description="Hi"), strategy="cheapest_adequate").selected_model == "b:near"
+    assert decide(models, RoutingRequest(task_description="Hi", complexity=7), strategy="cheapest_adequate").selected_model == "b:near"
 
 
 def test_quality_that_nobody_measured_is_said_to_be_unmeasured():

@@ -7,7 +7,7 @@ from decision_pools import NOW, decide, line, model, pool
 
 from crew_router.config.ability import USER_ERROR, quality_to_ability, success
 from crew_router.decide.context import TaskPreference
-from crew_router.decide.predict.difficulty import DOMAIN_OFFSET, typical_difficulty
+from crew_router.decide.predict.difficulty import difficulty_of, sharpness
 from crew_router.types import CandidateRow, PerformanceMetrics, Price, RoutingRequest, Snapshot, TaskType
 
 REQUEST = RoutingRequest(task_type=TaskType.ANALYSIS, task_description="Compare A and B.", context_tokens=1000, expected_output_tokens=500)
@@ -23,8 +23,9 @@ def test_points_follow_the_stated_formulas():
     decision = decide([model("a:x", quality=0.8, price=Price(1.0, 4.0))], replace(REQUEST, complexity=5))
 
     points = row(decision, "a:x").points
-    level = typical_difficulty(TaskType.ANALYSIS, 5) + DOMAIN_OFFSET.get(decision.profile.domain.value, 0.0)
-    assert points["quality"] == pytest.approx(50 * success(quality_to_ability(0.8) - USER_ERROR, level), abs=1e-4)
+    level, spread = difficulty_of(decision.profile)
+    ability = sharpness(spread) * (quality_to_ability(0.8) - USER_ERROR)
+    assert points["quality"] == pytest.approx(50 * success(ability, sharpness(spread) * level), abs=1e-4)
     assert points["cost"] == pytest.approx(20 * (1 - (-2.5228787 + 5) / 5), abs=1e-6)  # log10(0.003) on the scale from -5 to 0
     assert (points["history"], points["learning"], points["diversity"], points["vendor_preference"]) == (7.5, 5.0, 3.0, 0.0)
 

@@ -20,6 +20,7 @@ from crew_router.types.vocabulary import ErrorKind, ModelRef
 from crew_router_langchain import faults
 from crew_router_langchain.clients import ChatModels
 from crew_router_langchain.describing import described
+from crew_router_langchain.effort import with_effort
 from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted
 from crew_router_langchain.readings import finish_reason_of, joined, reply_of, usage_of
 
@@ -83,7 +84,8 @@ class LangChainTransport:
             ModelCallError: The client cannot be built, or cannot take the tools or the response format.
         """
         client = self.chat_model(model)
-        return LangChainCall(fitted(client, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s))
+        request = fitted(client, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s)
+        return LangChainCall(with_effort(request, model))
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
         """Put the pieces of a stream together as LangChain would; a piece that was cut to fit a continuation has only its text."""

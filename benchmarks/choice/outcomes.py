@@ -29,7 +29,7 @@ from crew_router.types.ids import IdSource
 
 SPLITS = 5
 DECADES = 5.0
-CURVE = tuple(sorted({0.0, 0.005, 0.01, *TENFOLD_PRICE_BUYS.values(), 0.03, 0.07, 0.14, 0.2, 0.3, 0.45, 1.0}))
+CURVE = tuple(sorted({0.0, 0.005, 0.01, *TENFOLD_PRICE_BUYS.values(), 0.03, 0.04, 0.06, 0.075, 0.085, 0.14, 0.2, 0.25, 0.3, 0.45, 0.6, 1.0}))
 """What a tenfold price has to buy, from nothing to certainty."""
 
 ERROR = 0.1  # of an ability that hundreds of rows speak for

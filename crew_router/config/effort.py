@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
@@ -23,6 +24,8 @@ TYPICAL_TOKENS_PER_S: Final = 114.0
 
 LOCAL_TOKENS_PER_S: Final = 30.0  # guess, not measured: what runs on one's own machine
 
+LEAST_WORK_TOKENS: Final = 50.0  # guess, not measured: a one-word answer is thought about as long as one of this length
+_THINKING_MARGIN: Final = 2.0
 _HARDLY_THINKS: Final = frozenset({"none", "minimal"})
 _AT_ONCE_S: Final = 2.0
 _SETTINGS: Final = ("reasoning_effort", "effort", "thinking_level", "reasoning", "output_config", "thinking", "thinking_budget")
@@ -70,6 +73,22 @@ def expected_lengths(model: ModelDefinition, effort: str | None) -> tuple[float,
     if effort in _HARDLY_THINKS and not measured:
         return thinking, thinking
     return model.verbosity * relative / PLAIN_VERBOSITY, thinking
+
+
+def thinking_allowance(model: ModelDefinition, answer_tokens: int) -> int:
+    """Return the tokens that thinking may take before an answer of this length, twice what is expected.
+
+    Providers count thinking against the limit of the output, so that a limit that is meant for the answer has to hold it too.
+
+    Args:
+        model: The model, under the reference of one of its efforts; without one nothing is added.
+        answer_tokens: Tokens of the visible answer.
+    """
+    if model.ref.effort is None:
+        return 0
+    whole, thinking = expected_lengths(model, model.ref.effort)
+    more = max(whole, thinking) - 1.0
+    return math.ceil(_THINKING_MARGIN * more * max(answer_tokens, LEAST_WORK_TOKENS)) if more > 0 else 0
 
 
 def first_token_s(model: ModelDefinition, effort: str | None) -> float | None:

@@ -38,7 +38,9 @@ TASK_OFFSET: Final[Mapping[TaskType, float]] = {TaskType.TOOL_USE: -0.4, TaskTyp
 
 DOMAIN_OFFSET: Final[Mapping[Domain, float]] = {Domain.MATHS: 0.9, Domain.CODE: 0.5, Domain.SCIENCE: -0.5}
 """Logits that a domain adds, of those with more than 5,000 outcomes that are further from the rest than the error; others add none.
-A domain counts by the confidence with which it was read."""
+A domain counts where it was read with some confidence."""
+
+SURE_OF_DOMAIN: Final = 0.5
 
 _PROBIT: Final = math.pi / 8.0
 
@@ -50,7 +52,8 @@ def difficulty_of(profile: RequestProfile) -> tuple[float, float]:
     if read is not None and profile.complexity.source != CALLER:
         complexity, spread = MIDDLE_COMPLEXITY + READ_SHARE * (read.mean - MIDDLE_COMPLEXITY), read.spread
     task, domain = profile.task_type.value, profile.domain.value
-    level = typical_difficulty(task, complexity) + profile.domain.confidence * DOMAIN_OFFSET.get(domain, 0.0)
+    sure = profile.domain.confidence >= SURE_OF_DOMAIN
+    level = typical_difficulty(task, complexity) + (DOMAIN_OFFSET.get(domain, 0.0) if sure else 0.0)
     return level, math.hypot(STEP * spread, ITEM_SPREAD)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.config.effort import LEAST_WORK_TOKENS
 from crew_router.decide.predict.difficulty import difficulty_of, sharpness
 from crew_router.decide.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
@@ -27,7 +28,6 @@ COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
 INPUT_SPREAD: Final = 0.15  # nine in ten estimates of the input are nearer, docs/classification.md
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
 STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the registry states is worth
-LEAST_WORK_TOKENS: Final = 50.0  # guess, not measured: a one-word answer is thought about as long as one of this length
 DOUBT: Final = 1.0
 """Errors of its ability by which a candidate is judged below what is expected of it: the lower sixth. What is known of a
 candidate well enough is hardly moved, and a guess is not preferred to a measurement for its luck."""

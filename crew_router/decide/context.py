@@ -59,7 +59,8 @@ class RoutingContext:
 
     ``reachable`` tells where a call could be made; ``executing`` whether one will be (rule 1). ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
-    seconds since the epoch. ``optimize`` is what the configuration prefers; ``waiting_usd_per_s`` what a second costs at this request's urgency; ``capacity_factor`` is that of rule 9.
+    seconds since the epoch. ``optimize`` is what the configuration prefers,
+    ``waiting_usd_per_s`` what a second costs at this request's urgency, ``capacity_factor`` is that of rule 9.
     ``plans`` are what a trained model offers for the prompt, where one is loaded.
     """
 

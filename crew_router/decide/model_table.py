@@ -71,13 +71,13 @@ class ModelTable:
     the efforts of one model. ``place`` is that of a candidate; for a model without its effort it is that of its default effort.
 
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
-    ``ability`` and ``error`` are logits and have a row per task type in the order of
-    :class:`TaskType`, ``quality`` is P(success) at the reference difficulty, ``measured`` tells where it comes from figures or
-    the user. ``placed`` tells whether the
-    registry has an ability of the model at all. ``verbosity`` is the length of answers, thinking included, relative to that of a plain answer, ``thinking`` the length
-    with thinking relative to the answer alone. ``tie_break`` is the rank of a candidate's name and ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the
-    registry. ``owners`` is the provider of each model, ``providers`` lists each of them once. ``tiers`` are names, empty where
-    unknown; ``breaker_keys`` name the breakers that stand before each model.
+    ``ability`` and ``error`` are logits and have a row per task type in the order of :class:`TaskType`; ``quality`` is P(success) at
+    the reference difficulty, ``measured`` tells where it comes from figures or the user, ``placed`` whether the registry has an
+    ability of the model at all. ``verbosity`` is the length of answers, thinking included, relative to that of a plain answer,
+    ``thinking`` the length with thinking relative to the answer alone. ``tie_break`` is the rank of a candidate's name and
+    ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the registry. ``owners``
+    is the provider at each place, ``providers`` lists each of them once. ``tiers`` are names, empty where unknown; ``breaker_keys``
+    name the breakers that stand before each model.
     ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
     """
 

@@ -53,6 +53,7 @@ class Answered:
     draw: Draw | None = None
     said: FeedbackData | None = None
     marks: Mapping[str, float] = field(default_factory=dict[str, float])
+    expected: float | None = None
 
 
 class Recent:

@@ -91,6 +91,7 @@ class Recorder:
             at, credential = self.clock.now(), self._credential_of(attempt)
             self.state.observe(Observation(attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential))
             return
+        expected_latency_s, expected_cost_usd = _expected(decision, attempt)
         self.state.observe(
             Observation(
                 attempt.model,
@@ -103,6 +104,8 @@ class Recorder:
                 output_tokens=None if attempt.usage is None else attempt.usage.output_tokens,
                 error=attempt.error,
                 credential=self._credential_of(attempt),
+                expected_latency_s=expected_latency_s,
+                expected_cost_usd=expected_cost_usd,
             )
         )
 
@@ -149,8 +152,13 @@ class Recorder:
         for observer in self.observers:
             observer.finished(decision, outcome)
 
-    def reported(self, outcome: RequestOutcome) -> None:
-        """Take what a caller says an answer or a call of its own came to."""
+    def reported(self, outcome: RequestOutcome, *, expected_quality: float | None = None) -> None:
+        """Take what a caller says an answer or a call of its own came to.
+
+        Args:
+            outcome: What was said.
+            expected_quality: The P(success) that had been predicted of the request, where it is known.
+        """
         self.ledger.finished(outcome)
         if not self.learns:
             return
@@ -162,8 +170,16 @@ class Recorder:
             latency_s=outcome.latency_s,
             cost_usd=None if outcome.cost_nano is None else outcome.cost_nano / NANO_PER_USD,
             quality=float(outcome.success) if outcome.quality is None else outcome.quality,
+            expected_quality=expected_quality,
         )
         self.state.observe(observation)
+
+
+def _expected(decision: RoutingDecision, attempt: Attempt) -> tuple[float | None, float | None]:
+    """Return the seconds and USD that had been predicted of a call: only the chosen candidate's own answer was predicted as a whole."""
+    if attempt.model != decision.candidate or attempt.role != "answer" or decision.mode is not Mode.SINGLE:
+        return None, None
+    return decision.latency.expected_s, decision.cost.expected_usd
 
 
 def outcome_reported(

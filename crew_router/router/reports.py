@@ -45,7 +45,9 @@ def take_outcome(
         cost_usd=cost_usd,
         quality=quality,
     )
-    runtime.recorder.reported(outcome)
+    known = None if decision_id is None else runtime.kept.recent.get(decision_id)
+    expected = known.expected if known is not None and known.model == model else None
+    runtime.recorder.reported(outcome, expected_quality=expected)
     if decision_id is not None:
         runtime.learning.reported(decision_id, success=success, quality=quality)
 

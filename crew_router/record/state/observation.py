@@ -11,7 +11,7 @@ from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 class Observation:
     """What one attempt or one reported outcome showed of a model; ``None`` where nothing is known.
 
-    ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
+    The expected figures are what had been predicted for this very call. ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
     that an auth error opens (``credential/<digest>`` of provider, base url and key); without it the whole provider opens.
     """
 
@@ -27,3 +27,6 @@ class Observation:
     output_tokens: int | None = None
     error: ErrorKind | None = None
     credential: str | None = None
+    expected_latency_s: float | None = None
+    expected_cost_usd: float | None = None
+    expected_quality: float | None = None

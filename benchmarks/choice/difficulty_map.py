@@ -18,12 +18,12 @@ import numpy as np
 from outcomes import _classify
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
-from evidence import fitted, read_figures  # noqa: E402 - the folder of the other script
+from evidence import fitted, read_figures
 
-from crew_router.config.ability import REFERENCE_DIFFICULTY  # noqa: E402 - after the path
-from crew_router.decide.predict.difficulty import MIDDLE_COMPLEXITY  # noqa: E402 - after the path
-from crew_router.evaluate.outcomes import read_outcomes  # noqa: E402 - as above
-from crew_router.types import Domain, TaskType  # noqa: E402 - as above
+from crew_router.config.ability import REFERENCE_DIFFICULTY
+from crew_router.decide.predict.difficulty import MIDDLE_COMPLEXITY
+from crew_router.evaluate.outcomes import read_outcomes
+from crew_router.types import Domain, TaskType
 
 KNOWN = {  # names in the outcome files -> configurations of cells.csv
     "gpt-4o-2024-08-06": "gpt-4o", "gpt-4o-mini-2024-07-18": "gpt-4o-mini", "gpt-4o-2024-05-13": "gpt-4o",
@@ -76,8 +76,12 @@ def main(folder: Path) -> None:
                 profile = _classify(prompt)
                 read = profile.difficulty.mean if profile.difficulty else profile.complexity.value
                 ability = known.value if known else math.nan
-                rows.append(Row(float(table.score[row, at]), place, ability, read, profile.task_type.value, profile.domain.value, path.name))
-    print(f"{len(rows)} outcomes, {len(names)} models, {len({each.place for each in rows if not math.isnan(each.ability)})} with a known ability")
+                rows.append(
+                    Row(float(table.score[row, at]), place, ability, read, profile.task_type.value, profile.domain.value, path.name)
+                )
+    print(
+        f"{len(rows)} outcomes, {len(names)} models, {len({each.place for each in rows if not math.isnan(each.ability)})} with a known ability"
+    )
     solve(rows, len(names))
     print("\nby grade of the benchmark:")
     levels = {name: each.difficulty for name, each in fit.benchmarks.items() if name in GRADES} | EVERYDAY
@@ -87,7 +91,9 @@ def main(folder: Path) -> None:
     left = found - start - slope * (grades - MIDDLE_COMPLEXITY)
     for name, grade, level, off in sorted(zip(levels, grades, found, left, strict=True), key=lambda each: each[1]):
         print(f"  {grade:4.1f} {level:6.2f} {off:+.2f} {name}")
-    print(f"at complexity {MIDDLE_COMPLEXITY:g}: {start:.2f}; a step: {slope:.3f}; misses by {left.std():.2f}, r {np.corrcoef(grades, found)[0, 1]:.2f}")
+    print(
+        f"at complexity {MIDDLE_COMPLEXITY:g}: {start:.2f}; a step: {slope:.3f}; misses by {left.std():.2f}, r {np.corrcoef(grades, found)[0, 1]:.2f}"
+    )
 
 
 def solve(rows: list[Row], models: int) -> None:
@@ -131,7 +137,9 @@ def solve(rows: list[Row], models: int) -> None:
     print(f"held out: calibration error {error:.3f}, Brier {((p - score) ** 2)[~half].mean():.3f}, of the mean {score[~half].var():.3f}")
     for name in sorted({each.file for each in rows}):
         cut = ~half & np.array([each.file == name for each in rows])
-        print(f"  {name}: predicted {p[cut].mean():.3f}, was {score[cut].mean():.3f}, complexity {step[cut].mean() + MIDDLE_COMPLEXITY:.1f}")
+        print(
+            f"  {name}: predicted {p[cut].mean():.3f}, was {score[cut].mean():.3f}, complexity {step[cut].mean() + MIDDLE_COMPLEXITY:.1f}"
+        )
 
 
 if __name__ == "__main__":

@@ -98,7 +98,10 @@ def plain(router: Router, name: str) -> Iterator[Finding]:
             easy.append(cost_share(router, decision) <= CHEAP)
         if grade == hardest:
             hard.append(short_of_best(decision) <= NEAR)
-    for what, kept in ((f"of difficulty 1-2 at most {CHEAP:.0%} of the ablest model's cost", easy), ("of the hardest within 5 points", hard)):
+    for what, kept in (
+        (f"of difficulty 1-2 at most {CHEAP:.0%} of the ablest model's cost", easy),
+        ("of the hardest within 5 points", hard),
+    ):
         yield Finding(f"{name}: {what}, in {MOST:.0%}", f"{sum(kept)} of {len(kept)}", sum(kept) >= MOST * len(kept))
 
 
@@ -125,9 +128,7 @@ def interactive(router: Router, name: str) -> Finding:
         for level in range(1, 11):
             decision = router.select_model(RoutingRequest(task, complexity=level, urgency="interactive"))
             chosen, others = split(decision)
-            quick = [
-                row for row in others if (row.latency_s or 0) <= PROMPT_S and (row.p_success or 0) >= (chosen.p_success or 0) - 0.03
-            ]
+            quick = [row for row in others if (row.latency_s or 0) <= PROMPT_S and (row.p_success or 0) >= (chosen.p_success or 0) - 0.03]
             if (chosen.latency_s or 0) > PATIENCE_S and quick:
                 waits.append((task, level))
     return Finding(f"{name}: interactive requests that wait 30 s where one within 3 points answers in 10", str(len(waits)), not waits)
@@ -142,8 +143,12 @@ def outcomes(folder: Path) -> Iterator[Finding]:
         above.append(each.aiq >= each.hull_aiq)
         yield Finding(f"{each.name}: balanced keeps 95 % of the best single model", f"{each.kept:.1%}", kept[-1])
         print(f"    {each}", file=sys.stderr)
-    yield Finding("at no more than the cheapest single that keeps 95 %, on three", f"{sum(cheaper)} of {len(cheaper)}", sum(cheaper) >= len(kept) - 1)
-    yield Finding("AIQ of the curve at least that of the hull of singles, on three", f"{sum(above)} of {len(above)}", sum(above) >= len(kept) - 1)
+    yield Finding(
+        "at no more than the cheapest single that keeps 95 %, on three", f"{sum(cheaper)} of {len(cheaper)}", sum(cheaper) >= len(kept) - 1
+    )
+    yield Finding(
+        "AIQ of the curve at least that of the hull of singles, on three", f"{sum(above)} of {len(above)}", sum(above) >= len(kept) - 1
+    )
 
 
 def split(decision: RoutingDecision) -> tuple[CandidateRow, list[CandidateRow]]:

@@ -29,7 +29,9 @@ from crew_router.types.ids import IdSource
 
 SPLITS = 5
 DECADES = 5.0
-CURVE = tuple(sorted({0.0, 0.005, 0.01, *TENFOLD_PRICE_BUYS.values(), 0.03, 0.04, 0.06, 0.075, 0.085, 0.14, 0.2, 0.25, 0.3, 0.45, 0.6, 1.0}))
+CURVE = tuple(
+    sorted({0.0, 0.005, 0.01, *TENFOLD_PRICE_BUYS.values(), 0.03, 0.04, 0.06, 0.075, 0.085, 0.14, 0.2, 0.25, 0.3, 0.45, 0.6, 1.0})
+)
 """What a tenfold price has to buy, from nothing to certainty."""
 
 ERROR = 0.1  # of an ability that hundreds of rows speak for
@@ -78,9 +80,11 @@ def _classify(prompt: str) -> RequestProfile:
     return TextClassifier().classify(RoutingRequest(task_description=prompt))
 
 
-def _split(table: OutcomeTable, profiles: Sequence[RequestProfile], seed: int) -> tuple[float, float, float, float, float, float, list[tuple[float, float]]]:
+def _split(
+    table: OutcomeTable, profiles: Sequence[RequestProfile], seed: int
+) -> tuple[float, float, float, float, float, float, list[tuple[float, float]]]:
     rows = list(range(len(table)))
-    random.Random(seed).shuffle(rows)  # noqa: S311 - a split is no secret
+    random.Random(seed).shuffle(rows)
     known, asked = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     models = registry(table.take(known), [profiles[row] for row in known])
     judged_table, alone = table.take(asked), singles(table.take(asked))
@@ -140,7 +144,7 @@ def _routed(table: OutcomeTable, models: list[ModelDefinition], profiles: Sequen
     weights = Weights(cost=50.0 * tenfold * DECADES, history=0.0, diversity=0.0)
     # Prices of 2024 on short prompts lie below the usual scale, so its lower end is moved; a decade counts the same.
     rules = Rules(weights, {}, "weighted", make_strategy("weighted"), "benchmark", "v", cost_scale_usd=(1e-7, 1e-2))
-    pipeline = DecisionPipeline(_Known(dict(zip(table.prompts, profiles, strict=True))), rules, random.Random(0), IdSource("d").next)  # noqa: S311
+    pipeline = DecisionPipeline(_Known(dict(zip(table.prompts, profiles, strict=True))), rules, random.Random(0), IdSource("d").next)
     places = {model.ref: at for at, model in enumerate(models)}
     picked = []
     for prompt in table.prompts:

@@ -5,8 +5,6 @@ timeout of one second; each cell has models of its own, so that no setup is help
 warm: both models of a cell have answered once before the fault.
 """
 
-# ruff: noqa: PLC0415 - each setup imports its own library only
-
 from __future__ import annotations
 
 import asyncio

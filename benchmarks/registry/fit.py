@@ -23,7 +23,6 @@ from crew_router.evaluate.abilities import AbilityFit, Figure
 from crew_router.evaluate.ability_check import HeldOut, compare_with_tiers
 from crew_router.types import ModelDefinition, Tier
 
-
 # What quality the tiers alone would say; the yardstick that the fit is held against.
 TIER_QUALITY = {Tier.PREMIUM: 0.85, Tier.BASELINE: 0.75, Tier.FAST: 0.65, Tier.LOCAL: 0.55}
 

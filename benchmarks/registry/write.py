@@ -62,7 +62,9 @@ def main(folder: Path, *, dry: bool) -> None:
         for model in registry:
             if f'  "{model.ref}":\n' in after:
                 after = rewritten(
-                    after, model, entry_lines(model, facts[model.ref], fit=fit, measured=measured, steps=steps, middle=middle, at_medium=at_medium)
+                    after,
+                    model,
+                    entry_lines(model, facts[model.ref], fit=fit, measured=measured, steps=steps, middle=middle, at_medium=at_medium),
                 )
                 after = with_latency(after, model, latency_of(model, facts[model.ref], measured))
                 after = with_cache_writes(after, model)

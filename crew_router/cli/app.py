@@ -12,9 +12,7 @@ from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_erro
 from crew_router.cli.demo.command import demo
 
 # What click raises for a command line that means nothing; typer brings a click of its own or uses the package of that name.
-_WRONG: Final = next(
-    base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException"
-)
+_WRONG: Final = next(base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException")
 
 app: Final = typer.Typer(
     name="crew-router",

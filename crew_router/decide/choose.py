@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crew_router.decide.filter import QUALITY_FLOOR, rejections, surviving
+from crew_router.decide.filter.constraint import outward
 from crew_router.decide.filter.nearest import nearest_miss
 from crew_router.decide.select.mode import Selection, Wish, select
 from crew_router.decide.select.pins import Pinned, pinned
@@ -124,4 +125,13 @@ def nobody(context: RoutingContext, only: int | None = None) -> NoCandidateError
     """Return the error that lists every model with what removed it, and the nearest miss."""
     places = range(len(context.models)) if only is None else (only,)
     table = {context.model_table.candidates[at]: why for at, why in rejections(context, places).items()}
-    return NoCandidateError(table, nearest=nearest_miss(table), effects=context.policy_result.effects)
+    nearest = " ".join(filter(None, (_highest_quality(context), nearest_miss(table))))
+    return NoCandidateError(table, nearest=nearest, effects=context.policy_result.effects)
+
+
+def _highest_quality(context: RoutingContext) -> str:
+    """Say what quality can be met by what passes everything else, where a quality was asked for that cannot."""
+    wanted, able = context.request.quality_requirement, surviving(context, without=(QUALITY_FLOOR,))
+    if wanted is None or not able.any() or context.forecast.quality[able].max() >= wanted:
+        return ""
+    return f"The highest quality_requirement that can be met is {outward(float(context.forecast.quality[able].max()), up=False)}."

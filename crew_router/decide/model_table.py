@@ -67,8 +67,8 @@ class ModelTable:
     """One array per figure, one place per candidate, in the order of ``refs``; NaN stands for an unknown figure.
 
     A candidate is a model at one of its reasoning efforts; a model without efforts is one candidate. ``models`` and ``refs`` name
-    the model at each place, ``efforts`` its effort there, ``candidates`` both together; ``model_code`` is the same number for
-    the efforts of one model. ``place`` is that of a candidate; for a model without its effort it is that of its default effort.
+    the model at each place, ``efforts`` its effort there, ``candidates`` both together; ``model_code``, and
+    ``codes`` as plain numbers, is the same for the efforts of one model. ``place`` is that of a candidate; for a model without its effort it is that of its default effort.
 
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
     ``ability`` and ``error`` are logits and have a row per task type in the order of :class:`TaskType`; ``quality`` is P(success) at
@@ -78,7 +78,7 @@ class ModelTable:
     ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the registry. ``owners``
     is the provider at each place, ``providers`` lists each of them once. ``tiers`` are names, empty where unknown; ``breaker_keys``
     name the breakers that stand before each model.
-    ``moving`` are the places whose price depends on the input's size or on the hour, ``bounds`` those that state what a call takes.
+    ``moving`` are the places whose price depends on the input's size, from ``first_price_step`` tokens on, or on the hour, ``bounds`` those that state what a call takes.
     """
 
     models: tuple[ModelDefinition, ...]
@@ -86,6 +86,7 @@ class ModelTable:
     efforts: tuple[str | None, ...]
     candidates: tuple[ModelRef, ...]
     model_code: Codes
+    codes: tuple[int, ...]
     effort_rank: Codes
     owners: tuple[str, ...]
     providers: tuple[str, ...]
@@ -120,6 +121,7 @@ class ModelTable:
     by_name: Codes
     place: Mapping[ModelRef, int]
     smallest_context: float
+    first_price_step: float
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     def quality_for(self, task: TaskType) -> Floats:
@@ -176,6 +178,7 @@ def model_table_of(registry: Sequence[ModelDefinition]) -> ModelTable:
         efforts=efforts,
         candidates=candidates,
         model_code=np.array([code for code, _, _ in listed], dtype=np.int64),
+        codes=tuple(code for code, _, _ in listed),
         effort_rank=np.array([-1 if effort is None else EFFORT_ORDER.index(effort) for effort in efforts], dtype=np.int64),
         owners=owners,
         providers=providers,
@@ -211,6 +214,9 @@ def model_table_of(registry: Sequence[ModelDefinition]) -> ModelTable:
         by_name=by_name,
         place={**first, **usual, **{candidate: at for at, candidate in enumerate(candidates)}},
         smallest_context=float(min(windows, default=np.inf)),
+        first_price_step=min(
+            (float(step.above_input_tokens) for model in models if model.price for step in model.price.tiers), default=np.inf
+        ),
     )
 
 

@@ -178,7 +178,9 @@ class Learning:
 def answered_by(decision: RoutingDecision, model: ModelRef) -> Answered:
     """Return what has to be remembered of an answer."""
     profile = decision.profile
-    return Answered(model, profile.task_type.value, profile=profile, strategy=decision.strategy, draw=decision.draw, expected=decision.confidence)
+    return Answered(
+        model, profile.task_type.value, profile=profile, strategy=decision.strategy, draw=decision.draw, expected=decision.confidence
+    )
 
 
 def learners_of(strategies: Iterable[object]) -> tuple[Learner, ...]:

@@ -51,4 +51,3 @@ class RequestObserver:
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._began
-

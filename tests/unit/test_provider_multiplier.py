@@ -3,8 +3,8 @@
 import pytest
 
 from crew_router import Router, RoutingRequest
-from crew_router.record.state.opening import open_state
 from crew_router.record.state.observation import Observation
+from crew_router.record.state.opening import open_state
 from crew_router.testing import FrozenClock, ScriptedModel
 from crew_router.types import ErrorKind, ModelRef
 

@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from crew_router.config.registry import Registry
 from crew_router.config.ability import TIER_ABILITY, ability_to_quality
+from crew_router.config.registry import Registry
 from crew_router.decide.model_table import capability_bits, model_table_of
 from crew_router.errors import RegistryError, UnknownModelError
 from crew_router.types import (

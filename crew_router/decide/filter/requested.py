@@ -31,9 +31,7 @@ def _providers(context: RoutingContext) -> Flags | None:
     allowed, denied = context.request.allow_providers, context.request.deny_providers
     if allowed is None and not denied:
         return None
-    wanted = [
-        (allowed is None or model.ref.provider in allowed) and model.ref.provider not in denied for model in context.models
-    ]
+    wanted = [(allowed is None or model.ref.provider in allowed) and model.ref.provider not in denied for model in context.models]
     return np.array(wanted, dtype=np.bool_)
 
 

@@ -31,6 +31,8 @@ STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the re
 DOUBT: Final = 1.0
 """Errors of its ability by which a candidate is judged below what is expected of it: the lower sixth. What is known of a
 candidate well enough is hardly moved, and a guess is not preferred to a measurement for its luck."""
+_MINUTE_S: Final = 60
+_MINUTES_PER_DAY: Final = 24 * 60
 _Z90: Final = 1.645
 _ENOUGH_SAMPLES: Final = 20.0  # guess, not measured: below that a learnt spread is not trusted
 
@@ -218,7 +220,8 @@ def forecast(
         counted: Tokens of the input as tokenizers of providers count them; the profile's estimate holds for the others.
     """
     known = outlook(profile.task_type.value, model_table, snapshot.performance)
-    lengths = _lengths(profile, model_table, known, predicted)
+    whole = _with_thinking(profile, model_table)
+    lengths = _lengths(profile, whole, known, predicted)
     tokens_in: Floats | float = profile.input_tokens.value
     if counted:
         tokens_in = model_table.provider_values(lambda provider: counted.get(provider, profile.input_tokens.value))
@@ -233,18 +236,18 @@ def forecast(
         cost = np.where(np.isnan(cost), known.seen_cost, cost)
     if saved is not None:
         cost = np.maximum(cost - saved, 0.0)
-    latency = known.ttft + known.s_per_token * _timed(profile, model_table, known, lengths)
+    latency = known.ttft + known.s_per_token * _timed(profile, whole, known, lengths)
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
     return Forecast(profile, model_table, known, tokens_in, lengths, cost, latency, predicted, per_input, per_output, saved)
 
 
-def _lengths(profile: RequestProfile, model_table: ModelTable, known: Outlook, predicted: Prediction | None) -> Floats | float:
+def _lengths(profile: RequestProfile, whole: Floats | float, known: Outlook, predicted: Prediction | None) -> Floats | float:
     """Return the expected length of answers: the caller's word, what training says, what was learnt of the model, the estimate.
 
     The caller and the estimate mean what is read of an answer; thinking comes on top, by the candidate's verbosity.
     """
-    lengths = _with_thinking(profile, model_table)
+    lengths = whole
     if profile.expected_output_tokens.source == CALLER:
         return lengths
     if known.answer_tokens is not None:
@@ -254,15 +257,15 @@ def _lengths(profile: RequestProfile, model_table: ModelTable, known: Outlook, p
     return lengths
 
 
-def _timed(profile: RequestProfile, model_table: ModelTable, known: Outlook, lengths: Floats | float) -> Floats | float:
+def _timed(profile: RequestProfile, whole: Floats | float, known: Outlook, lengths: Floats | float) -> Floats | float:
     """Return the tokens that are written after the first one of the answer: thinking is in the wait for it.
 
     A speed that was observed over whole calls counts for all tokens.
     """
-    if _is_plain(model_table):
+    if isinstance(whole, float):
         return lengths
     asked = float(profile.expected_output_tokens.value)
-    shown = lengths * (asked / np.maximum(_with_thinking(profile, model_table), 1e-9))
+    shown = asked if lengths is whole else lengths * (asked / np.maximum(whole, 1e-9))
     return shown if known.whole_calls is None else shown + known.whole_calls * (lengths - shown)
 
 
@@ -271,10 +274,14 @@ def _with_thinking(profile: RequestProfile, model_table: ModelTable) -> Floats |
     asked = float(profile.expected_output_tokens.value)
     if _is_plain(model_table):
         return asked
-    ratio = model_table.thinking if profile.expected_output_tokens.source == CALLER else model_table.verbosity
-    more = ratio - 1.0
-    whole: Floats = asked + np.where(more > 0.0, more * max(asked, LEAST_WORK_TOKENS), more * asked)
-    return whole
+    said = profile.expected_output_tokens.source == CALLER
+    answer, thought = model_table.memo.get(("lengths", said), lambda: _parts(model_table.thinking if said else model_table.verbosity))
+    return answer * asked + thought * max(asked, LEAST_WORK_TOKENS)
+
+
+def _parts(ratio: Floats) -> tuple[Floats, Floats]:
+    """Return what an answer of one token has of words and of thinking."""
+    return np.minimum(ratio, 1.0), np.maximum(ratio - 1.0, 0.0)
 
 
 def _is_plain(model_table: ModelTable) -> bool:
@@ -293,10 +300,24 @@ def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
 
 def _rates(model_table: ModelTable, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float) -> tuple[Floats, Floats]:
     """Return USD per token of input and of output."""
-    per_input, per_output = model_table.memo.get("per_token", lambda: _per_token(model_table))
     if not model_table.moving:
-        return per_input, per_output
-    per_input, per_output = per_input.copy(), per_output.copy()
+        return model_table.memo.get("per_token", lambda: _per_token(model_table))
+    minute = int(now // _MINUTE_S) % _MINUTES_PER_DAY
+    # Nearly all requests are shorter than the first step of any price, so that the rates of a minute are worked out once.
+    if isinstance(tokens_in, float | int) and tokens_in <= model_table.first_price_step:
+        held: dict[int, tuple[Floats, Floats]] = model_table.memo.get("rates by minute", dict)
+        known = held.get(minute)
+        if known is None:
+            held.clear()
+            known = held[minute] = _moved_rates(model_table, models, tokens_in=tokens_in, now=now)
+        return known
+    return _moved_rates(model_table, models, tokens_in=tokens_in, now=now)
+
+
+def _moved_rates(
+    model_table: ModelTable, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float
+) -> tuple[Floats, Floats]:
+    per_input, per_output = (each.copy() for each in _per_token(model_table))
     for at in model_table.moving:
         price = models[at].price
         if price is not None:

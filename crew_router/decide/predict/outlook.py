@@ -89,9 +89,7 @@ class _Seen:
 
 def _outlook(task: TaskType, model_table: ModelTable, performance: Performance) -> Outlook:
     last: _Seen = model_table.memo.get(("seen", task), lambda: _nothing_seen(task, model_table))
-    keys = model_table.memo.get(
-        ("performance keys", task), lambda: _keys(task, model_table)
-    )
+    keys = model_table.memo.get(("performance keys", task), lambda: _keys(task, model_table))
     here, anywhere = (_of(performance, each) for each in keys)
     seen = _taken_in(last, here, anywhere, task=task, model_table=model_table)
     model_table.memo.put(("seen", task), seen)
@@ -219,9 +217,7 @@ def _filled(model_table: ModelTable, at: int, ttft: float, s_per_token: float) -
     )
 
 
-def _believed(
-    ability: float, error: float, seen: PerformanceMetrics, *, task: TaskType, share: float = 1.0
-) -> tuple[float, float]:
+def _believed(ability: float, error: float, seen: PerformanceMetrics, *, task: TaskType, share: float = 1.0) -> tuple[float, float]:
     """Return ability and error after reported qualities.
 
     They are compared with what had been expected of those same requests, where that was noted, so that a model is not thought

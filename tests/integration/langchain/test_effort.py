@@ -23,7 +23,10 @@ from crew_router_langchain import ChatCrewRouter, LangChainTransport
 
 EFFORTS = tuple(map(EffortLevel, ("none", "low", "medium", "high")))
 TOOL = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object", "properties": {}}}}
-FORMAT = {"type": "json_schema", "json_schema": {"name": "person", "schema": {"type": "object", "properties": {"name": {"type": "string"}}}}}
+FORMAT = {
+    "type": "json_schema",
+    "json_schema": {"name": "person", "schema": {"type": "object", "properties": {"name": {"type": "string"}}}},
+}
 BEDROCK = {"region_name": "eu-central-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
 NO_KEY = {"bedrock_converse"}  # its client would take one for a bearer token
 CLIENTS = [  # provider, model, path behind the address, kwargs, effort, where it arrives, what arrives
@@ -53,7 +56,13 @@ NAMES = [f"{provider}-{effort}" for provider, _, _, _, effort, _, _ in CLIENTS]
 def entry(wire: WireServer, provider: str, model: str, path: str, kwargs: dict[str, Any]) -> ModelDefinition:
     """Return a model of the fake provider with four efforts."""
     return ModelDefinition(
-        ModelRef(f"{provider}:{model}"), provider=provider, model=model, base_url=f"{wire.url}{path}", api_key=None if provider in NO_KEY else "k", kwargs=kwargs, efforts=EFFORTS
+        ModelRef(f"{provider}:{model}"),
+        provider=provider,
+        model=model,
+        base_url=f"{wire.url}{path}",
+        api_key=None if provider in NO_KEY else "k",
+        kwargs=kwargs,
+        efforts=EFFORTS,
     )
 
 
@@ -68,7 +77,15 @@ def arrived(body: dict[str, Any], path: tuple[str, ...]) -> object:
 @pytest.mark.parametrize("way", ["plain", "streamed", "tools", "structured"])
 @pytest.mark.parametrize(("provider", "model", "path", "kwargs", "effort", "place", "value"), CLIENTS, ids=NAMES)
 def test_effort_arrives_in_the_words_of_each_client(
-    wire: WireServer, provider: str, model: str, path: str, kwargs: dict[str, Any], effort: str, place: tuple[str, ...], value: str, way: str
+    wire: WireServer,
+    provider: str,
+    model: str,
+    path: str,
+    kwargs: dict[str, Any],
+    effort: str,
+    place: tuple[str, ...],
+    value: str,
+    way: str,
 ) -> None:
     """Plain, streamed, with tools and with structured output, the effort is where its provider reads it."""
     definition = entry(wire, provider, model, path, kwargs)
@@ -88,7 +105,12 @@ def test_gemini_gets_a_level_and_without_thinking_no_budget() -> None:
     """Google's client sends the level in capitals; none is a budget of nothing."""
     with google() as (url, bodies):
         made = ModelDefinition(
-            ModelRef("google_genai:gemini-4-argon"), provider="google_genai", model="gemini-4-argon", base_url=url, api_key="k", efforts=EFFORTS
+            ModelRef("google_genai:gemini-4-argon"),
+            provider="google_genai",
+            model="gemini-4-argon",
+            base_url=url,
+            api_key="k",
+            efforts=EFFORTS,
         )
         transport = LangChainTransport()
         for effort in ("low", "none"):
@@ -107,7 +129,7 @@ def test_a_client_given_in_code_keeps_its_own_spelling(wire: WireServer) -> None
 
     fitted = LangChainTransport().fit(Payload(("hello",)), model)
 
-    assert fitted._fitted.kwargs["reasoning"] == {"summary": "auto", "effort": "low"}  # noqa: SLF001 - the fake speaks no Responses API
+    assert fitted._fitted.kwargs["reasoning"] == {"summary": "auto", "effort": "low"}
 
 
 def test_callers_temperature_is_left_out_where_thinking_refuses_it(wire: WireServer) -> None:
@@ -136,7 +158,9 @@ def router(wire: WireServer) -> Iterator[Router]:
                 "max_output_tokens": 20_000,
                 "capabilities": ["tools", "json", "streaming"],
                 "default_effort": "medium",
-                "efforts": {name: {"ability": {"value": value, "error": 0.1}} for name, value in (("low", 0.5), ("medium", 1.2), ("high", 1.3))},
+                "efforts": {
+                    name: {"ability": {"value": value, "error": 0.1}} for name, value in (("low", 0.5), ("medium", 1.2), ("high", 1.3))
+                },
             }
         },
     }

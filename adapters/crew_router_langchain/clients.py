@@ -71,7 +71,7 @@ class ChatModels:
             Exception: Whatever the provider's class raises when its settings are wrong.
         """
         loop = asyncio._get_running_loop()  # noqa: SLF001 - as asyncio itself documents it: "no loop" without the cost of an exception
-        key = (definition.ref, id(loop))
+        key = (definition.ref.model, id(loop))  # efforts of a model share its client
         held = self._held.get(key)
         if held is not None and _same(held, definition, loop):
             return held.client
@@ -107,9 +107,15 @@ class ChatModels:
 
 
 def _same(held: _Held, definition: ModelDefinition, loop: asyncio.AbstractEventLoop | None) -> bool:
-    if held.definition is not definition and (held.definition != definition or held.definition.instance is not definition.instance):
+    if held.definition is not definition and _entry(held.definition) != _entry(definition):
         return False
     return loop is None if held.loop is None else held.loop() is loop
+
+
+def _entry(definition: ModelDefinition) -> tuple[object, ...]:
+    """Return what a client is built from."""
+    instance = None if definition.instance is None else id(definition.instance)
+    return definition.provider, definition.model, definition.base_url, definition.api_key, dict(definition.kwargs), instance
 
 
 def _made(definition: ModelDefinition) -> tuple[BaseChatModel, Connections]:

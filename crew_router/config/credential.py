@@ -19,7 +19,7 @@ def credential_key(model: ModelDefinition) -> str:
         'credential/9bba9965e4bba77d'
     """
     if model.instance is not None:
-        secret = f"instance\0{model.ref}"
+        secret = f"instance\0{model.ref.model}"
     else:
         secret = "\0".join((model.provider, model.base_url or "", model.api_key or ""))
     return _key(secret)
@@ -31,9 +31,9 @@ def limit_key(model: ModelRef) -> str:
 
 
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
-    """Yield the keys of the breakers that can keep calls from a model: model, credential, provider."""
-    yield model.ref
-    yield limit_key(model.ref)
+    """Yield the keys of the breakers that can keep calls from a model: model, credential, provider; all its efforts share them."""
+    yield model.ref.model
+    yield limit_key(model.ref.model)
     yield credential_key(model)
     yield model.provider
 

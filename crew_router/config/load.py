@@ -120,6 +120,16 @@ def packaged_registry() -> Registry:
     return _registry(_validated(layers), layers)
 
 
+@functools.cache
+def packaged_preferences() -> Mapping[str, frozenset[str]]:
+    """Return the models that the packaged lists name, by task type."""
+    found: dict[str, frozenset[str]] = {}
+    for layer in _packaged_layers():
+        listed = cast("Mapping[str, Mapping[str, list[str]]]", layer.data.get("task_types") or {})
+        found |= {task: frozenset((*lists.get("preferred", ()), *lists.get("budget", ()))) for task, lists in listed.items()}
+    return found
+
+
 def project_name(folder: Path) -> str:
     """Return the name in the nearest pyproject.toml at or above a folder, else the folder's own name.
 

@@ -209,7 +209,7 @@ class _Running:
 
 def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     """Return the models that are called first."""
-    return decision.selected_model, *decision.models
+    return decision.candidate, *decision.models
 
 
 def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
@@ -218,7 +218,7 @@ def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
-    first = decision.selected_model
+    first = decision.candidate
     return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
 
 
@@ -230,7 +230,7 @@ def _once(runner: CodeRunner | None) -> CodeRunner | None:
 def _seen_p95_s(decision: RoutingDecision) -> Mapping[ModelRef, float]:
     """Return the 95th percentile that was observed of the chosen model, where it was."""
     seen = decision.latency.p95_s if decision.latency.source == "history" else None
-    return {} if seen is None else {decision.selected_model: seen}
+    return {} if seen is None else {decision.candidate: seen}
 
 
 def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:

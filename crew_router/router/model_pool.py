@@ -71,7 +71,8 @@ class ModelPool:
             reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
             self._listed = listed
-            pool = self._current = Pool(models, model_table_of(models), reachable, self.registry.version, self._tokenizers(reachable))
+            table, tokenizers = model_table_of(models), self._tokenizers(reachable)
+            pool = self._current = Pool(table.models, table, reachable[table.model_code], self.registry.version, tokenizers)
         return pool
 
     @property

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from crew_router.types import (
     TaskType,
 )
 from crew_router.types.transport import Payload
+from crew_router.types.vocabulary import EFFORT_ORDER
 
 if TYPE_CHECKING:
     from crew_router.config.router_config import RouterConfig
@@ -546,5 +548,7 @@ def payload_of(prompt: Prompt) -> Payload:
 
 
 def described(request: RoutingRequest, payload: Payload) -> RoutingRequest:
-    """Add to a request what its payload shows: the messages, tools and a response format."""
-    return request.described(messages=tuple(payload.messages), tools=bool(payload.tools), json=payload.response_format is not None)
+    """Add to a request what its payload shows: the messages, tools, a response format, and the effort that its parameters ask for."""
+    said = request.described(messages=tuple(payload.messages), tools=bool(payload.tools), json=payload.response_format is not None)
+    effort = payload.parameters.get("reasoning_effort", payload.parameters.get("effort")) if payload.parameters else None
+    return replace(said, effort=effort) if said.effort is None and isinstance(effort, str) and effort in EFFORT_ORDER else said

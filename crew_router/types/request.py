@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, Literal, Self, TypeVar, cast
 
 from crew_router.errors import InvalidRequestError
-from crew_router.types.vocabulary import ModelCapability, ModelRef, Risk, TaskType, Tier, Urgency
+from crew_router.types.vocabulary import EFFORT_ORDER, ModelCapability, ModelRef, Risk, TaskType, Tier, Urgency
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 FeedbackOutcome = Literal["success", "partial", "failure"]
@@ -41,6 +41,8 @@ class RoutingRequest:
         deny_providers: Never these; hard.
         force_model: Fixes the first attempt; safety, capability and hard budgets still hold.
         fallbacks: Whether other models may answer when the first fails.
+        effort: The reasoning effort of models that have any; hard. Models without efforts are not concerned.
+        max_effort: The highest reasoning effort; hard.
 
     Raises:
         InvalidRequestError: A value is out of range, NaN or of the wrong type.
@@ -85,6 +87,8 @@ class RoutingRequest:
     project: str | None = None
     parallel: bool | None = None
     critical: bool = False
+    effort: str | None = None
+    max_effort: str | None = None
 
     def __post_init__(self) -> None:
         """Read lenient spellings and reject what cannot be meant."""
@@ -222,6 +226,10 @@ def _check_text(request: RoutingRequest) -> None:
         value = getattr(request, name)
         if value is not None and not isinstance(value, str):
             raise InvalidRequestError(name, value, expected="a text")
+    for name in ("effort", "max_effort"):
+        value = getattr(request, name)
+        if value is not None and value not in EFFORT_ORDER:
+            raise InvalidRequestError(name, value, expected=f"one of {', '.join(EFFORT_ORDER)}")
     if not isinstance(request.metadata, Mapping):
         raise InvalidRequestError("metadata", request.metadata, expected="a mapping")
 

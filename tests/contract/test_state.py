@@ -442,11 +442,11 @@ def test_a_later_process_finds_what_was_left(opened):
 
 
 def test_provider_multipliers_follow_the_last_minutes(opened):
-    """A failing provider falls, a sound one rises, both within 0.5 and 2."""
+    """A failing provider falls, one that is quicker than was predicted rises, both within 0.5 and 2."""
     state = opened()
     for _ in range(40):
         state.observe(seen(A, success=False, error=ErrorKind.OVERLOAD))
-        state.observe(seen(C))
+        state.observe(seen(C, latency_s=1.0, expected_latency_s=4.0))
 
     multipliers = state.snapshot().multipliers
 

@@ -49,7 +49,7 @@ class Change:
 
 def changes_of(breakers: Mapping[str, Breaker], seen: Observation, *, policy: BreakerPolicy, jitter: float) -> dict[str, Breaker]:
     """Return every record that an outcome changes: the model's, its provider's and its credential's."""
-    model, provider = str(seen.model), seen.model.provider
+    model, provider = str(seen.model.model), seen.model.provider  # efforts share the breaker of their model
     credential = seen.credential or provider
     changed: dict[str, Breaker] = {}
     for key in dict.fromkeys((model, provider, credential)):

@@ -46,8 +46,8 @@ def test_route_tells_the_choice_and_the_reasons(config):
     result = run("route", "Compare A and B.", "--config", config)
 
     assert result.exit_code == 0
-    assert "lab:good (single, strategy weighted)" in result.stdout
-    assert "next best lab:cheap" in result.stdout
+    assert "lab:cheap (single, strategy weighted)" in result.stdout
+    assert "next best lab:good" in result.stdout
 
 
 def test_route_as_json_is_one_document(config):
@@ -55,7 +55,7 @@ def test_route_as_json_is_one_document(config):
     result = run("route", "Compare A and B.", "--config", config, "--json")
 
     document = json.loads(result.stdout)
-    assert document["selected_model"] == "lab:good"
+    assert document["selected_model"] == "lab:cheap"
     assert {row["model"] for row in document["table"]["rows"]} == {"lab:good", "lab:cheap"}
 
 

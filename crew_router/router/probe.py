@@ -78,9 +78,12 @@ def all_listed(urls: Iterable[str], *, within_s: float = WITHIN_S) -> dict[str, 
     """Return what servers list, asking all at once; one that has not answered within so many seconds counts as not answering."""
     answers: queue.SimpleQueue[tuple[str, tuple[str, ...] | None]] = queue.SimpleQueue()
     listed: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
+
+    def ask(url: str) -> None:
+        answers.put((url, listed_models(url)))
+
     for url in listed:
-        thread = threading.Thread(target=lambda url: answers.put((url, listed_models(url))), args=(url,), daemon=True)
-        thread.start()
+        threading.Thread(target=ask, args=(url,), daemon=True).start()
     end = time.monotonic() + within_s  # real time, because an injected clock does not move while the network is slow
     for _ in range(len(listed)):
         try:

@@ -42,6 +42,7 @@ class Routed:
         cost_usd: Cost of all calls together.
         confidence: Probability, 0..1, given to the answer; ``None`` where none was.
         latency_s: Time of all calls, one after another.
+        promised: Probability of being right that was expected before any call.
     """
 
     setting: float
@@ -53,6 +54,7 @@ class Routed:
     _: KW_ONLY
     confidence: float | None = None
     latency_s: float = 0.0
+    promised: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,18 +207,21 @@ def evaluate(table: OutcomeTable, router: Router, settings: Sequence[float], *, 
         table: The outcomes; rows without a score and a price of every model are left out of the comparison.
         router: A router over :func:`recorded_models`.
         settings: USD that a right answer is worth.
-        progress: Called after each setting.
+        progress: Called as often as there are settings, at equal steps.
     """
     known = table.complete()
-    rows: list[Routed] = []
+    rows: dict[float, list[Routed]] = {worth: [] for worth in settings}
     seconds: list[float] = []
-    routed_by_plan: dict[tuple[int, tuple[str, ...], tuple[float, ...]], Routed] = {}
-    for worth_usd in settings:
-        rows.extend(
-            _routed(known, row, router, worth_usd=worth_usd, routed_by_plan=routed_by_plan, seconds=seconds) for row in range(len(known))
-        )
-        progress()
-    return report(known, rows, seconds)
+    steps_done = 0
+    # All settings of one prompt together: what a trained model reads from a prompt is kept for the newest prompts only.
+    for row in range(len(known)):
+        routed_by_plan: dict[tuple[tuple[str, ...], tuple[float, ...]], Routed] = {}
+        for worth_usd in settings:
+            rows[worth_usd].append(_routed(known, row, router, worth_usd=worth_usd, routed_by_plan=routed_by_plan, seconds=seconds))
+        while steps_done < len(settings) * (row + 1) // len(known):
+            steps_done += 1
+            progress()
+    return report(known, [each for routed in rows.values() for each in routed], seconds)
 
 
 def report(known: OutcomeTable, rows: Sequence[Routed], seconds: Sequence[float]) -> Evaluation:
@@ -253,7 +258,7 @@ def _routed(
     router: Router,
     *,
     worth_usd: float,
-    routed_by_plan: dict[tuple[int, tuple[str, ...], tuple[float, ...]], Routed],
+    routed_by_plan: dict[tuple[tuple[str, ...], tuple[float, ...]], Routed],
     seconds: list[float],
 ) -> Routed:
     """Decide, and execute the decision unless the same prompt was already answered by the same plan."""
@@ -262,14 +267,14 @@ def _routed(
     started_s = clock.monotonic()
     decision = router.select_model(RoutingRequest(task_description=table.prompts[row], willingness_to_pay=worth_usd), record=False)
     seconds.append(clock.monotonic() - started_s)
-    key = row, tuple(decision.models), decision.stops
+    key = tuple(decision.models), decision.stops
     if key not in routed_by_plan:
         try:
             routed_by_plan[key] = _outcome(table, row, router.invoke(table.prompts[row], request=request))
         except CrewRouterError:
             routed_by_plan[key] = Routed(worth_usd, table.ids[row], tuple(ref.name for ref in decision.models), None, 0.0, 0.0)
     routed = routed_by_plan[key]
-    return dataclasses.replace(routed, setting=worth_usd)
+    return dataclasses.replace(routed, setting=worth_usd, promised=decision.confidence)
 
 
 def _outcome(table: OutcomeTable, row: int, response: RoutedResponse) -> Routed:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from cachetools import FIFOCache
+
 from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
@@ -73,20 +75,18 @@ class Recent:
     """
 
     def __init__(self, keep: int = 4096) -> None:
-        self._keep = keep
-        self._answered: dict[str, Answered] = {}
+        self._answered: FIFOCache[str, Answered] = FIFOCache(keep)
         self._lock = threading.Lock()
 
     def put(self, decision_id: str, answered: Answered) -> None:
         """Keep an answer, and drop the oldest beyond the limit."""
         with self._lock:
             self._answered[decision_id] = answered
-            while len(self._answered) > self._keep:
-                del self._answered[next(iter(self._answered))]
 
     def get(self, decision_id: str) -> Answered | None:
         """Return the answer to a decision, or ``None`` when it was dropped or given by another process."""
-        return self._answered.get(decision_id)
+        with self._lock:
+            return self._answered.get(decision_id)
 
 
 def merged_feedback(earlier: FeedbackData | None, new: FeedbackData) -> FeedbackData:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from crew_router.record.recorder import RecordObserver
 
@@ -25,7 +26,7 @@ class ConsecutiveFailures(RecordObserver):
     """
 
     is_local: Callable[[ModelRef], bool] = lambda _ref: False
-    _counts: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    _counts: LRUCache[str, int] = field(default_factory=lambda: LRUCache[str, int](_MAX_KEYS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of_models(self, is_local: Callable[[ModelRef], bool]) -> ConsecutiveFailures:
@@ -46,14 +47,14 @@ class ConsecutiveFailures(RecordObserver):
                 self._counts.pop(key, None)
                 return
             self._counts[key] = self._counts.get(key, 0) + 1
-            self._counts.move_to_end(key)
-            while len(self._counts) > _MAX_KEYS:
-                self._counts.popitem(last=False)
 
     def count(self, request: RoutingRequest) -> int:
         """Return the number of consecutive failures in the request's session or run."""
         key = _key(request) if self._counts else None
-        return 0 if key is None else self._counts.get(key, 0)
+        if key is None:
+            return 0
+        with self._lock:  # reading moves the key to the end
+            return self._counts.get(key, 0)
 
 
 def _key(request: RoutingRequest) -> str | None:

@@ -8,10 +8,11 @@ the calls are known by ``session_id``. On any machine they can be read from the 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
+
+from cachetools import LRUCache
 
 from crew_router.decide.conditions import CachedPrefix
 from crew_router.record.recorder import RecordObserver
@@ -45,7 +46,7 @@ class PromptCacheTracker(RecordObserver):
 
     def __init__(self, settings: SessionSettings) -> None:
         self._settings = settings
-        self._by_session: OrderedDict[str, dict[ModelRef, _CachedPrompt]] = OrderedDict()
+        self._by_session: LRUCache[str, dict[ModelRef, _CachedPrompt]] = LRUCache(_MAX_SESSIONS)
         self._hit_shares: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
 
@@ -56,7 +57,6 @@ class PromptCacheTracker(RecordObserver):
             return
         with self._lock:
             cached = self._by_session.setdefault(key, {})
-            self._by_session.move_to_end(key)
             if attempt.error is not None:
                 if ERROR_POLICIES[attempt.error].unhealthy:
                     cached.pop(attempt.model, None)
@@ -65,8 +65,6 @@ class PromptCacheTracker(RecordObserver):
             usage = attempt.usage
             tokens = decision.profile.input_tokens.value if usage is None else usage.input_tokens
             cached[attempt.model] = _CachedPrompt(tokens, attempt.started_at + attempt.latency_s)
-            while len(self._by_session) > _MAX_SESSIONS:
-                self._by_session.popitem(last=False)
 
     def cached_prefixes(self, request: RoutingRequest, *, now: float) -> tuple[CachedPrefix, ...]:
         """Return, for each model that probably has the beginning of the conversation cached, the number of cached tokens."""

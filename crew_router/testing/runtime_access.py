@@ -1,4 +1,4 @@
-"""Access to the runtime of a router, for tests of its parts."""
+"""Access to the runtime of a router and to what its threads do, for tests of its parts."""
 
 from __future__ import annotations
 
@@ -22,4 +22,26 @@ def runtime_of(router: Router) -> Runtime:
         ...     [model.ref for model in runtime_of(router).models.registry]
         ['lab:a']
     """
-    return router._runtime  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  - the only access for tests
+    return router._runtime  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one way in for tests
+
+
+def take_over_changes(router: Router) -> None:
+    """Look at a router's configuration files now, as its own thread does within a second; what is refused is logged.
+
+    Args:
+        router: A router over files.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from crew_router import Router
+        >>> from crew_router.testing import ScriptedModel
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "crew_router.yaml"
+        >>> written = file.write_text("optimize: cost")
+        >>> with Router(file, models={"lab:a": ScriptedModel("a")}, ledger_url="sqlite://") as router:
+        ...     before = router.policy_version
+        ...     written = file.write_text("optimize: quality")
+        ...     take_over_changes(router)
+        ...     router.policy_version == before
+        False
+    """
+    router._reloader.look()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one way in for tests

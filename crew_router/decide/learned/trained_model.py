@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
+from cachetools import FIFOCache
 
 from crew_router.decide.learned.agreement import Agreement, ballots_of
 from crew_router.decide.learned.answer_features import PromptFacts, answer_features, final_answer
@@ -106,19 +107,18 @@ class RecentPrompts(Generic[T]):
     """Keeps results for the newest prompts, so that deciding and executing one request compute them once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, T] = {}
+        self._known: FIFOCache[str, T] = FIFOCache(_MAX_RECENT)
         self._lock = threading.Lock()
 
     def get(self, prompt: str) -> T | None:
         """Return the result for a prompt, ``None`` when it is not kept."""
-        return self._known.get(prompt)
+        with self._lock:
+            return self._known.get(prompt)
 
     def put(self, prompt: str, value: T) -> None:
         """Keep a result, and drop the oldest beyond the limit."""
         with self._lock:
             self._known[prompt] = value
-            while len(self._known) > _MAX_RECENT:
-                del self._known[next(iter(self._known))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from cachetools import FIFOCache
+
 from crew_router.decide.strategies.assignment import unit_of
 from crew_router.errors import InvalidRequestError
 from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group, next_state
@@ -54,7 +56,7 @@ class Trials(RecordObserver):
         self._state, self._clock, self._build, self._enabled = state, clock, build, enabled
         self._running: tuple[Running, ...] = ()
         self._version, self._read_at = -1, clock.monotonic()
-        self._units: dict[tuple[str, int, str], None] = {}
+        self._units: FIFOCache[tuple[str, int, str], None] = FIFOCache(_UNITS_KEPT)
         self._lock = threading.RLock()
 
     # Plans
@@ -188,8 +190,6 @@ class Trials(RecordObserver):
         with self._lock:
             is_new = key not in self._units
             self._units[key] = None
-            while len(self._units) > _UNITS_KEPT:
-                del self._units[next(iter(self._units))]
         return is_new
 
     def _conclude(self, draw: Draw) -> None:

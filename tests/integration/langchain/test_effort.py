@@ -7,19 +7,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
-from wire_server import WireServer
 
 from crew_router import ModelDefinition, ModelRef, Router, RoutingRequest
 from crew_router.errors import NoCandidateError, RegistryError
 from crew_router.types import EffortLevel
 from crew_router.types.transport import Payload
 from crew_router_langchain import ChatCrewRouter, LangChainTransport
+
+if TYPE_CHECKING:
+    from wire_server import WireServer
 
 EFFORTS = tuple(map(EffortLevel, ("none", "low", "medium", "high")))
 TOOL = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {"type": "object", "properties": {}}}}
@@ -30,8 +32,8 @@ FORMAT = {
 BEDROCK = {"region_name": "eu-central-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
 NO_KEY = {"bedrock_converse"}  # its client would take one for a bearer token
 CLIENTS = [  # provider, model, path behind the address, kwargs, effort, where it arrives, what arrives
-    ("openai", "gpt-5-mini", "/v1", {}, "low", ("reasoning_effort",), "low"),
-    ("openai", "gpt-5-mini", "/v1", {}, "none", ("reasoning_effort",), "none"),
+    ("openai", "gpt-5-mini", "/v1", {}, "low", ("reasoning", "effort"), "low"),
+    ("openai", "gpt-5-mini", "/v1", {}, "none", ("reasoning", "effort"), "none"),
     ("vllm", "served", "/v1", {}, "high", ("reasoning_effort",), "high"),
     ("anthropic", "claude-opus-5-5", "", {}, "low", ("output_config", "effort"), "low"),
     ("anthropic", "claude-haiku-5-5", "", {}, "none", ("thinking", "type"), "disabled"),
@@ -76,7 +78,7 @@ def arrived(body: dict[str, Any], path: tuple[str, ...]) -> object:
 
 @pytest.mark.parametrize("way", ["plain", "streamed", "tools", "structured"])
 @pytest.mark.parametrize(("provider", "model", "path", "kwargs", "effort", "place", "value"), CLIENTS, ids=NAMES)
-def test_effort_arrives_in_the_words_of_each_client(
+def test_effort_arrives_in_the_words_of_each_client(  # noqa: PLR0917 - a table of cases
     wire: WireServer,
     provider: str,
     model: str,
@@ -127,9 +129,9 @@ def test_a_client_given_in_code_keeps_its_own_spelling(wire: WireServer) -> None
     client = ChatOpenAI(model="gpt-6-luna", base_url=wire.openai_url, api_key="k", use_responses_api=True, reasoning={"summary": "auto"})
     model = ModelDefinition(ModelRef("lab:a#low"), provider="lab", model="gpt-6-luna", instance=client, efforts=EFFORTS)
 
-    fitted = LangChainTransport().fit(Payload(("hello",)), model)
+    LangChainTransport().fit(Payload(("hello",)), model).complete()
 
-    assert fitted._fitted.kwargs["reasoning"] == {"summary": "auto", "effort": "low"}
+    assert wire.seen[-1].body["reasoning"] == {"summary": "auto", "effort": "low"}
 
 
 def test_callers_temperature_is_left_out_where_thinking_refuses_it(wire: WireServer) -> None:

@@ -93,6 +93,8 @@ def _row(known: dict[str, Table], line: str, project: str, *, number: int) -> tu
     try:
         cells = json.loads(line)
         table = known[cells["table"]]
+        if table is DECISIONS:
+            cells["process"] = None  # it is nobody's of this ledger; older exports have none
         return table, tuple(project if name == "project" else cells[name] for name in table.names)
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(

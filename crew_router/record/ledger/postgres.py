@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 5
 _STATEMENT_MS: Final = 10_000
+_ROW_CLASSES: Final = ("22", "23", "54")  # data, constraint, program limit; all others may pass, as a server that is a replica for now
 _MIGRATION_LOCK: Final = 7_243_801  # any number that is ours
 _LIMITS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
@@ -138,7 +139,14 @@ class PostgresDatabase:
             yield
         except self._psycopg.Error as error:
             connection = self._connections.get(urgent)
-            gone = isinstance(error, self._psycopg.OperationalError) or connection is None or connection.closed
-            if gone:
+            lost = isinstance(error, self._psycopg.OperationalError) or connection is None or connection.closed
+            if lost:
                 self._forget(urgent=urgent)
-            raise DatabaseError(str(error).strip() or type(error).__name__, gone=bool(gone)) from error
+            problem = str(error).strip() or type(error).__name__
+            raise DatabaseError(problem, gone=bool(lost) or not _is_of_the_row(error)) from error
+
+
+def _is_of_the_row(error: psycopg.Error) -> bool:
+    """Tell whether a row is at fault, and not the database: by class 22, 23 or 54, or because the client could not send it."""
+    state = error.sqlstate
+    return state is None or state[:2] in _ROW_CLASSES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from crew_router.errors import StorageError
 from crew_router.record.ledger.decision_codec import without_texts
 from crew_router.record.ledger.schema import ATTEMPTS, DECISIONS, FEEDBACK, OUTCOMES, Cell
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Cursor, Database
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _PAGE: Final = 500
 _TELEMETRY: Final = {DECISIONS: "at", ATTEMPTS: "started_at", OUTCOMES: "at", FEEDBACK: "at"}
 _FORGOTTEN: Final = "texts forgotten before:"

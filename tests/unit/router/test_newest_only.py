@@ -49,8 +49,8 @@ def test_prompt_caches_of_the_newest_sessions_are_known():
     for number in range(KEPT + 1):
         tracker.attempted(of_session(number), ANSWERED)
 
-    assert tracker.warm(asked_in(0), now=NOON + 1) == ()
-    assert [prefix.model for prefix in tracker.warm(asked_in(KEPT), now=NOON + 1)] == [A]
+    assert tracker.cached_prefixes(asked_in(0), now=NOON + 1) == ()
+    assert [prefix.model for prefix in tracker.cached_prefixes(asked_in(KEPT), now=NOON + 1)] == [A]
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -39,6 +39,15 @@ _TIMEOUT_PER_CALL: Final = frozenset({"openai", "anthropic", "deepseek", "xai", 
 _OPENAI_LIKE: Final = frozenset({"openai", "deepseek", "xai", "openrouter"})
 _MAX_TOKENS_KEY: Final = {"google_genai": "max_output_tokens", "ollama": "num_predict"}
 _MAX_TOKENS_SPELLINGS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# Sampling parameters that a provider's client does not take: it would raise, or the provider would refuse the request.
+_NOT_TAKEN: Final = {
+    "anthropic": frozenset({"seed", "frequency_penalty", "presence_penalty", "n"}),
+    "bedrock_converse": frozenset({"seed", "frequency_penalty", "presence_penalty", "n"}),
+    "mistralai": frozenset({"frequency_penalty", "presence_penalty", "n"}),
+    "ollama": frozenset({"frequency_penalty", "presence_penalty", "n"}),
+    "cohere": frozenset({"n"}),
+}
+_RENAMED: Final = {"mistralai": {"seed": "random_seed"}}
 _TOOL_OPTIONS: Final = ("strict", "parallel_tool_calls")
 _REASONING_BLOCKS: Final = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_content", "non_standard"})
 _TOOL_BLOCKS: Final = frozenset({"tool_use", "tool_call", "function_call", "tool_call_chunk", "invalid_tool_call"})
@@ -94,6 +103,7 @@ def fitted(
     kwargs: dict[str, Any] = dict(payload.parameters)
     options: dict[str, Any] = {name: kwargs.pop(name) for name in _TOOL_OPTIONS if name in kwargs}
     _limit(kwargs, kind, max_tokens=max_tokens, timeout_s=timeout_s)
+    _spell(kwargs, kind, ref=ref, notes=notes)
     if kind not in _OPENAI_LIKE:
         kwargs.pop("prompt_cache_key", None)
     if payload.tools:
@@ -169,6 +179,16 @@ def _limit(kwargs: dict[str, Any], kind: str, *, max_tokens: int | None, timeout
     seconds = [value for value in (kwargs.pop("timeout", None), timeout_s) if value is not None]
     if seconds and kind in _TIMEOUT_PER_CALL:
         kwargs["timeout"] = min(seconds)
+
+
+def _spell(kwargs: dict[str, Any], kind: str, *, ref: ModelRef, notes: list[str]) -> None:
+    """Leave out sampling parameters that a provider does not take, with a note, and spell the others its way."""
+    for name in sorted(_NOT_TAKEN.get(kind, frozenset()) & kwargs.keys()):
+        del kwargs[name]
+        notes.append(f"{ref} takes no {name}; it was left out")
+    for name, theirs in _RENAMED.get(kind, {}).items():
+        if name in kwargs:
+            kwargs[theirs] = kwargs.pop(name)
 
 
 def _bound(client: BaseChatModel, payload: Payload, *, ref: ModelRef, options: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

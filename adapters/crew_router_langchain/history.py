@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cachetools import FIFOCache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from crew_router.errors import CrewRouterError
@@ -79,7 +79,7 @@ class OutcomeCapture:
     """Reports what histories say to one router, each decision once, however often its history is sent."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._told: FIFOCache[str, None] = FIFOCache(_REMEMBERED)
         self._lock = threading.Lock()
         free_in_child(self)
 
@@ -100,8 +100,6 @@ class OutcomeCapture:
             if decision_id in self._told:
                 return False
             self._told[decision_id] = None
-            if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
             return True
 
 

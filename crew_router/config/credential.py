@@ -1,4 +1,4 @@
-"""Names the credential that a model is called with, without the secret."""
+"""Name the breakers that guard a model: its own, its credential's (as a hash, never the secret) and its provider's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def credential_key(model: ModelDefinition) -> str:
 
 
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
-    """Yield the keys of the breakers that stand before a model, the widest last."""
+    """Yield the keys of the breakers that can keep calls from a model: model, credential, provider."""
     yield model.ref
     yield credential_key(model)
     yield model.provider

@@ -140,14 +140,14 @@ class AttemptRunner:
         """Take note of a call that is about to be opened, and may be given up before that."""
         self._starts[start.call] = start
 
-    def preparation_of(self, ref: ModelRef) -> Callable[[], None] | None:
+    def warming(self, ref: ModelRef) -> Callable[[], None] | None:
         """Return what builds what the calls of a model need, where that is still to be done; a loop does it on a thread."""
         return None if self._services.is_warm(ref) else functools.partial(self.prepare, ref)
 
     def admission_of(self, start: Start) -> Callable[[], Admission] | None:
         """Return what goes through the gates, where one of them would wait for a database; a loop does it on a thread.
 
-        Whatever it returns is handed to :meth:`open`, or to :meth:`leave` when the call was given up meanwhile.
+        Whatever it returns is handed to :meth:`open`, or to :meth:`release` when the call was given up meanwhile.
         """
         model, payload = self._services.registry(start.model), start.payload or self._payload
         slow = self._services.slow_checks(model)
@@ -160,7 +160,7 @@ class AttemptRunner:
         if self._unfit(model, payload, transport):
             return None
         call_request = self._ask(start, model, transport=transport, payload=payload)
-        waits = call_request is not None and any(check.waits(call_request) for check in slow)
+        waits = call_request is not None and any(gate.waits(call_request) for gate in slow)
         return functools.partial(self._enter, start, call_request, None) if waits else None
 
     def release(self, admission: Admission) -> None:
@@ -242,7 +242,8 @@ class AttemptRunner:
 
     def replied(self, opened: OpenCall, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
-        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix)
+        read = self._validate is not None and opened.start.role != "judge"
+        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix, read_by_caller=read)
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
         return self._end(opened, reply=reply, fault=fault)

@@ -110,7 +110,7 @@ class Executor:
         """Return the answer to one request, as :meth:`run` does."""
         if (kept := self._kept(decision, payload, options)) is not None:
             return kept
-        await self._aprepare(decision, payload)
+        await self._awarm(decision, payload)
         flow_input = self._work(decision, payload, options, live=False)
         return self._answered(await arun(flow_input.flow, flow_input.runner), flow_input)
 
@@ -147,7 +147,7 @@ class Executor:
             for chunk in _replayed(kept):
                 yield chunk
             return
-        await self._aprepare(decision, payload)
+        await self._awarm(decision, payload)
         flow_input = self._work(decision, payload, options, live=True)
         async with contextlib.aclosing(adrive(flow_input.flow, flow_input.runner)) as items:
             async for item in items:
@@ -156,7 +156,7 @@ class Executor:
     async def _aprepare(self, decision: RoutingDecision, payload: Payload) -> None:
         """Import and build on a thread what the first call of a model needs, so that the loop goes on."""
         if not all(map(self._services.is_warm, _at_once(decision))):
-            await asyncio.to_thread(_prepare, AttemptRunner(self._services, decision, payload=payload), decision)
+            await asyncio.to_thread(_warm, AttemptRunner(self._services, decision, payload=payload), decision)
 
     def _kept(self, decision: RoutingDecision, payload: Payload, options: Options | None) -> RoutedResponse | None:
         # A kept answer has not passed the check that this caller brings.
@@ -180,7 +180,7 @@ class Executor:
         services, deadline_s = self._services, decision.request.deadline_s
         runner = AttemptRunner(services, decision, payload=payload, validate=options.validate)
         watch(runner)
-        _prepare(runner, decision)
+        _warm(runner, decision)
         context = FlowContext(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
@@ -212,7 +212,7 @@ def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     return decision.selected_model, *decision.models
 
 
-def _prepare(runner: AttemptRunner, decision: RoutingDecision) -> None:
+def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
     for ref in _at_once(decision):
         runner.prepare(ref)
 

@@ -23,7 +23,9 @@ _MISCALLED: Final = frozenset(
 _FULL: Final = "model_context_window_exceeded"
 
 
-def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: str = "") -> Fault | None:
+def fault_of(
+    reply: Reply, payload: Payload, *, streamed: bool = False, prefix: str = "", read_by_caller: bool = False
+) -> Fault | None:
     """Return what is wrong with a reply, or ``None`` for a sound one.
 
     Args:
@@ -31,6 +33,7 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
         payload: What it was asked.
         streamed: Whether the reply came as a stream, which must end with a finish reason.
         prefix: Text the reply goes on from.
+        read_by_caller: The caller brings a check of its own, which may read JSON in a code fence, for example.
     """
     if streamed and reply.finish_reason is None:
         return Fault(ErrorKind.TRUNCATED, "the stream ended without a finish reason")
@@ -44,7 +47,7 @@ def fault_of(reply: Reply, payload: Payload, *, streamed: bool = False, prefix: 
     for call in reply.tool_calls:
         if fault := _tool_fault(call, payload):
             return fault
-    if payload.response_format is not None and not reply.tool_calls:
+    if payload.response_format is not None and not reply.tool_calls and not read_by_caller:
         return _format_fault(prefix + reply.text, payload)
     return None
 

@@ -148,6 +148,9 @@ class Runtime:
                 executing=True,
             )
         self.pipeline  # noqa: B018 - made when first asked for
+        prepare = getattr(self.kept.classifier, "prepare", None)
+        if prepare is not None:
+            prepare()
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""

@@ -253,17 +253,17 @@ class ModelDefinition:
     kwargs: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
     instance: object | None = field(default=None, repr=False, compare=False)
 
+    def effort(self, name: str | None) -> EffortLevel | None:
+        """Return one of the efforts by its name, the default one for ``None``; ``None`` where there is no such effort."""
+        wanted = self.default_effort if name is None else name
+        return next((level for level in self.efforts if level.name == wanted), None)
+
     def __repr__(self) -> str:
         """Return the entry without key and arguments, and with no password in its address."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
         if self.base_url is not None:
             values["base_url"] = redacted(self.base_url)
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
-
-    def effort(self, name: str | None) -> EffortLevel | None:
-        """Return one of the efforts by its name, the default one for ``None``; ``None`` where there is no such effort."""
-        wanted = self.default_effort if name is None else name
-        return next((level for level in self.efforts if level.name == wanted), None)
 
 
 def _minute(time_of_day: str) -> int:

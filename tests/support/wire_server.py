@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -48,6 +48,7 @@ class WireServer:
 
     Attributes:
         seen: Every request in order of arrival.
+        answers: What was said to those that succeeded.
         url: Address without a path.
     """
 
@@ -56,6 +57,8 @@ class WireServer:
         self.open_now = 0
         self.most_open = 0
         self._faults: dict[str, Fault] = {}
+        self._rules: list[Callable[[int, Seen], Fault | None]] = []
+        self.answers: list[Said] = []
         self._lock = threading.Lock()
         self._http = _Http(self)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -74,9 +77,20 @@ class WireServer:
         """Let a model misbehave from the next request on."""
         self._faults[model] = fault
 
+    def refuse(self, unwanted: Callable[[dict[str, Any]], object], message: str) -> None:
+        """Answer every request whose body is unwanted with status 400."""
+        refusal = Fault(status=400, code="invalid_request_error", message=message)
+        self.rule(lambda _at, seen: refusal if unwanted(seen.body) else None)
+
+    def rule(self, rule: Callable[[int, Seen], Fault | None]) -> None:
+        """Let a rule say how a request fares, by its place among all requests (from 0) and by what it is; its faults go first."""
+        self._rules.append(rule)
+
     def heal(self) -> None:
         """Let every model behave, and forget what was seen."""
         self._faults.clear()
+        self._rules.clear()
+        self.answers.clear()
         self.seen.clear()
         self.most_open = 0
 
@@ -84,16 +98,25 @@ class WireServer:
         """Return the models of the requests in order of arrival."""
         return [seen.model for seen in self.seen]
 
-    def fault(self, model: str) -> Fault:
-        """Return how a model misbehaves."""
-        return self._faults.get(model, Fault())
+    def fault(self, seen: Seen, at: int) -> Fault:
+        """Return how a request fares."""
+        faults = (rule(at, seen) for rule in self._rules)
+        return next((fault for fault in faults if fault is not None), self._faults.get(seen.model, Fault()))
 
-    def note(self, seen: Seen) -> None:
-        """Take a request that arrived."""
+    def answer(self, fault: Fault, asked: Any) -> Said:
+        """Return what is said to a request that succeeds, and remember it."""
+        said = fault.answer or say(asked)
+        self.answers.append(said)
+        return said
+
+    def note(self, seen: Seen) -> int:
+        """Take a request that arrived, and return its place among all."""
         with self._lock:
             self.seen.append(seen)
+            at = len(self.seen) - 1
             self.open_now += 1
             self.most_open = max(self.most_open, self.open_now)
+            return at
 
     def done(self) -> None:
         """Take the end of the work on a request."""
@@ -141,8 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         reader = wire_formats.format_of(path)
         asked = reader.read(body, path)
         wire = self.server.wire
-        wire.note(Seen(asked.model, path, body, {key.lower(): value for key, value in self.headers.items()}))
-        fault = wire.fault(asked.model)
+        seen = Seen(asked.model, path, body, {key.lower(): value for key, value in self.headers.items()})
+        fault = wire.fault(seen, wire.note(seen))
         time.sleep(fault.delay_s)
         wire.done()  # before the answer leaves: a client that has it may call again while this thread is still ending
         self._answer(fault, reader, asked=asked, body=body, path=path)
@@ -153,9 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.body is not None:
             self._raw(200, fault.body.encode(), "application/json")
         elif reader.streams(body, path):
-            self._stream(reader.events(asked, fault.answer or say(asked)), fault.cut_after, reader.stream_type)
+            self._stream(reader.events(asked, self.server.wire.answer(fault, asked)), fault.cut_after, reader.stream_type)
         else:
-            self._json(200, reader.whole(asked, fault.answer or say(asked)))
+            self._json(200, reader.whole(asked, self.server.wire.answer(fault, asked)))
 
     def _json(self, status: int, answer: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(answer, ensure_ascii=False).encode(), "application/json", headers)

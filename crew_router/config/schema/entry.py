@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from crew_router.types.vocabulary import ModelCapability, TaskType, Tier
 
 STRICT: Final = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
-"""What pydantic does with the schema's dataclasses; a plain dictionary, so that they load without pydantic."""
+"""pydantic's settings for the schema's dataclasses; a plain dictionary, so that this module loads without pydantic."""
 
 Text = Annotated[str, MinLen(1)]
 Share = Annotated[float, Ge(0), Le(1)]

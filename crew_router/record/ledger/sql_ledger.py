@@ -78,12 +78,17 @@ class SqlLedger:
         self._processes = Processes(database, project, clock)
         self._purse: LeasedBudgets | None = None
         self._retention = retention
-        self._keeper = Keeper(_retaining(self)) if retention else None
+        self._keeper = Keeper(_retaining(self), retention) if retention else None
         # In the order in which they are closed; held apart from the book, so that they can be closed when it is gone.
         self._owned: list[_Closable] = [self._writer, _Leaving(self._processes), database]
         fork_hooks.watch(self)
         exit_hooks.watch(self)
         exit_hooks.release_with(self, functools.partial(_close_all, self._owned))
+
+    @property
+    def database(self) -> Database:
+        """Return where rows are kept, for statements of one's own."""
+        return self._database
 
     def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> LeasedBudgets:
         """Return the budgets kept in this ledger.

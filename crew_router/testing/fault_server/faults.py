@@ -1,4 +1,4 @@
-"""Everything that a real server was seen to do wrong."""
+"""The faults of the server, each of which was observed on real servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class FaultKind(StrEnum):
-    """One fault; those that end in ``_MID`` come after the first chunk of a stream, and as half a body in a plain call."""
+    """One fault; those whose names end in ``_MID`` come after the first chunk of a stream; a plain answer is then cut in half."""
 
     RATE_LIMIT = "rate_limit"
     SERVER_ERROR = "server_error"
@@ -43,7 +43,7 @@ TRANSIENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An HTTP error: status, type, code and message as OpenAI words them."""
+    """An HTTP error: status, and OpenAI's type, code and message."""
 
     status: int
     type: str

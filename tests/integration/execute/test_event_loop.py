@@ -11,7 +11,7 @@ from crew_router import Router
 from crew_router.errors import InvalidRequestError
 from crew_router.testing import ScriptedModel
 
-_WORKER = Path(__file__).parents[2] / "loop_worker.py"
+_WORKER = Path(__file__).parents[2] / "support" / "loop_worker.py"
 _MOST_S = 0.020
 
 

@@ -18,7 +18,7 @@ from crew_router.record.state.opening import open_state
 from crew_router.testing import ScriptedModel
 from crew_router.types import ModelRef
 
-_WORKER = Path(__file__).parents[2] / "ending_worker.py"
+_WORKER = Path(__file__).parents[2] / "support" / "ending_worker.py"
 LIMIT_NANO = 1_000_000_000
 CALL_NANO = 20_000
 

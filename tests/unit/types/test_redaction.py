@@ -92,16 +92,17 @@ UNITS = ["a", "://", "://a:", "eyJ", "-eyJ-", "sk-", "password=", "bearer ", " b
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_hostile_texts_take_time_in_proportion(unit):
-    """Eight times the text takes less than thirty times as long, and never a second."""
-    took = []
-    for length in (25_000, 200_000):
-        text = (unit * (length // len(unit) + 1))[:length]
-        begun = time.perf_counter()
-        redacted(text)
-        took.append(time.perf_counter() - begun)
+    """Eight times the text takes less than thirty times the processor time."""
+    took = [min(_processor_s(unit, length) for _ in range(3)) for length in (25_000, 200_000)]
 
     assert took[1] < max(30 * took[0], 0.05)
-    assert took[1] < 1.0
+
+
+def _processor_s(unit, length):
+    text = (unit * (length // len(unit) + 1))[:length]
+    begun = time.process_time()
+    redacted(text)
+    return time.process_time() - begun
 
 
 class OddError(Exception):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from crew_router.decide.learned.arithmetic import checked
-from crew_router.decide.learned.readings import READINGS, Asked, final_answer, readings
+from crew_router.decide.learned.answer_features import ANSWER_FEATURES, PromptFacts, answer_features, final_answer
+from crew_router.decide.learned.arithmetic import equations_hold
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,9 @@ from crew_router.decide.learned.readings import READINGS, Asked, final_answer, r
         ("She has 3 * 4 = 12 apples.\n#### 12", "12"),
         ("A long way of saying it, with several words in it.\nSo the answer is 1,250.00 dollars", "1250"),
         ("First there are 20 of them, then 5 go away, and in the end it is clear that\n\\boxed{15} remain", "15"),
-        ("Here is the code that you asked for:\n```python\ndef f():\n    return 1\n```\nIt returns one.", "def f(): return 1"),
+        ("Here is the code that you facts for:\n```python\ndef f():\n    return 1\n```\nIt returns one.", "def f(): return 1"),
         ("f(x) = x + 2 holds for every x that was looked at, so that f(40) is 42 (see above)", "42"),
-        ('{"reasoning": "There are 20, then 5 go away, which leaves what is asked for.", "answer": "15 dollars"}', "15 dollars"),
+        ('{"reasoning": "There are 20, then 5 go away, which leaves what is facts for.", "answer": "15 dollars"}', "15 dollars"),
         ("NO_CALL", "no_call"),
         ("tools []", "no_call"),
     ],
@@ -49,7 +49,7 @@ def test_long_calls_and_objects_that_end_in_one_number_are_different_answers(one
 
 
 def test_calls_are_the_same_answer_in_any_order():
-    """What is asked for side by side has no order."""
+    """What is facts for side by side has no order."""
     assert final_answer(f"{LONG_CALL};now()") == final_answer(f"now(); {LONG_CALL}")
 
 
@@ -68,11 +68,11 @@ def test_calls_are_the_same_answer_in_any_order():
 )
 def test_stated_arithmetic_is_worked_out_again(text, holds):
     """Each equation that can be computed holds or does not; nothing of the answer is evaluated as code."""
-    assert list(checked(text)) == holds
+    assert list(equations_hold(text)) == holds
 
 
 def test_every_answer_has_the_same_number_of_readings():
     """A text, and no text at all, give rows of one length."""
-    asked = Asked.of("How many are 3 and 4?")
+    facts = PromptFacts.of("How many are 3 and 4?")
 
-    assert len(readings(asked, "3 + 4 = 7")) == len(readings(asked, None)) == READINGS
+    assert len(answer_features(facts, "3 + 4 = 7")) == len(answer_features(facts, None)) == ANSWER_FEATURES

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from crew_router.config.schema.plain import plain_mapping
-from crew_router.config.schema.reading import MAX_BYTES, parse_mapping, read_mapping, resolve_scalar
+from crew_router.config.schema.yaml_reader import MAX_BYTES, parse_mapping, read_mapping, resolve_scalar
 from crew_router.errors import ConfigurationError
 
 

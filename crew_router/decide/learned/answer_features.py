@@ -1,4 +1,4 @@
-"""What can be seen on the face of an answer, before anybody says whether it is right; and what it comes down to."""
+"""Features of an answer's text, from which the probability that it is right is predicted; and its final answer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from crew_router.decide.learned.arithmetic import checked
-from crew_router.decide.learned.calls import CALL_READINGS, Ground, call_readings, same_calls
+from crew_router.decide.learned.arithmetic import equations_hold
+from crew_router.decide.learned.calls import CALL_FEATURES, PromptText, call_features, same_calls
 from crew_router.types.canonical_answer import NO_TEXT, json_of
 
 _HEDGE: Final = re.compile(
@@ -31,17 +31,17 @@ _SHORT_CHARS: Final = 60
 _TINY_CHARS: Final = 3
 _PROMPT_CHARS: Final = 4000
 _LARGEST: Final = 1e15
-_LAST_ALPHABET: Final = 0x2E7F  # Chinese, Japanese and Korean begin behind it
-PLAIN_READINGS: Final = 32
-READINGS: Final = PLAIN_READINGS + CALL_READINGS
-"""Figures of an answer; those of function calls come last."""
+_LAST_ALPHABET: Final = 0x2E7F  # Chinese, Japanese and Korean characters come after this code point
+TEXT_FEATURES: Final = 32
+ANSWER_FEATURES: Final = TEXT_FEATURES + CALL_FEATURES
+"""Number of features of an answer; those of function calls come last."""
 
 
 def final_answer(answer: str | None) -> str | None:
-    """Return what an answer comes down to, equal for equal answers; ``None`` when there is none.
+    """Return the final answer of a text in a form that is the same for equal answers; ``None`` when there is none.
 
-    Calls of functions and JSON stand for themselves, in whatever order, and so do short texts; of longer ones the fenced code, the marked
-    result, or the last number.
+    This is: function calls or JSON, whatever their order; else a short text itself; else, of a longer text, the fenced code,
+    the marked result or the last number.
     """
     if answer is None or answer == NO_TEXT or not answer.strip():
         return None
@@ -52,7 +52,7 @@ def final_answer(answer: str | None) -> str | None:
     if "```" in answer or "def " in answer:
         fenced = _FENCE.search(answer)
         return _plain(fenced.group(1) if fenced else answer)
-    marked = next((found[-1] for found in (pattern.findall(answer) for pattern in _FINAL) if found), None)
+    marked = next((matches[-1] for matches in (pattern.findall(answer) for pattern in _FINAL) if matches), None)
     text = answer if marked is None else marked
     numbers = _NUMBER.findall(text)
     return _canonical(numbers[-1]) if numbers else _plain(text)
@@ -62,8 +62,8 @@ def _json(answer: str) -> str | None:
     value = json_of(answer)
     if value is None:
         return None
-    if isinstance(value, dict) and (said := value.get("answer")) is not None:
-        return final_answer(str(said))  # what stands beside it, as steps, may differ
+    if isinstance(value, dict) and (final := value.get("answer")) is not None:
+        return final_answer(str(final))  # other keys, such as the steps, may differ
     return json.dumps(value, sort_keys=True).casefold()
 
 
@@ -84,30 +84,43 @@ def _float(text: str) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What of a prompt is compared with answers; made once per prompt."""
+class PromptFacts:
+    """A prompt prepared for comparison with answers; made once per prompt.
+
+    Args:
+        tokens: Words and numbers of its end, in lower case.
+        numbers: Numbers of its last part.
+        text: Prepared for comparison with function calls.
+    """
 
     tokens: frozenset[str]
     numbers: tuple[float, ...]
-    ground: Ground
+    text: PromptText
 
     @classmethod
-    def of(cls, prompt: str) -> Asked:
-        """Read a prompt."""
+    def of(cls, prompt: str) -> PromptFacts:
+        """Return the prepared prompt."""
         end = prompt[-_PROMPT_CHARS:]
         numbers = (_float(text) for text in _NUMBER.findall(end[-_PROMPT_CHARS // 2 :]))
         tokens = frozenset(_TOKEN.findall(end.casefold()))
-        return cls(tokens, tuple(number for number in numbers if number is not None), Ground.of(end))
+        return cls(tokens, tuple(number for number in numbers if number is not None), PromptText.of(end))
 
 
-def readings(asked: Asked, answer: str | None) -> list[float]:
-    """Return the figures of one answer; the first tells that there is none."""
+def answer_features(prompt: PromptFacts, answer: str | None) -> list[float]:
+    """Return the features of one answer; the first is 1 when there is no answer."""
     if answer is None or answer == NO_TEXT:
-        return [1.0, *([0.0] * (READINGS - 1))]
-    return [0.0, *_shape(answer), *_against(asked, answer), *_arithmetic(answer), *_manner(answer), *call_readings(asked.ground, answer)]
+        return [1.0, *([0.0] * (ANSWER_FEATURES - 1))]
+    return [
+        0.0,
+        *_form_features(answer),
+        *_prompt_features(prompt, answer),
+        *_arithmetic_features(answer),
+        *_style_features(answer),
+        *call_features(prompt.text, answer),
+    ]
 
 
-def _shape(answer: str) -> list[float]:
+def _form_features(answer: str) -> list[float]:
     signs = ("\n", "=", "return", ";", '"', ",")
     return [
         float(np.log1p(len(answer))) / 3,
@@ -123,30 +136,30 @@ def _shape(answer: str) -> list[float]:
     ]
 
 
-def _against(asked: Asked, answer: str) -> list[float]:
+def _prompt_features(prompt: PromptFacts, answer: str) -> list[float]:
     tokens = _TOKEN.findall(answer.casefold())
     numbers = [number for number in (_float(text) for text in _NUMBER.findall(answer)) if number is not None]
     last = numbers[-1] if numbers else 0.0
-    said = set(numbers)
+    stated = set(numbers)
     return [
-        sum(token in asked.tokens for token in tokens) / max(len(tokens), 1),
+        sum(token in prompt.tokens for token in tokens) / max(len(tokens), 1),
         float(bool(numbers)),
         float(np.log1p(len(numbers))),
-        sum(number in said for number in asked.numbers) / max(len(asked.numbers), 1),
+        sum(number in stated for number in prompt.numbers) / max(len(prompt.numbers), 1),
         float(abs(last) < _LARGEST and last != int(last)),
         float(last < 0),
         min(float(np.log1p(abs(last))), 15.0) / 5,
-        float(bool(numbers) and last in asked.numbers),
+        float(bool(numbers) and last in prompt.numbers),
     ]
 
 
-def _arithmetic(answer: str) -> list[float]:
-    holds = list(checked(answer))
+def _arithmetic_features(answer: str) -> list[float]:
+    holds = list(equations_hold(answer))
     wrong = holds.count(False)
     return [float(np.log1p(len(holds))), float(np.log1p(wrong)), float(wrong > 0), wrong / max(len(holds), 1)]
 
 
-def _manner(answer: str) -> list[float]:
+def _style_features(answer: str) -> list[float]:
     return [
         float(np.log1p(len(_HEDGE.findall(answer)))),
         float(any(ord(letter) > _LAST_ALPHABET for letter in answer)),

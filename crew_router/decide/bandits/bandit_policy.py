@@ -1,4 +1,7 @@
-"""What a bandit policy sees and returns. A policy is one file: a frozen value object with one method, registered by name."""
+"""The interface of bandit policies: what they get, what they return, and how they are registered by name.
+
+A policy is one file: a frozen dataclass with its parameters and the method :meth:`BanditPolicy.pull`.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """The candidates that are available now, one place each.
+    """The candidates of one decision; every array has one entry per arm.
 
     Args:
-        prior: Reward 0..1 that is believed before anything was seen.
-        strength: How many rewards the prior is worth.
-        samples: Faded number of rewards.
-        rewards: Faded sum of rewards.
-        squares: Faded sum of squared rewards.
-        penalty: What a call costs, in units of reward.
-        features: Features of the request, the same for every arm.
-        gram: Faded sums of the outer products of features, by arm.
-        moments: Faded sums of features times reward, by arm.
+        prior: Expected reward, 0..1, before any reward is known.
+        strength: Number of rewards that the prior counts for.
+        samples: Number of rewards; this and the following sums are discounted (see :mod:`crew_router.decide.bandits.memory`).
+        rewards: Sum of rewards.
+        squares: Sum of squared rewards.
+        penalty: Cost of a call, in units of reward.
+        features: Features of the request, the same for every arm; only for linear policies, as the next two.
+        gram: Sums of the outer products of features, arms x features x features.
+        moments: Sums of features times reward, arms x features.
     """
 
     prior: Floats
@@ -41,13 +44,13 @@ class Arms:
 
     @property
     def weight(self) -> Floats:
-        """Return rewards seen, those of the prior with them."""
+        """Return the number of rewards, including those that the prior counts for."""
         total: Floats = self.samples + self.strength
         return total
 
     @property
     def mean(self) -> Floats:
-        """Return the mean reward, the prior with its strength in it."""
+        """Return the mean reward, including the prior."""
         weight = self.weight
         known = (self.rewards + self.strength * self.prior) / np.where(weight > 0, weight, 1.0)
         mean: Floats = np.where(weight > 0, known, self.prior)
@@ -56,24 +59,24 @@ class Arms:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """How likely each arm is to be pulled, exactly, and the values by which the others are ordered behind it."""
+    """The exact probability of each arm to be pulled, and the values by which the other arms are ordered as fallbacks."""
 
     probabilities: Floats
     values: Floats
 
 
-class Policy(Protocol):
-    """Says how likely each arm is to be pulled; its fields are its validated parameters, ``linear`` that it looks at features."""
+class BanditPolicy(Protocol):
+    """Gives each arm a probability. Its fields are its parameters; ``linear`` tells whether it uses features of the request."""
 
     linear: ClassVar[bool]
 
     def pull(self, arms: Arms, generator: np.random.Generator) -> Pull:
-        """Return the probabilities; at least one arm is given."""
+        """Return the probabilities of the arms, of which there is at least one."""
         ...
 
 
-P = TypeVar("P", bound=Callable[..., Policy])
-_POLICIES: Final[dict[str, Callable[..., Policy]]] = {}
+P = TypeVar("P", bound=Callable[..., BanditPolicy])
+_POLICIES: Final[dict[str, Callable[..., BanditPolicy]]] = {}
 
 
 def bandit(name: str) -> Callable[[P], P]:
@@ -91,7 +94,7 @@ def bandit_names() -> tuple[str, ...]:
     return tuple(sorted(_POLICIES))
 
 
-def make_bandit(name: str, **parameters: object) -> Policy:
+def make_bandit(name: str, **parameters: object) -> BanditPolicy:
     """Build a policy from its name and parameters.
 
     Raises:
@@ -105,17 +108,17 @@ def make_bandit(name: str, **parameters: object) -> Policy:
 
 
 def greedy(values: Floats) -> Floats:
-    """Return probabilities that are shared by the arms of the highest value."""
+    """Return probabilities that are 0 but for the arms of the highest value, which share 1 evenly."""
     best = values == values.max()
     shared: Floats = best / best.sum()
     return shared
 
 
 def frequencies(drawn: Floats) -> Floats:
-    """Return how often each arm is the best in the rows of a table of draws.
+    """Return the share of rows in which each arm is the best, in a table of draws from the posterior (draws x arms).
 
-    Pulling the best arm of one row, picked at random, has these probabilities exactly. Over tables it is a draw of the
-    posterior, so that Thompson sampling with a known propensity costs one table and no integral.
+    Pulling the best arm of a random row has exactly these probabilities. As each table is itself drawn from the posterior,
+    this is Thompson sampling, with a known propensity and without an integral.
     """
     best = np.bincount(drawn.argmax(axis=1), minlength=drawn.shape[1])
     share: Floats = best / len(drawn)
@@ -123,10 +126,10 @@ def frequencies(drawn: Floats) -> Floats:
 
 
 def at_least(name: str, value: float, low: float, *, high: float = float("inf")) -> None:
-    """Refuse a parameter outside its range.
+    """Check that a parameter lies in its range.
 
     Raises:
-        ValueError: It is.
+        ValueError: It does not.
     """
     if not low <= value <= high:
         msg = f"{name} {value} is not a number from {low} to {high}"

@@ -1,8 +1,8 @@
-"""YAML text to plain data, without anything that YAML can do beyond plain data.
+"""Read YAML as plain data: dictionaries, lists and scalars; tags, merge keys and duplicate keys are refused.
 
-The parser's events are turned into dictionaries, lists and scalars here instead of by ``yaml.safe_load``, because
-a loader builds the whole document before anybody can refuse it: duplicate keys are lost, aliases have multiplied,
-nesting has used up the stack. Scalars follow the YAML 1.2 core schema, so ``no`` is a text and ``1e-5`` a number.
+``yaml.safe_load`` is not used because it builds the whole document before anything can be refused: by then duplicate
+keys are lost, aliases may have expanded to gigabytes, and deep nesting may have used up the stack. The parser's events
+are read here instead. Scalars follow the YAML 1.2 core schema, so ``no`` is a text and ``1e-5`` a number.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parse_mapping(text: str, place: str) -> dict[str, Plain]:
     builder = _Builder(place)
     try:
         for event in _events(text):
-            builder.take(event)
+            builder.on_event(event)
     except yaml.YAMLError as error:
         raise _syntax(place, error, text=text) from None
     if not builder.started or builder.root is None:
@@ -82,7 +82,7 @@ def _text(path: Path, place: str) -> str:
 def _events(text: str) -> Iterator[yaml.Event]:
     import yaml  # only needed when something is loaded
 
-    # The C parser is some twenty times faster; wheels carry it, a build without libyaml does not.
+    # The C parser is about twenty times faster. PyYAML's wheels contain it; a build without libyaml does not.
     return yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
@@ -102,7 +102,14 @@ def _kind(value: object) -> str:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not been read; ``size`` counts the characters it expands to."""
+    """A list or mapping whose end has not been read yet.
+
+    Args:
+        node: What was read of it.
+        anchor: The name that aliases use for it.
+        key: The key whose value comes next, in a mapping.
+        size: Characters that it has with all its aliases expanded.
+    """
 
     node: dict[str, Plain] | list[Plain]
     anchor: str | None
@@ -112,7 +119,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Builder:
-    """Builds plain data from parser events with an explicit stack."""
+    """Builds plain data from parser events, with a stack of its own instead of recursion."""
 
     place: str
     root: Plain = None
@@ -120,8 +127,12 @@ class _Builder:
     _stack: list[_Open] = field(default_factory=list[_Open])
     _anchors: dict[str, tuple[Plain, int]] = field(default_factory=dict[str, tuple[Plain, int]])
 
-    def take(self, event: yaml.Event) -> None:
-        """Take one event."""
+    def on_event(self, event: yaml.Event) -> None:
+        """Add what one event of the parser says.
+
+        Raises:
+            ConfigurationError: It uses a part of YAML that is not read.
+        """
         import yaml  # loaded by the caller
 
         line = event.start_mark.line + 1 if event.start_mark else 0
@@ -130,8 +141,8 @@ class _Builder:
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._open(event, line)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            done = self._stack.pop()
-            self._put(done.node, done.size, anchor=done.anchor, line=line)
+            closed = self._stack.pop()
+            self._put(closed.node, closed.size, anchor=closed.anchor, line=line)
         elif isinstance(event, yaml.AliasEvent):
             self._alias(str(event.anchor), line)
         elif isinstance(event, yaml.DocumentStartEvent):

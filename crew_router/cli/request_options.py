@@ -1,4 +1,4 @@
-"""Options that describe a request, shared by the commands that route one."""
+"""Command-line options that describe a request, shared by the commands that route one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STDIN: Final = "-"
 PromptArgument = Annotated[str, typer.Argument(help="The prompt; - reads it from standard input.")]
 _Text: TypeAlias = str | None
 _Number: TypeAlias = float | None
-# Field of the request → the option that sets it.
+# The option that sets each field of the request.
 _OPTIONS: Final = {
     "task_type": Annotated[_Text, typer.Option("--task", help="Task type, for example code_generation; read from the text when absent.")],
     "cost_budget": Annotated[_Number, typer.Option("--budget", help="Most USD that the request may cost.")],
@@ -38,34 +38,34 @@ _OPTIONS: Final = {
 
 
 def takes_request(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the prompt and the options of a request.
+    """Return a command that also takes a prompt and the options of a request.
 
     Args:
-        command: Called with the text of the prompt, the request that the options describe, and its own options.
+        command: Called with the prompt, the request that the options describe, and its own options.
     """
 
     @functools.wraps(command)
-    def run(prompt: str, **given: Any) -> None:
+    def run(prompt: str, **options: Any) -> None:
         with one_line_errors():
-            asked = {field: value for field in _OPTIONS if (value := given.pop(field)) is not None}
-            command(read_prompt(prompt), RoutingRequest.from_mapping(asked), **given)
+            fields = {field: value for field in _OPTIONS if (value := options.pop(field)) is not None}
+            command(read_prompt(prompt), RoutingRequest.from_mapping(fields), **options)
 
-    own = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    own_options = [each for each in inspect.signature(command, eval_str=True).parameters.values() if each.kind is each.KEYWORD_ONLY]
     options = [
         inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option) for field, option in _OPTIONS.items()
     ]
     first = inspect.Parameter("prompt", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=PromptArgument)
-    shown = inspect.Signature([first, *options, *own])
-    run.__signature__ = shown  # type: ignore[attr-defined]  # what Typer reads the command line from
-    run.__annotations__ = {each.name: each.annotation for each in shown.parameters.values()}
+    signature = inspect.Signature([first, *options, *own_options])
+    run.__signature__ = signature  # type: ignore[attr-defined]  # Typer reads the options from it
+    run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
     return run
 
 
 def read_prompt(prompt: str) -> str:
-    """Return the prompt, from standard input when it is ``-``.
+    """Return the prompt, read from standard input when it is ``-``.
 
     Raises:
-        InvalidRequestError: There is nothing but white space.
+        InvalidRequestError: It holds nothing but white space.
     """
     text = sys.stdin.read() if prompt == STDIN else prompt
     if not text.strip():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from crew_router.config.load import load_config
 from crew_router.config.router_config import RouterConfig
-from crew_router.config.schema.reading import parse_mapping
+from crew_router.config.schema.yaml_reader import parse_mapping
 from crew_router.errors import ConfigurationError
 
 YAML_BITS = st.sampled_from(

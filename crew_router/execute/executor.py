@@ -153,7 +153,7 @@ class Executor:
             async for item in items:
                 yield self._chunk(item, flow_input)
 
-    async def _aprepare(self, decision: RoutingDecision, payload: Payload) -> None:
+    async def _awarm(self, decision: RoutingDecision, payload: Payload) -> None:
         """Import and build on a thread what the first call of a model needs, so that the loop goes on."""
         if not all(map(self._services.is_warm, _at_once(decision))):
             await asyncio.to_thread(_warm, AttemptRunner(self._services, decision, payload=payload), decision)

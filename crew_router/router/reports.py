@@ -83,10 +83,22 @@ def reset(runtime: Runtime, *, before: float | None) -> None:
     runtime.ledger.audited("reset", {"before": before, "deleted_rows": 0}, at=runtime.clock.now())
 
 
+def task_named(task_type: TaskType | str) -> TaskType:
+    """Return a task type by its name.
+
+    Raises:
+        InvalidRequestError: There is none of that name.
+    """
+    try:
+        return TaskType(task_type)
+    except ValueError:
+        raise InvalidRequestError("task_type", task_type, expected=f"one of {', '.join(TaskType)}") from None
+
+
 def _subject(
     runtime: Runtime, decision_id: str | None, model_id: str | None, task_type: TaskType | str | None
 ) -> tuple[ModelRef, TaskType | None]:
-    task = None if task_type is None else TaskType(task_type)
+    task = None if task_type is None else task_named(task_type)
     if model_id is not None:
         ref = runtime.models.registry.resolve(model_id).ref
         answered = None if decision_id is None or ref.effort is not None else runtime.kept.recent.get(decision_id)

@@ -99,6 +99,9 @@ class Router:
         from crew_router.router.source import Arguments, ConfigSource
         from crew_router.types.exit_hooks import release_with
 
+        threshold = escalation_threshold
+        if threshold is not None and (isinstance(threshold, bool) or not 0.0 <= threshold <= 1.0):
+            raise InvalidRequestError("escalation_threshold", threshold, expected="a number from 0 to 1")
         if state_url is not None and redis_url is not None:
             raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
         arguments = Arguments(
@@ -415,7 +418,7 @@ class Router:
     def performance(self, model_id: str, task_type: TaskType | str | None = None) -> PerformanceMetrics | None:
         """Return the decayed figures of a model (A10), over all task types when none is given; ``None`` without history."""
         model = self._runtime.models.registry.resolve(model_id)
-        return self._runtime.state.performance(model.ref, None if task_type is None else TaskType(task_type))
+        return self._runtime.state.performance(model.ref, None if task_type is None else reports.task_named(task_type))
 
     def stats(self) -> dict[str, object]:
         """Return counts, sums, the age of the snapshot, and which configuration holds."""

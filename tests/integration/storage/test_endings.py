@@ -152,10 +152,7 @@ def test_a_request_that_still_runs_when_its_program_ends_is_closed(tmp_path, url
     assert ledger.select("SELECT count(*) FROM processes") == [(0,)]
 
 
-OPEN = (
-    "SELECT (SELECT count(*) FROM decisions), count(*), max(success), max(error), (SELECT max(error) FROM attempts) "
-    "FROM outcomes"
-)
+OPEN = "SELECT (SELECT count(*) FROM decisions), count(*), max(success), max(error), (SELECT max(error) FROM attempts) FROM outcomes"
 
 
 def test_routers_that_nobody_holds_any_more_leave_neither_threads_nor_files(tmp_path, file, ledger_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ def mcp(
     host: Annotated[str, typer.Option(help="Address for HTTP; beyond loopback CREW_ROUTER_MCP_TOKEN has to be set.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port for HTTP.")] = 8765,
     project: Annotated[str | None, typer.Option(help="Name space of state, budgets and learning.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder to work in, whatever folder the client starts the server in.")] = None,
     tools: Annotated[str | None, typer.Option(help="Offer these tools only, separated by commas.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Offer only tools that read.")] = False,
     config: ConfigOption = None,
@@ -29,7 +31,8 @@ def mcp(
     with one_line_errors():
         from crew_router_mcp.command import HttpOptions, ServeOptions, named, serve  # a surface, imported when it is asked for
 
-        serve(ServeOptions(config, project, named(tools), read_only=read_only, http=HttpOptions(host, port) if http else None))
+        listening = HttpOptions(host, port) if http else None
+        serve(ServeOptions(config, project, folder, named(tools), read_only=read_only, http=listening))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +49,8 @@ class ServeOptions:
 
     Args:
         config: Configuration of the router, a file or a folder.
-        project: Name space of state, budgets and learning, whatever folder the server is started in.
+        project: Name space of state, budgets and learning.
+        folder: Where to work, whatever folder the client starts the server in: files, the project and stores are looked for there.
         tools: Names of the tools to offer; all when empty.
         read_only: Whether only tools that read are offered.
         http: Serve HTTP instead of standard input and output.
@@ -55,6 +58,7 @@ class ServeOptions:
 
     config: Path | None = None
     project: str | None = None
+    folder: Path | None = None
     tools: tuple[str, ...] = ()
     read_only: bool = False
     http: HttpOptions | None = field(default=None)
@@ -68,22 +72,33 @@ def serve(options: ServeOptions) -> None:
         ConfigurationError: The configuration cannot be read or means nothing.
         MissingDependencyError: The extra ``mcp`` is not installed.
     """
-    from crew_router_mcp.stdio import stdio_kept_for_the_protocol  # `--help` needs neither a router nor fastmcp
-
+    if options.folder is not None:
+        _work_in(options.folder)
     if options.http is not None:
         _serve_http(options, options.http)
-        return
-    with stdio_kept_for_the_protocol():
+    else:
         _serve_stdio(options)
 
 
-def _serve_stdio(options: ServeOptions) -> None:
-    from crew_router.router.router import Router
-    from crew_router_mcp.server import create_server
+def _work_in(folder: Path) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise InvalidRequestError("folder", str(folder), expected=f"a folder that can be entered ({error.strerror})") from None
 
-    with Router(config=options.config, project=options.project) as router:
-        server = create_server(router, tools=options.tools or None, read_only=options.read_only)
-        _log_discreetly()
+
+def _serve_stdio(options: ServeOptions) -> None:
+    from crew_router_mcp.stdio import prints_on_standard_error, stdio_kept_for_the_protocol
+
+    with contextlib.ExitStack() as stack:
+        with prints_on_standard_error():
+            from crew_router.router.router import Router  # `--help` needs neither a router nor fastmcp
+            from crew_router_mcp.server import create_server
+
+            router = stack.enter_context(Router(config=options.config, project=options.project))
+            server = create_server(router, tools=options.tools or None, read_only=options.read_only)
+            _log_discreetly()
+        stack.enter_context(stdio_kept_for_the_protocol())
         server.run("stdio", show_banner=False, log_level="warning")
 
 
@@ -133,7 +148,9 @@ def _options(given: argparse.Namespace) -> ServeOptions:
         allowed_hosts=tuple(given.allow_host),
         allowed_origins=tuple(given.allow_origin),
     )
-    return ServeOptions(given.config, given.project, named(given.tools), read_only=given.read_only, http=http if given.http else None)
+    return ServeOptions(
+        given.config, given.project, given.folder, named(given.tools), read_only=given.read_only, http=http if given.http else None
+    )
 
 
 def named(text: str | None) -> tuple[str, ...]:
@@ -148,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", type=Path, help="configuration file or folder of crew-router")
     parser.add_argument("--project", help="name space of state, budgets and learning (default: that of the configuration or the folder)")
+    parser.add_argument("--folder", type=Path, help="folder to work in, whatever folder the client starts the server in")
     parser.add_argument("--tools", metavar="NAME,…", help="offer these tools only")
     parser.add_argument("--read-only", action="store_true", help="offer only tools that read: nothing is called, paid for or ordered")
     parser.add_argument("--http", action="store_true", help="serve streamable HTTP instead")

@@ -18,6 +18,7 @@ except ImportError as missing:
 
 from crew_router_mcp.approval import Approver
 from crew_router_mcp.boundary import ReadArguments, explained
+from crew_router_mcp.resources import add_readings
 from crew_router_mcp.routing_schema import inlined
 from crew_router_mcp.tools.advice import AdviceTools
 from crew_router_mcp.tools.ordering import OrderTools
@@ -138,6 +139,7 @@ def create_server(
     )
     for tool in offered:
         server.add_tool(tool)
+    add_readings(server, router)
     return server
 
 

@@ -1,7 +1,7 @@
 """Standard output that holds nothing but the protocol, whatever prints: our code, a strategy, a library, a child process.
 
-The guard works on file descriptors, so that writes which go round Python are caught too. It is the same on every version of the mcp
-package; the newer one does something like it itself, which then finds nothing left to do.
+The guard works on file descriptors, so that writes which go round Python are caught too. mcp 2 does the same by itself while it serves,
+and would find an empty input under another guard; mcp 1 does nothing of the kind.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any, BinaryIO, Final
 
 _IN: Final = 0
 _OUT: Final = 1
 _ERR: Final = 2
+_GUARDS_ITSELF: Final = 2  # first version of mcp that does
 
 
 class _OutputForTheProtocol:
@@ -33,8 +35,25 @@ class _OutputForTheProtocol:
 
 
 @contextlib.contextmanager
+def prints_on_standard_error() -> Iterator[None]:
+    """Send what is printed while the server is made to standard error."""
+    sys.stdout.flush()
+    wire = os.dup(_OUT)
+    os.dup2(_ERR, _OUT)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()  # what Python still holds is printed, not sent
+        os.dup2(wire, _OUT)
+        os.close(wire)
+
+
+@contextlib.contextmanager
 def stdio_kept_for_the_protocol() -> Iterator[None]:
-    """Keep standard input and output for the protocol; prints go to standard error, and children read an empty input."""
+    """Keep standard input and output for the protocol while the server runs; children read an empty input."""
+    if int(version("mcp").partition(".")[0]) >= _GUARDS_ITSELF:
+        yield
+        return
     sys.stdout.flush()
     saved = sys.stdin, sys.stdout
     wire_in, wire_out = os.dup(_IN), os.dup(_OUT)  # children do not inherit these
@@ -48,5 +67,6 @@ def stdio_kept_for_the_protocol() -> Iterator[None]:
         yield
     finally:
         sys.stdin, sys.stdout = saved
+        sys.stdout.flush()
         os.dup2(wire_in, _IN)
         os.dup2(wire_out, _OUT)

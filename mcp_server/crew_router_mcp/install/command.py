@@ -10,12 +10,15 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from crew_router.config.environment import CONFIG_VARIABLE
 from crew_router.errors import ConfigurationError, InvalidRequestError
 from crew_router_mcp.install.clients import CLIENTS, NAME, ClientProgram, Machine, Platform, ServerEntry
 from crew_router_mcp.install.json_text import BrokenJsonError, with_member
 from crew_router_mcp.install.toml_text import with_table
+
+_CONFIG_FILE: Final = "crew_router.yaml"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -55,6 +58,7 @@ def server_entry(folder: Path, *, config: Path | None, project: str | None, env:
     """
     if config is None and os.environ.get(CONFIG_VARIABLE):
         config = Path(os.environ[CONFIG_VARIABLE])  # the client's environment is not this one
+    config = config or next((here / _CONFIG_FILE for here in (folder, *folder.parents) if (here / _CONFIG_FILE).is_file()), None)
     if config is not None and not config.exists():
         raise InvalidRequestError("config", str(config), expected="a file or folder that is there")
     if not folder.is_dir():

@@ -133,7 +133,7 @@ def _table(count: int, repeats: int) -> None:
         Weights(), {TASK: TaskPreference((models[0].ref,), (models[1].ref,))}, "weighted", make_strategy("weighted"), "bench", "v"
     )
     line = DecisionPipeline(Known(profile), rules, random.Random(1), IdSource("d").next)
-    seen = {"pool": pool, "snapshot": snapshot, "now": NOW, "executing": False, "circumstances": ORDINARY}
+    seen = {"pool": pool, "snapshot": snapshot, "now": NOW, "executing": False, "conditions": ORDINARY}
     context = line.context(REQUEST, **seen)
     scores, eligible = score(context), surviving(context)
     order = rules.strategy.choose(context, scores, eligible=eligible, rng=line.rng).order

@@ -29,7 +29,7 @@ def mcp(
     if context.invoked_subcommand is not None:
         return
     with one_line_errors():
-        from crew_router_mcp.command import HttpOptions, ServeOptions, named, serve  # a surface, imported when it is asked for
+        from crew_router_mcp.command import HttpOptions, ServeOptions, named, serve  # a package of its own, needed only here
 
         listening = HttpOptions(host, port) if http else None
         serve(ServeOptions(config, project, folder, named(tools), read_only=read_only, http=listening))

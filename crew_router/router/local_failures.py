@@ -1,31 +1,41 @@
-"""Failures of local models in a row, by session or run (requirement C1)."""
+"""Count consecutive failures of local models, by session or run (requirement C1)."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from cachetools import LRUCache
+
 from crew_router.record.recorder import RecordObserver
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Attempt, ModelRef, RoutingDecision, RoutingRequest
 
-_KEEP: Final = 4096
+_MAX_KEYS: Final = 4096
 
 
 @dataclass
 class ConsecutiveFailures(RecordObserver):
-    """Counts calls to local models that failed since the last one that did not; the newest sessions and runs of this process."""
+    """Counts the calls to local models that failed since the last good one, for the newest sessions and runs of this process.
+
+    Args:
+        is_local: Tells whether a model runs on a local server.
+    """
 
     is_local: Callable[[ModelRef], bool] = lambda _ref: False
-    _counts: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    _counts: LRUCache[str, int] = field(default_factory=lambda: LRUCache[str, int](_MAX_KEYS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
+
     def of_models(self, is_local: Callable[[ModelRef], bool]) -> ConsecutiveFailures:
-        """Return the same counts for another registry.
+        """Return the same counts for another registry, as after a reload.
 
         Args:
             is_local: Tells whether a model runs on a local server.
@@ -33,7 +43,7 @@ class ConsecutiveFailures(RecordObserver):
         return replace(self, is_local=is_local)
 
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
-        """Take the end of a call."""
+        """Count the end of a call."""
         key = _key(decision.request)
         if key is None or (attempt.ok and key not in self._counts) or not self.is_local(attempt.model):
             return
@@ -42,14 +52,14 @@ class ConsecutiveFailures(RecordObserver):
                 self._counts.pop(key, None)
                 return
             self._counts[key] = self._counts.get(key, 0) + 1
-            self._counts.move_to_end(key)
-            while len(self._counts) > _KEEP:
-                self._counts.popitem(last=False)
 
     def count(self, request: RoutingRequest) -> int:
-        """Return how many failed in a row in the request's session or run."""
+        """Return the number of consecutive failures in the request's session or run."""
         key = _key(request) if self._counts else None
-        return 0 if key is None else self._counts.get(key, 0)
+        if key is None:
+            return 0
+        with self._lock:  # reading moves the key to the end
+            return self._counts.get(key, 0)
 
 
 def _key(request: RoutingRequest) -> str | None:

@@ -50,10 +50,10 @@ class World:
         request = RoutingRequest(**{"task_type": TaskType.GENERAL, "complexity": 5, "task_description": "x", **asked})
         return self.line.decide(request, pool=self.pool, snapshot=self.snapshot, now=NOW, executing=True)
 
-    def learn(self, decision, reward, **credit):
+    def learn(self, decision, reward, **update):
         """Take a reward in."""
-        known = BanditUpdate(decision.selected_model, decision.profile.task_type.value, reward=reward, profile=decision.profile, **credit)
-        self.add(self.strategy.lesson(known, self.snapshot.sums))
+        known = BanditUpdate(decision.selected_model, decision.profile.task_type.value, reward=reward, profile=decision.profile, **update)
+        self.add(self.strategy.state_update(known, self.snapshot.sums))
 
     def add(self, lesson):
         """Add a lesson to the sums."""

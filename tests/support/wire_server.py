@@ -9,8 +9,8 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
@@ -31,6 +31,8 @@ class Fault:
     cut_after: int | None = None
     answer: Said | None = None
     body: str | None = None
+    kind: str = "application/json"
+    times: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class WireServer:
 
     Attributes:
         seen: Every request in order of arrival.
+        answers: What was said to those that succeeded.
         url: Address without a path.
     """
 
@@ -56,6 +59,8 @@ class WireServer:
         self.open_now = 0
         self.most_open = 0
         self._faults: dict[str, Fault] = {}
+        self._rules: list[Callable[[int, Seen], Fault | None]] = []
+        self.answers: list[Said] = []
         self._lock = threading.Lock()
         self._http = _Http(self)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -74,9 +79,20 @@ class WireServer:
         """Let a model misbehave from the next request on."""
         self._faults[model] = fault
 
+    def refuse(self, unwanted: Callable[[dict[str, Any]], object], message: str) -> None:
+        """Answer every request whose body is unwanted with status 400."""
+        refusal = Fault(status=400, code="invalid_request_error", message=message)
+        self.rule(lambda _at, seen: refusal if unwanted(seen.body) else None)
+
+    def rule(self, rule: Callable[[int, Seen], Fault | None]) -> None:
+        """Let a rule say how a request fares, by its place among all requests (from 0) and by what it is; its faults go first."""
+        self._rules.append(rule)
+
     def heal(self) -> None:
         """Let every model behave, and forget what was seen."""
         self._faults.clear()
+        self._rules.clear()
+        self.answers.clear()
         self.seen.clear()
         self.most_open = 0
 
@@ -84,16 +100,31 @@ class WireServer:
         """Return the models of the requests in order of arrival."""
         return [seen.model for seen in self.seen]
 
-    def fault(self, model: str) -> Fault:
-        """Return how a model misbehaves."""
-        return self._faults.get(model, Fault())
+    def fault(self, seen: Seen, at: int) -> Fault:
+        """Return how a request fares; a fault of so many ``times`` is used up by that."""
+        ruled = (rule(at, seen) for rule in self._rules)
+        found = next((fault for fault in ruled if fault is not None), None)
+        if found is not None:
+            return found
+        fault = self._faults.get(seen.model, Fault())
+        if fault.times is not None:
+            self._faults[seen.model] = replace(fault, times=fault.times - 1) if fault.times > 1 else Fault()
+        return fault
 
-    def note(self, seen: Seen) -> None:
-        """Take a request that arrived."""
+    def answer(self, fault: Fault, asked: Any) -> Said:
+        """Return what is said to a request that succeeds, and remember it."""
+        said = fault.answer or say(asked)
+        self.answers.append(said)
+        return said
+
+    def note(self, seen: Seen) -> int:
+        """Take a request that arrived, and return its place among all."""
         with self._lock:
             self.seen.append(seen)
+            at = len(self.seen) - 1
             self.open_now += 1
             self.most_open = max(self.most_open, self.open_now)
+            return at
 
     def done(self) -> None:
         """Take the end of the work on a request."""
@@ -141,21 +172,22 @@ class _Handler(BaseHTTPRequestHandler):
         reader = wire_formats.format_of(path)
         asked = reader.read(body, path)
         wire = self.server.wire
-        wire.note(Seen(asked.model, path, body, {key.lower(): value for key, value in self.headers.items()}))
-        fault = wire.fault(asked.model)
+        seen = Seen(asked.model, path, body, {key.lower(): value for key, value in self.headers.items()})
+        fault = wire.fault(seen, wire.note(seen))
         time.sleep(fault.delay_s)
         wire.done()  # before the answer leaves: a client that has it may call again while this thread is still ending
         self._answer(fault, reader, asked=asked, body=body, path=path)
 
     def _answer(self, fault: Fault, reader: Any, *, asked: Any, body: dict[str, Any], path: str) -> None:
-        if fault.status is not None:
+        if fault.status is not None and fault.body is None:
             self._json(fault.status, reader.error(fault.code, fault.message), fault.headers)
         elif fault.body is not None:
-            self._raw(200, fault.body.encode(), "application/json")
+            self._raw(fault.status or 200, fault.body.encode(), fault.kind, fault.headers)
         elif reader.streams(body, path):
-            self._stream(reader.events(asked, fault.answer or say(asked)), fault.cut_after, reader.stream_type)
+            said = self.server.wire.answer(fault, asked)
+            self._stream(reader.events(asked, said), fault.cut_after, reader.stream_type, fault.headers)
         else:
-            self._json(200, reader.whole(asked, fault.answer or say(asked)))
+            self._json(200, reader.whole(asked, self.server.wire.answer(fault, asked)), fault.headers)
 
     def _json(self, status: int, answer: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(answer, ensure_ascii=False).encode(), "application/json", headers)
@@ -167,10 +199,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str) -> None:
+    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("connection", "close")
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
         self.end_headers()
         self.close_connection = True
         for sent, event in enumerate(events):

@@ -35,6 +35,10 @@ class TextClassifier:
         <TaskType.CREATIVE: 'creative'>
     """
 
+    def prepare(self) -> None:
+        """Load weights and word lists, which the first request would otherwise wait for."""
+        self.classify(RoutingRequest(task_description="yes, do it", messages=("Prove it.", "Shall I?", "yes, do it")))
+
     def classify(self, request: RoutingRequest) -> RequestProfile:
         """Return the profile; whatever the caller said wins."""
         spoken = read_text(request.task_description, request.messages)
@@ -115,4 +119,4 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:
-    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO}
+    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO, ModelCapability.DOCUMENTS}

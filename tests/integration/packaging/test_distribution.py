@@ -68,9 +68,10 @@ def test_installed_wheel_runs_the_demo(installed):
     folder = installed / "elsewhere"
     folder.mkdir()
 
-    printed = _run([installed / "venv" / "bin" / "crew-router", "demo"], folder=folder)
+    printed = _run([installed / "venv" / "bin" / "crew-router", "demo", "--plot", "demo.svg"], folder=folder)
 
     assert "oracle" in printed
+    assert (folder / "demo.svg").is_file()
 
 
 def test_editable_install_has_no_copy_of_the_configuration(tmp_path):

@@ -97,7 +97,7 @@ def test_text_output_is_printed(config, arguments):
 
 def test_ask_without_any_model_names_three_ways_to_get_one(config, monkeypatch):
     """With nothing to call, one line names the quickest ways and the exit code is 1."""
-    monkeypatch.setattr("crew_router.router.discovery.listed_models", lambda _url: None)
+    monkeypatch.setattr("crew_router.router.discovery.all_listed", dict.fromkeys)
     monkeypatch.setattr("crew_router.router.discovery.usual_servers", lambda: ())
 
     result = run("ask", "Hi", "--config", config)

@@ -1,5 +1,7 @@
 """The router through its public API, over scripted models."""
 
+import threading
+
 import pytest
 
 from crew_router import (
@@ -243,10 +245,19 @@ def test_two_urls_for_the_state_are_refused():
         Router(models={}, state_url="memory://", redis_url="redis://127.0.0.1:1")
 
 
-def test_router_can_be_closed_twice(router):
-    """Closing again does nothing."""
+def test_router_can_be_closed_twice(tmp_path):
+    """Closing again does nothing: what was written is there once, and no thread is left or begun anew."""
+    before = set(threading.enumerate())
+    url = f"sqlite:///{tmp_path}/ledger.sqlite3"
+    router = Router(models={"lab:a": ScriptedModel("a")}, ledger_url=url, project="test")
+    router.invoke("Hi")
+
     router.close()
     router.close()
+
+    assert set(threading.enumerate()) <= before
+    with Router(models={"lab:a": ScriptedModel("a")}, ledger_url=url, project="test") as again:
+        assert again.stats()["requests"] == 1
 
 
 def test_what_a_budget_has_left_is_read_from_its_rows():

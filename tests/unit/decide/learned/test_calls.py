@@ -2,7 +2,7 @@
 
 import pytest
 
-from crew_router.decide.learned.calls import CALL_READINGS, Ground, call_readings, calls_of
+from crew_router.decide.learned.calls import CALL_FEATURES, PromptText, call_features, calls_of
 
 PROMPT = "Book a table for 4 people at 'Chez Paul' in Paris, and find flights to Oslo under 300 dollars."
 
@@ -34,14 +34,14 @@ def test_other_texts_are_no_calls(answer):
 @pytest.mark.parametrize("answer", ["prose", "NO_CALL", "ping()", 'book(people=4,place="x")'])
 def test_every_answer_has_the_same_number_of_figures(answer):
     """A row is as long for prose as for calls."""
-    assert len(call_readings(Ground.of(PROMPT), answer)) == CALL_READINGS
+    assert len(call_features(PromptText.of(PROMPT), answer)) == CALL_FEATURES
 
 
 def test_a_call_the_prompt_supports_reads_otherwise_than_one_it_does_not():
     """Shares of what the prompt supports are 1 for what stands in it and 0 for what does not."""
-    ground = Ground.of(PROMPT)
-    supported = call_readings(ground, 'find_flights(to="oslo",dollars=300)')
-    invented = call_readings(ground, 'boil_water(substance="helium",kelvin=17)')
+    prompt = PromptText.of(PROMPT)
+    supported = call_features(prompt, 'find_flights(to="oslo",dollars=300)')
+    invented = call_features(prompt, 'boil_water(substance="helium",kelvin=17)')
 
     name_share, text_share, number_share = 9, 12, 13
     assert [supported[at] for at in (name_share, text_share, number_share)] == [1.0, 1.0, 1.0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crew_router.decide.learned.nearest_prompt import meaning, options_of, recalled, recollect, sketches
+from crew_router.decide.learned.nearest_prompt import choices_of, fit_nearest_prompt, meaning_hash, nearest_features, sketches
 from crew_router.decide.learned.text import fit_text
 
 PROMPTS = (
@@ -25,34 +25,34 @@ def text():
 
 def test_choices_are_those_of_the_last_question():
     """Examples before the question offer choices of their own."""
-    assert options_of("A) one\nB) two\nAnswer: A\n\nNow this.\nA) Red \nB)  dark  Blue\nAnswer:") == {"a": "red", "b": "dark blue"}
+    assert choices_of("A) one\nB) two\nAnswer: A\n\nNow this.\nA) Red \nB)  dark  Blue\nAnswer:") == {"a": "red", "b": "dark blue"}
 
 
 def test_a_letter_means_the_text_of_its_choice():
     """The same choice under another letter is the same answer; a letter without choices stands for itself."""
-    assert meaning({"a": "ann", "b": "bob"}, "b") == meaning({"a": "bob"}, "a") == meaning({}, "bob")
-    assert meaning({}, "b") != meaning({}, "a")
+    assert meaning_hash({"a": "ann", "b": "bob"}, "b") == meaning_hash({"a": "bob"}, "a") == meaning_hash({}, "bob")
+    assert meaning_hash({}, "b") != meaning_hash({}, "a")
 
 
 def test_a_prompt_nearly_the_same_is_found_and_what_was_right_there(text):
     """The nearest prompt is the one that differs in a word; an answer is told to have been right there, wrong there or never given."""
-    memory, _ = recollect(sketches(text, PROMPTS), PROMPTS, FINAL, SCORE, seed=0)
+    memory, _ = fit_nearest_prompt(sketches(text, PROMPTS), PROMPTS, FINAL, SCORE, seed=0)
     prompt = "What is the capital of France, please?"
 
-    place, likeness = memory.nearest(sketches(text, [prompt]))
-    figures = memory.figures(int(place[0]), float(likeness[0]), prompt=prompt, final=["paris", "lyon", "rome", None])
+    index, similarity = memory.nearest(sketches(text, [prompt]))
+    figures = memory.features(int(index[0]), float(similarity[0]), prompt=prompt, final=["paris", "lyon", "rome", None])
 
-    assert int(place[0]) == 2
-    assert likeness[0] > 0.8
+    assert int(index[0]) == 2
+    assert similarity[0] > 0.8
     assert [figure[1:] for figure in figures] == [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
 
 
 def test_no_training_prompt_recalls_itself(text):
     """The figures of training answers come from the nearest other prompt, as they will for a new one."""
     sketch = sketches(text, PROMPTS)
-    memory, figures = recollect(sketch, PROMPTS, FINAL, SCORE, seed=0)
+    memory, figures = fit_nearest_prompt(sketch, PROMPTS, FINAL, SCORE, seed=0)
 
-    own = recalled(memory, np.arange(5), np.ones(5), prompts=PROMPTS, final=FINAL)
+    own = nearest_features(memory, np.arange(5), np.ones(5), prompts=PROMPTS, final=FINAL)
 
     assert (figures[:, 0, 0] < 0.999).all()
     assert figures[0, 0, 1:].tolist() != own[0, 0, 1:].tolist()
@@ -60,7 +60,7 @@ def test_no_training_prompt_recalls_itself(text):
 
 def test_the_counterpart_of_a_question_is_compared_by_what_the_letters_mean(text):
     """Where the choices change places, "B) Ann" is held against what was said of Ann."""
-    _, figures = recollect(sketches(text, PROMPTS), PROMPTS, FINAL, SCORE, seed=0)
+    _, figures = fit_nearest_prompt(sketches(text, PROMPTS), PROMPTS, FINAL, SCORE, seed=0)
 
     # "A) Bob" was right on the second prompt; on the first "b" means Bob, and "a", Ann, was never said there.
     assert figures[0, 1, 1:].tolist() == [1.0, 0.0]
@@ -72,7 +72,7 @@ def test_a_long_history_is_remembered_in_part():
     prompts = [f"case {at} of many" for at in range(4100)]
     sketch = np.random.default_rng(0).normal(size=(4100, 512))
 
-    memory, figures = recollect(sketch, prompts, [("1",)] * 4100, np.ones((4100, 1)), seed=0)
+    memory, figures = fit_nearest_prompt(sketch, prompts, [("1",)] * 4100, np.ones((4100, 1)), seed=0)
 
     assert len(memory.ends) == len(memory.sketch) == 4000
     assert figures.shape == (4100, 1, 3)

@@ -73,7 +73,7 @@ def _status(url, *, token=None, body=b"{}"):
 
 
 async def test_only_who_has_the_token_may_call(served):
-    """Without a token and with a wrong one the answer is 401; with it a tool answers; too large a body is 413; sessions outlive a reload."""
+    """Without the token the answer is 401, with it a tool answers; too large a body is 413; a session outlives a reload."""
     url, config = served
 
     refused = [await asyncio.to_thread(_status, url, token=token) for token in (None, "wrong-token-of-enough-characters")]

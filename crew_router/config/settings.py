@@ -520,6 +520,42 @@ class AnalyticsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpApprovalSettings:
+    """When a person is asked before a tool of the MCP server acts.
+
+    Args:
+        premium: ask or allow, before a model of the tier premium is called
+        risk: ask or allow, before a prompt that looks sensitive is sent
+        overrides: ask or allow, before an override is set or cleared
+        above_usd: expected USD of a run above which a person is asked; no limit by default
+        unasked: where nobody can be asked, token takes a second call with a one-time token, refuse ends the call
+    """
+
+    __pydantic_config__ = STRICT
+    premium: Literal["ask", "allow"] = "ask"
+    risk: Literal["ask", "allow"] = "ask"
+    overrides: Literal["ask", "allow"] = "ask"
+    above_usd: Usd | None = None
+    unasked: Literal["token", "refuse"] = "token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpSettings:
+    """The MCP server.
+
+    Args:
+        approval: when a person is asked first
+        calls_per_minute: calls that one client may make over HTTP
+        deadline_s: seconds that a call of a model through the server may take
+    """
+
+    __pydantic_config__ = STRICT
+    approval: McpApprovalSettings = McpApprovalSettings()
+    calls_per_minute: Positive = 600
+    deadline_s: Annotated[float, Gt(0)] = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The sections of ``crew_router.yaml``.
 
@@ -550,6 +586,7 @@ class Settings:
         state: storage of the shared numbers that may be lost
         ledger: storage of the history, which must not be lost
         analytics: copies of the ledger for other programs
+        mcp: the MCP server
     """
 
     __pydantic_config__ = STRICT
@@ -579,6 +616,7 @@ class Settings:
     state: StateSettings = StateSettings()
     ledger: LedgerSettings = LedgerSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()
+    mcp: McpSettings = McpSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class Options:
         resets: Whether the surface can tell its consumer to forget what it saw; where it cannot, ``restart`` is ``buffer``.
         code_runner: Runs code in answers on given tests, so that several models agree when its output is the same. Only what it does
             keeps the caller's machine safe from that code.
+        consent: Says why a person has to agree to a decision before it is executed, beside what policies say; empty when nobody has to.
     """
 
     stream: StreamPolicy | None = None
@@ -52,6 +53,7 @@ class Options:
     resets: bool = True
     approved_by: str = ""
     code_runner: CodeRunner | None = None
+    consent: Callable[[RoutingDecision], str] | None = None
 
 
 _PLAIN = Options()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crew_router.decide.conditions import ORDINARY, RuntimeConditions
 from crew_router.errors import NoCandidateError
@@ -52,6 +52,38 @@ def frontier(runtime: Runtime, request: RoutingRequest) -> tuple[CandidateRow, .
         pool=runtime.models.current(),
         snapshot=snapshot,
         now=runtime.clock.now(),
+        conditions=_conditions(runtime, request, snapshot),
+    )
+
+
+def what_if(
+    runtime: Runtime, request: RoutingRequest, *, policies: Sequence[Mapping[str, object]], optimize: Literal["cost", "quality"] | None
+) -> RoutingDecision:
+    """Return the decision under further rules and another aim; nothing is recorded.
+
+    Raises:
+        ConfigurationError: A rule means nothing.
+        NoCandidateError: No model would satisfy the request.
+    """
+    from crew_router.config.schema.validation import validated  # pydantic and the rules come when somebody asks
+    from crew_router.config.settings import PolicySettings
+    from crew_router.router.rules import rules_of
+
+    added = tuple(validated(PolicySettings, rule, place_of=lambda _path: "policies") for rule in policies)
+    config = dataclasses.replace(
+        runtime.config, policies=(*runtime.config.policies, *added), optimize=optimize or runtime.config.optimize
+    )
+    known = runtime.rules
+    rules = dataclasses.replace(
+        rules_of(config, config.registry), learned=known.learned, predictor=known.predictor, experiment=known.experiment
+    )
+    snapshot = snapshot_of(runtime)
+    return dataclasses.replace(runtime.pipeline, rules=rules).decide(
+        runtime.models.resolved(request),
+        pool=runtime.models.current(),
+        snapshot=snapshot,
+        now=runtime.clock.now(),
+        executing=False,
         conditions=_conditions(runtime, request, snapshot),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Literal, Self, TextIO
 
 from crew_router.errors import ApprovalRequiredError, InvalidRequestError
 from crew_router.router import decisions, health_report, readiness, reports
@@ -183,6 +183,23 @@ class Router:
         """
         readiness.prepare(self._runtime, servers=False)
         return decisions.frontier(self._runtime, request)
+
+    def what_if(
+        self, request: RoutingRequest, *, policies: Sequence[Mapping[str, object]] = (), optimize: Literal["cost", "quality"] | None = None
+    ) -> RoutingDecision:
+        """Return what would be decided if there were further rules, or another aim; nothing is recorded and no provider is called.
+
+        Args:
+            request: What is asked.
+            policies: Rules as ``policies:`` of the configuration has them; they hold beside its own.
+            optimize: What is preferred instead of what the configuration says.
+
+        Raises:
+            ConfigurationError: A rule means nothing.
+            NoCandidateError: No model would satisfy the request.
+        """
+        readiness.prepare(self._runtime, servers=False)
+        return decisions.what_if(self._runtime, request, policies=policies, optimize=optimize)
 
     # Order
 
@@ -381,6 +398,11 @@ class Router:
         logged = [decision for decision, _ in self._runtime.ledger.logged(since=since)]
         return rerun(self, logged, strategy=strategy, budget_usd=budget_usd)
 
+    def audit(self, event: str, detail: Mapping[str, object]) -> None:
+        """Append a row to the ledger's audit, for what a surface did in a person's name."""
+        runtime = self._runtime
+        runtime.ledger.audited(event, detail, at=runtime.clock.now())
+
     # Look
 
     @property
@@ -531,6 +553,8 @@ def _decided(runtime: Runtime, prompt: Prompt, request: RoutingRequest) -> tuple
 
 def _record(runtime: Runtime, decision: RoutingDecision, request: RoutingRequest, options: Options | None) -> None:
     by = "" if options is None else options.approved_by
+    if options is not None and options.consent is not None and (wanted := options.consent(decision)):
+        decision, by = replace(decision, approval=wanted), ""
     runtime.recorder.decided(decision, text=request.task_description, runs=not decision.approval or bool(by))
     if decision.approval:
         runtime.recorder.approved(decision, by=by)

@@ -2,104 +2,167 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Final
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import Field, WithJsonSchema
-
-from crew_router.errors import CrewRouterError, MissingDependencyError
-from crew_router.types import ModelCapability, RoutingRequest, Tier
-from crew_router_mcp.answers import HealthReport, ListedModel, ModelList, Suggestion
-from crew_router_mcp.keys import routing_schema
+from crew_router.errors import InvalidRequestError, MissingDependencyError
 
 try:
     from fastmcp import FastMCP
-    from fastmcp.exceptions import ToolError
+    from fastmcp.tools import Tool
 except ImportError as missing:
     raise MissingDependencyError("fastmcp", extra="mcp") from missing
 
+from crew_router_mcp.approval import Approver
+from crew_router_mcp.boundary import ReadArguments, explained
+from crew_router_mcp.resources import add_readings
+from crew_router_mcp.routing_schema import inlined
+from crew_router_mcp.tools.advice import AdviceTools
+from crew_router_mcp.tools.ordering import OrderTools
+from crew_router_mcp.tools.registry import RegistryTools
+from crew_router_mcp.tools.reporting import ReportTools
+from crew_router_mcp.tools.running import RunTools
+
 if TYPE_CHECKING:
+    from fastmcp.server.auth import AuthProvider
+    from fastmcp.server.middleware import Middleware
+
     from crew_router.router.router import Router
 
-_INSTRUCTIONS: Final = (
-    "Ask suggest_model before a task which language model serves it best by cost, quality, latency and safety, and which to fall back on. "
-    "list_models shows what there is; check_health asks whether models can be called."
+# The first 512 characters are all that some clients read when they choose a server.
+INSTRUCTIONS: Final = (
+    "Picks the language model that serves a task best by cost, quality, latency and safety. "
+    "Ask suggest_model before you call a model or hand a task to an agent; compare_models for a table, simulate_route for what-if, "
+    "ask to have the prompt answered. Afterwards tell record_outcome or submit_feedback how it went, by decision_id: later choices learn. "
+    "explain_decision says why; list_models and check_health what there is; get_budget and get_stats what is spent. "
+    "Answers are short; detail: full has everything. needs_approval: show the question to the person, then repeat the call with the token."
 )
-_LOOKS: Final = {"readOnlyHint": True, "destructiveHint": False, "openWorldHint": False}
-
-Task = Annotated[str, Field(min_length=1, max_length=1_000_000, description="The prompt, or what the model will be asked to do")]
-Routing = Annotated[dict[str, object] | None, WithJsonSchema(routing_schema())]
+LIST_TTL_S: Final = 60
 
 
-class RoutingTools:
-    """The tools, bound to one router; each runs in a worker thread.
+@dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """One tool and what clients are told of it.
 
     Args:
-        router: Decides and reports. It is not closed here.
+        function: Does it.
+        title: Its name for people.
+        reads: Whether it only reads; tools that do not are absent from a read-only server.
+        again: Whether a second call with the same arguments changes nothing more.
+        outside: Whether it reaches models or servers elsewhere.
+        destroys: Whether it may undo or spend something.
     """
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
+    function: Callable[..., Any]
+    title: str
+    reads: bool = True
+    again: bool = True
+    outside: bool = False
+    destroys: bool = False
 
-    def suggest_model(self, task: Task, routing: Routing = None) -> Suggestion:
-        """Suggest the language model for a task, its fallbacks, expected cost and latency, and say why. No model is called."""
-        with _explained():
-            request = RoutingRequest.from_mapping({"task_description": task, **(routing or {})})
-            return Suggestion.of(self._router.select_model(request), reachable=self._router.reachable())
+    @property
+    def name(self) -> str:
+        """Return the name by which clients call it."""
+        return self.function.__name__
 
-    def list_models(
-        self,
-        provider: Annotated[str | None, Field(description="Only this provider, for example openai")] = None,
-        tier: Annotated[Tier | None, Field(description="Only this tier")] = None,
-        capability: Annotated[ModelCapability | None, Field(description="Only models that can do this")] = None,
-        *,
-        callable_only: Annotated[bool, Field(description="Only models that the server could call")] = False,
-    ) -> ModelList:
-        """List the models of the registry with price, quality and its source, context window and capabilities."""
-        reachable = self._router.reachable()
-        fitting = [
-            model
-            for model in self._router.models
-            if provider in (None, model.provider)
-            and tier in (None, model.tier)
-            and (capability is None or capability in model.capabilities)
-            and (not callable_only or model.ref in reachable)
-        ]
-        return ModelList(models=[ListedModel.of(model, reachable=reachable) for model in fitting])
-
-    async def check_health(
-        self,
-        model: Annotated[str | None, Field(description="provider:model; every model when absent")] = None,
-        *,
-        active: Annotated[bool, Field(description="Check the models themselves, by a paid call of a few tokens if need be")] = False,
-    ) -> HealthReport:
-        """Ask local servers whether they answer, and report which models can be called, open breakers and the state of the stores."""
-        with _explained():
-            return HealthReport.of(await self._router.acheck_health(model, active=active))
+    def tool(self) -> Tool:
+        """Return it as fastmcp has tools."""
+        hints: Any = {
+            "title": self.title,
+            "readOnlyHint": self.reads,
+            "destructiveHint": self.destroys,
+            "idempotentHint": self.again,
+            "openWorldHint": self.outside,
+        }
+        tool = Tool.from_function(explained(self.function), name=self.name, title=self.title, annotations=hints)
+        flat = inlined(tool.parameters, tool.parameters.get("$defs", {}))
+        return tool.model_copy(update={"parameters": {key: value for key, value in flat.items() if key != "$defs"}})
 
 
-def create_server(router: Router) -> FastMCP:
+def tool_entries(router: Router) -> tuple[ToolEntry, ...]:
+    """Return every tool over a router."""
+    approver = Approver(router)
+    advice, registry, reports = AdviceTools(router), RegistryTools(router), ReportTools(router)
+    running, orders = RunTools(router, approver), OrderTools(router, approver)
+    return (
+        ToolEntry(advice.suggest_model, "Suggest a model", again=False),
+        ToolEntry(advice.compare_models, "Compare models"),
+        ToolEntry(advice.simulate_route, "Simulate a route"),
+        ToolEntry(advice.explain_decision, "Explain a decision"),
+        ToolEntry(registry.list_models, "List the models"),
+        ToolEntry(registry.check_health, "Check health", outside=True),
+        ToolEntry(registry.probe_health, "Probe the models", reads=False, outside=True),
+        ToolEntry(running.ask, "Ask the best model", reads=False, again=False, outside=True, destroys=True),
+        ToolEntry(reports.record_outcome, "Record an outcome", reads=False, again=False),
+        ToolEntry(reports.submit_feedback, "Submit feedback", reads=False, again=False),
+        ToolEntry(reports.get_budget, "Show budgets"),
+        ToolEntry(reports.get_stats, "Show statistics"),
+        ToolEntry(orders.set_override, "Set an override", reads=False, destroys=True),
+        ToolEntry(orders.clear_override, "Clear the override", reads=False, destroys=True),
+    )
+
+
+def create_server(
+    router: Router,
+    *,
+    tools: Collection[str] | None = None,
+    read_only: bool = False,
+    auth: AuthProvider | None = None,
+    middleware: Collection[Middleware] = (),
+) -> FastMCP:
     """Return an MCP server over a router.
 
     Args:
         router: Decides and reports; the caller closes it.
+        tools: Names of the tools to offer; all when not given.
+        read_only: Whether only tools that read are offered.
+        auth: Who may call, over HTTP.
+        middleware: What sees every message first.
 
     Raises:
         MissingDependencyError: The extra ``mcp`` is not installed.
+        InvalidRequestError: A tool is not known.
     """
-    tools = RoutingTools(router)
-    server = FastMCP("crew-router", instructions=_INSTRUCTIONS, mask_error_details=True)
-    server.tool(tools.suggest_model, title="Suggest a model", annotations={**_LOOKS, "idempotentHint": False})
-    server.tool(tools.list_models, title="List the models", annotations={**_LOOKS, "idempotentHint": True})
-    server.tool(tools.check_health, title="Check health", annotations={**_LOOKS, "idempotentHint": True, "openWorldHint": True})
+    offered = [entry.tool() for entry in _offered(tool_entries(router), tools, read_only=read_only)]
+    schemas: Mapping[str, Mapping[str, Any]] = {tool.name: tool.parameters for tool in offered}
+    server = FastMCP(
+        "crew-router",
+        instructions=INSTRUCTIONS,
+        version=own_version(),
+        mask_error_details=True,
+        auth=auth,
+        middleware=[*middleware, ReadArguments(schemas)],
+        **_newer_settings(),
+    )
+    for tool in offered:
+        server.add_tool(tool)
+    add_readings(server, router)
     return server
 
 
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Show our errors to the client, they say what to do; all others stay masked."""
+def own_version() -> str:
+    """Return the version of crew-router; that of a checkout that is not installed is not known."""
     try:
-        yield
-    except CrewRouterError as error:
-        raise ToolError(str(error)) from error
+        return version("crew-router")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _offered(entries: Collection[ToolEntry], names: Collection[str] | None, *, read_only: bool) -> list[ToolEntry]:
+    known = [entry.name for entry in entries]
+    for name in names or ():
+        if name not in known:
+            raise InvalidRequestError("tools", name, expected=f"some of {', '.join(known)}")
+    found = [entry for entry in entries if (not names or entry.name in names) and (entry.reads or not read_only)]
+    if not found:
+        raise InvalidRequestError("tools", sorted(names or ()), expected="at least one tool that reads, since the server is read-only")
+    return found
+
+
+def _newer_settings() -> dict[str, Any]:
+    """Return the settings that only fastmcp 4 knows: how long lists may be kept, and that they are the same for everybody."""
+    known = inspect.signature(FastMCP.__init__).parameters
+    return {name: value for name, value in {"cache_ttl": LIST_TTL_S, "cache_scope": "private"}.items() if name in known}

@@ -8,6 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -57,7 +60,7 @@ async def test_client_over_stdio_gets_a_suggestion(command):
         tools = [tool.name for tool in await client.list_tools()]
         answer = await client.call_tool("suggest_model", {"task": "Say hello."})
 
-    assert set(tools) == {"suggest_model", "list_models", "check_health"}
+    assert {"suggest_model", "list_models", "check_health"} <= set(tools)
     assert answer.structured_content["model"] == "lab:small"
 
 
@@ -70,6 +73,127 @@ def test_standard_output_holds_nothing_but_the_protocol(command):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["id"] for line in lines] == [1]
     assert lines[0]["result"]["serverInfo"]["name"] == "crew-router"
+    assert lines[0]["result"]["serverInfo"]["version"] == version("crew-router")
+
+
+_NOISY = """
+import logging, os, subprocess, sys
+import numpy as np
+from crew_router import factor
+logging.getLogger("noisy").addHandler(logging.StreamHandler(sys.stdout))
+
+@factor("noisy", points=1)
+def noisy(context):
+    print("a line")
+    print("half a line", end="")
+    sys.stdout.write("more")
+    sys.stdout.flush()
+    sys.__stdout__.write("round the guard")
+    sys.__stdout__.flush()
+    os.write(1, b"bytes without an end")
+    logging.getLogger("noisy").warning("logged")
+    subprocess.run(["echo", "from a child"])
+    subprocess.run(["cat"])
+    return np.zeros(len(context.models))
+"""
+
+
+def _said(*calls):
+    """Return what a client writes that makes these calls on the older protocol."""
+    messages = [_HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}]
+    messages += [
+        {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+        for number, (name, arguments) in enumerate(calls, start=2)
+    ]
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+def _talk(words, environment, said, *, ids, cwd=None):
+    """Write to a server until it has answered these requests, end it, and return what it wrote and what it logged."""
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(  # noqa: S603 - our own
+            words, env=environment, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as server,
+    ):
+        watch = threading.Timer(60, server.kill)  # a server that does not answer ends the test, not the run
+        watch.start()
+        server.stdin.write(said)
+        server.stdin.flush()
+        lines, missing = [], set(ids)
+        while missing and (line := server.stdout.readline()):
+            lines.append(json.loads(line))
+            missing.discard(lines[-1].get("id"))
+        rest, _ = server.communicate()
+        watch.cancel()
+        log.seek(0)
+        assert not missing, log.read()
+        return [*lines, *(json.loads(line) for line in rest.splitlines())], log.read()
+
+
+def test_whatever_prints_the_protocol_stays_clean(command):
+    """Prints, half lines, bytes and child processes of a strategy go to standard error; every answer arrives."""
+    words, environment = command
+    words = [words[0], "-c", _NOISY + words[2], *words[3:]]
+
+    lines, errors = _talk(words, environment, _said(*[("suggest_model", {"task": "Say hello."})] * 3), ids=[1, 2, 3, 4])
+
+    assert sorted(line["id"] for line in lines) == [1, 2, 3, 4]
+    for noise in ("a line", "half a line", "more", "round the guard", "bytes without an end", "logged", "from a child"):
+        assert errors.count(noise) >= 3
+
+
+def test_nothing_of_prompts_and_arguments_reaches_standard_error(command):
+    """Refused arguments, prompts that no model may serve, and messages that are no protocol leave none of their text in a log file."""
+    words, environment = command
+    calls = [
+        ("suggest_model", {"task": "swordfish one", "routing": {"cost_bugdet": "swordfish two"}}),
+        ("suggest_model", {"task": ["swordfish three"], "routing": "{swordfish four"}),
+        ("suggest_model", {"task": "swordfish five", "routing": {"quality_requirement": 1}}),
+        ("ask", {"task": "swordfish six"}),
+        ("swordfish", {"task": "swordfish seven"}),
+    ]
+
+    _, errors = _talk(words, environment, '{"jsonrpc": "swordfish"}\n' + _said(*calls), ids=[1, 2, 3, 4, 5, 6])
+
+    assert "swordfish" not in errors
+
+
+def test_an_unexpected_error_leaves_its_place_but_not_its_text(command):
+    """An error that is not ours is logged with its kind and place; its text, which may hold the prompt, is not."""
+    words, environment = command
+    broken = _NOISY.partition('    print("a line")')[0] + "    raise ValueError(context.request.task_description)\n"
+    words = [words[0], "-c", broken + words[2], *words[3:]]
+
+    lines, errors = _talk(words, environment, _said(("suggest_model", {"task": "swordfish"})), ids=[1, 2])
+
+    assert "unexpected ValueError" in str(lines[1])
+    assert "ValueError at" in errors
+    assert "swordfish" not in f"{errors} {lines[1]}"
+
+
+def test_the_project_is_the_one_that_is_named(command, tmp_path):
+    """With --project the server works on that project's name space, whatever folder it is started in."""
+    words, environment = command
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    lines, _ = _talk([*words, "--project", "mine"], environment, _said(("get_stats", {})), ids=[1, 2], cwd=elsewhere)
+
+    assert lines[1]["result"]["structuredContent"]["project"] == "mine"
+
+
+def test_tools_can_be_chosen(command):
+    """--tools and --read-only leave only what was wanted; an unknown name is one line that lists the tools."""
+    words, environment = command
+    listing = _said() + json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}) + "\n"
+
+    lines, _ = _talk([*words, "--tools", "ask, get_stats", "--read-only"], environment, listing, ids=[1, 2])
+    wrong = _run([*words, "--tools", "asks"], environment)
+
+    assert [tool["name"] for tool in lines[1]["result"]["tools"]] == ["get_stats"]
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+    assert "suggest_model" in wrong.stderr
 
 
 def test_server_starts_without_crewai_and_langchain(command):

@@ -1,0 +1,5 @@
+"""``python -m crew_router_mcp``: the server."""
+
+from crew_router_mcp.command import main
+
+main()

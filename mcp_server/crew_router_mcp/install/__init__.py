@@ -1,0 +1,1 @@
+"""Adds the server to the configuration files of MCP clients."""

@@ -1,0 +1,1 @@
+"""The tools, a module for each thing that a client may want."""

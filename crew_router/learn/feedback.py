@@ -54,6 +54,7 @@ class Answered:
     said: FeedbackData | None = None
     marks: Mapping[str, float] = field(default_factory=dict[str, float])
     expected: float | None = None
+    session: str | None = None
 
 
 class Recent:

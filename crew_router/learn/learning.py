@@ -179,7 +179,13 @@ def answered_by(decision: RoutingDecision, model: ModelRef) -> Answered:
     """Return what has to be remembered of an answer."""
     profile = decision.profile
     return Answered(
-        model, profile.task_type.value, profile=profile, strategy=decision.strategy, draw=decision.draw, expected=decision.confidence
+        model,
+        profile.task_type.value,
+        profile=profile,
+        strategy=decision.strategy,
+        draw=decision.draw,
+        expected=decision.confidence,
+        session=decision.request.session_id or decision.request.run_id,
     )
 
 

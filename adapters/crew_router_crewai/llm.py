@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from crew_router.errors import CrewRouterError, NoCandidateError
 from crew_router.execute.executor import Options
-from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router.types import ModelCapability, ModelDefinition, ModelRef, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
 from crew_router_crewai.conversation import CallSettings, misfit, payload_of, spent, tool_call_dict, usage_dict
 from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
@@ -186,7 +186,7 @@ class RouterLLM(BaseLLM):
         free = RoutingRequest.from_mapping({**self.routing, **(own or {})})
         if self._decision is None or own is not None or free.force_model is not None:
             return (free,)
-        return (replace(free, force_model=self._decision.selected_model), free)
+        return (replace(free, force_model=self._decision.candidate), free)
 
     @contextlib.contextmanager
     def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
@@ -289,7 +289,8 @@ class RouterLLM(BaseLLM):
     def _pool(self) -> list[ModelDefinition]:
         """Return the models that may serve this agent, those that can be called from here if there are any."""
         request = self._requests(None)[-1]
-        named = {self.chosen, *self.fallbacks} if self._decision is not None and not self.task_routing else None
+        fixed = self._decision is not None and not self.task_routing
+        named = {self.chosen, *(ModelRef(ref).model for ref in self.fallbacks)} if fixed else None
         allowed = [
             model
             for model in self._router.models

@@ -39,6 +39,7 @@ class Suggestion(BaseModel):
 
     decision_id: str = Field(description="Names this decision in `crew-router explain` and in feedback")
     model: str = Field(description="provider:model")
+    effort: str | None = Field(description="Reasoning effort to ask the model for; null where it has none")
     fallbacks: list[str] = Field(description="Models to try next, best first")
     mode: str = Field(description="single, cascade or parallel")
     task_type: str
@@ -59,6 +60,7 @@ class Suggestion(BaseModel):
         return cls(
             decision_id=decision.id,
             model=decision.selected_model,
+            effort=decision.effort,
             fallbacks=list(decision.fallbacks),
             mode=decision.mode,
             task_type=decision.profile.task_type.value,

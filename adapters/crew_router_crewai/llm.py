@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
 from crew_router.execute.executor import Options
-from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router.types import ModelCapability, ModelDefinition, ModelRef, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
 from crew_router_crewai.conversation import (
     CallSettings,
     check_of,
@@ -246,7 +246,7 @@ class RouterLLM(BaseLLM):
             return (free,)
         if self._decision is None or of_task:
             return (free,)
-        return (replace(free, force_model=self._decision.selected_model), free)
+        return (replace(free, force_model=self._decision.candidate), free)
 
     @contextlib.contextmanager
     def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
@@ -374,7 +374,8 @@ class RouterLLM(BaseLLM):
     def _pool(self) -> list[ModelDefinition]:
         """Return the models that may serve this agent, those that can be called from here if there are any."""
         request = RoutingRequest.from_mapping(demanded(self.routing, self.task_routing, Caller())[0])
-        named = {self.chosen, *self.fallbacks} if self._decision is not None and not self.task_routing else None
+        fixed = self._decision is not None and not self.task_routing
+        named = {self.chosen, *(ModelRef(ref).model for ref in self.fallbacks)} if fixed else None
         allowed = [
             model
             for model in self._router.models

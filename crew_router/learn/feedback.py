@@ -67,6 +67,7 @@ class Answered:
     feedback: FeedbackData | None = None
     positions: Mapping[str, float] = field(default_factory=dict[str, float])
     expected: float | None = None
+    session: str | None = None
 
 
 class Recent:

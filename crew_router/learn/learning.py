@@ -183,7 +183,13 @@ def answered_of(decision: RoutingDecision, model: ModelRef) -> Answered:
     """Return what later feedback needs to know of an answer."""
     profile = decision.profile
     return Answered(
-        model, profile.task_type.value, profile=profile, strategy=decision.strategy, draw=decision.draw, expected=decision.confidence
+        model,
+        profile.task_type.value,
+        profile=profile,
+        strategy=decision.strategy,
+        draw=decision.draw,
+        expected=decision.confidence,
+        session=decision.request.session_id or decision.request.run_id,
     )
 
 

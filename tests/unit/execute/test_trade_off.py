@@ -78,7 +78,7 @@ def test_samples_ask_each_model_of_a_cascade_again():
     models = {"one:cheap": cheap, "two:dear": dear}
     config = {"registry": "none", "escalation": {"samples": 2, "threshold": 0.5}}
     with Router(config, models=models, ledger_url="sqlite://") as router:
-        response = router.invoke("What is 3 + 4?", request=RoutingRequest(willingness_to_pay=0.05))
+        response = router.invoke("What is 3 + 4?", request=RoutingRequest(willingness_to_pay=0.05, complexity=4))
 
     assert response.decision.mode == "cascade"
     assert [member.model for member in response.decision.trade_off.members].count("one:cheap") == 2

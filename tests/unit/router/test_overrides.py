@@ -12,7 +12,7 @@ from crew_router.testing import FrozenClock, ScriptedModel, runtime_of
 from crew_router.types import ErrorKind
 
 NOON = 1_800_000_000.0
-ASK = RoutingRequest(task_description="Compare A and B.", context_tokens=1000, expected_output_tokens=500)
+ASK = RoutingRequest(task_description="Compare A and B.", context_tokens=1000, expected_output_tokens=500, complexity=7)
 
 
 def entry(quality, price, tier="baseline"):
@@ -196,7 +196,7 @@ def test_escalation_follows_the_environment(monkeypatch):
         "lab:weak": ScriptedModel(replies=["hm"], quality=0.7, price=(0.1, 0.1), usage=(1000, 1000)),
         "lab:strong": ScriptedModel(replies=["yes"], quality=0.95, price=(50.0, 50.0), usage=(1000, 1000)),
     }
-    asked = RoutingRequest(task_description="Compare A and B.", willingness_to_pay=0.3)
+    asked = RoutingRequest(task_description="Compare A and B.", willingness_to_pay=0.3, complexity=6)
     modes = {}
     for enabled in ("true", "false"):
         monkeypatch.setenv("ROUTER_ENABLE_ESCALATION", enabled)
@@ -242,7 +242,7 @@ def test_switching_smart_routing_off_sends_everything_to_the_baseline(monkeypatc
 
 def test_optimising_quality_lets_a_tenfold_price_buy_less(monkeypatch):
     """ROUTER_COST_OPTIMIZATION=false pays ten times for a gain that the default does not pay for."""
-    models = {"lab:a": entry(0.80, 1.0), "lab:b": entry(0.85, 10.0)}
+    models = {"lab:a": entry(0.80, 1.0), "lab:b": entry(0.82, 10.0)}
     with Router({"registry": "none"}, models=models, ledger_url="sqlite://") as router:
         cheap = router.select_model(ASK)
     monkeypatch.setenv("ROUTER_COST_OPTIMIZATION", "false")

@@ -520,6 +520,26 @@ class AnalyticsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrewSettings:
+    """A CrewAI project that the MCP server may plan and run.
+
+    Args:
+        path: folder of the project
+        python: interpreter that has crewai and crew-router, and runs it; that of the server by default
+        inputs: names of inputs that a client may give
+        max_usd: USD that a run may cost; no limit by default
+        deadline_s: seconds that a run may take
+    """
+
+    __pydantic_config__ = STRICT
+    path: Text
+    python: Text | None = None
+    inputs: tuple[Text, ...] = ()
+    max_usd: Usd | None = None
+    deadline_s: Annotated[float, Gt(0)] = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class McpApprovalSettings:
     """When a person is asked before a tool of the MCP server acts.
 
@@ -587,6 +607,7 @@ class Settings:
         ledger: storage of the history, which must not be lost
         analytics: copies of the ledger for other programs
         mcp: the MCP server
+        crews: CrewAI projects that the MCP server may plan and run, by name
     """
 
     __pydantic_config__ = STRICT
@@ -617,6 +638,7 @@ class Settings:
     ledger: LedgerSettings = LedgerSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()
     mcp: McpSettings = McpSettings()
+    crews: Mapping[str, CrewSettings] = field(default_factory=dict[str, CrewSettings])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

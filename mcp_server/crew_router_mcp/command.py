@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from crew_router.config.environment import CONFIG_VARIABLE
 from crew_router.errors import ConfigurationError, CrewRouterError, InvalidRequestError
 
 PORT: Final = 8765
@@ -74,6 +75,8 @@ def serve(options: ServeOptions) -> None:
     """
     if options.folder is not None:
         _work_in(options.folder)
+    if options.config is not None:
+        os.environ[CONFIG_VARIABLE] = str(options.config.absolute())  # for the crews that are run in processes of their own
     if options.http is not None:
         _serve_http(options, options.http)
     else:

@@ -21,6 +21,7 @@ from crew_router_mcp.boundary import ReadArguments, explained
 from crew_router_mcp.resources import add_readings
 from crew_router_mcp.routing_schema import inlined
 from crew_router_mcp.tools.advice import AdviceTools
+from crew_router_mcp.tools.crews import CrewTools
 from crew_router_mcp.tools.ordering import OrderTools
 from crew_router_mcp.tools.registry import RegistryTools
 from crew_router_mcp.tools.reporting import ReportTools
@@ -86,6 +87,7 @@ def tool_entries(router: Router) -> tuple[ToolEntry, ...]:
     """Return every tool over a router."""
     approver = Approver(router)
     advice, registry, reports = AdviceTools(router), RegistryTools(router), ReportTools(router)
+    crews = CrewTools(router, approver)
     running, orders = RunTools(router, approver), OrderTools(router, approver)
     return (
         ToolEntry(advice.suggest_model, "Suggest a model", again=False),
@@ -101,6 +103,8 @@ def tool_entries(router: Router) -> tuple[ToolEntry, ...]:
         ToolEntry(reports.get_budget, "Show budgets"),
         ToolEntry(reports.get_stats, "Show statistics"),
         ToolEntry(orders.set_override, "Set an override", reads=False, destroys=True),
+        ToolEntry(crews.plan_crew, "Plan a crew"),
+        ToolEntry(crews.execute_crew, "Run a crew", reads=False, again=False, outside=True, destroys=True),
         ToolEntry(orders.clear_override, "Clear the override", reads=False, destroys=True),
     )
 

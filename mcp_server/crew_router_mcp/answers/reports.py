@@ -44,6 +44,35 @@ class Ordered(BaseModel):
     pending: Pending | None = Field(description="Only with status needs_approval")
 
 
+class CrewTask(BaseModel):
+    """One task of a crew."""
+
+    task: str
+    who: str = Field(description="The model, with a reasoning effort where there is one")
+    cost_usd: Figure = Field(description="Expected for a plan, actual for a run")
+
+
+class CrewPlan(BaseModel):
+    """Who would do which task of a crew, and what the run would cost; nothing is called."""
+
+    crew: str
+    tasks: list[CrewTask]
+    cost_usd: Figure = Field(description="Expected price of the run")
+    latency_s: Figure = Field(description="Expected seconds of the run")
+    notes: list[str]
+
+
+class CrewRun(BaseModel):
+    """What the run of a crew came to."""
+
+    status: Status
+    crew: str
+    output: str | None = Field(description="What the crew answered; null unless status is done")
+    tasks: list[CrewTask]
+    cost_usd: Figure
+    pending: Pending | None = Field(description="Only with status needs_approval")
+
+
 class Taken(BaseModel):
     """What was reported is in the ledger."""
 

@@ -149,8 +149,9 @@ async def test_a_probe_asks_the_models(client, router):
 
 READS = {
     "suggest_model", "compare_models", "simulate_route", "explain_decision", "list_models", "check_health", "get_budget", "get_stats",
+    "plan_crew",
 }  # fmt: skip
-WRITES = {"probe_health", "ask", "record_outcome", "submit_feedback", "set_override", "clear_override"}
+WRITES = {"probe_health", "ask", "execute_crew", "record_outcome", "submit_feedback", "set_override", "clear_override"}
 
 
 async def test_tools_describe_themselves(client):

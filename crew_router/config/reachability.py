@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from crew_router.config.environment import missing_variables
 from crew_router.types import ModelDefinition
+from crew_router.types.provider_keys import KEY_VARIABLES
 from crew_router.types.redaction import redacted
 
 
@@ -28,20 +29,23 @@ class Access:
     extra: str
 
 
+_CLIENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "openai": ("langchain_openai", "langchain"),
+    "anthropic": ("langchain_anthropic", "anthropic"),
+    "google_genai": ("langchain_google_genai", "google"),
+    "mistralai": ("langchain_mistralai", "mistral"),
+    "cohere": ("langchain_cohere", "cohere"),
+    "deepseek": ("langchain_deepseek", "deepseek"),
+    "xai": ("langchain_xai", "xai"),
+    "openrouter": ("langchain_openrouter", "openrouter"),
+    "azure_openai": ("langchain_openai", "langchain"),
+    "bedrock_converse": ("langchain_aws", "bedrock"),
+    "lmstudio": ("langchain_openai", "langchain"),
+    "ollama": ("langchain_openai", "langchain"),
+    "vllm": ("langchain_openai", "langchain"),
+}
 ACCESS: Final[Mapping[str, Access]] = {
-    "openai": Access(("OPENAI_API_KEY",), "langchain_openai", "langchain"),
-    "anthropic": Access(("ANTHROPIC_API_KEY",), "langchain_anthropic", "anthropic"),
-    "google_genai": Access(("GOOGLE_API_KEY", "GEMINI_API_KEY"), "langchain_google_genai", "google"),
-    "mistralai": Access(("MISTRAL_API_KEY",), "langchain_mistralai", "mistral"),
-    "cohere": Access(("COHERE_API_KEY", "CO_API_KEY"), "langchain_cohere", "cohere"),
-    "deepseek": Access(("DEEPSEEK_API_KEY",), "langchain_deepseek", "deepseek"),
-    "xai": Access(("XAI_API_KEY",), "langchain_xai", "xai"),
-    "openrouter": Access(("OPENROUTER_API_KEY",), "langchain_openrouter", "openrouter"),
-    "azure_openai": Access(("AZURE_OPENAI_API_KEY",), "langchain_openai", "langchain"),
-    "bedrock_converse": Access(("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"), "langchain_aws", "bedrock"),
-    "lmstudio": Access((), "langchain_openai", "langchain"),
-    "ollama": Access((), "langchain_openai", "langchain"),
-    "vllm": Access((), "langchain_openai", "langchain"),
+    provider: Access(KEY_VARIABLES.get(provider, ()), package, extra) for provider, (package, extra) in _CLIENTS.items()
 }
 LOCAL_SERVERS: Final[Mapping[str, str]] = {
     "lmstudio": "http://127.0.0.1:1234/v1",

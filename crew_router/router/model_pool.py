@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crew_router.config.credential import credential_key
+from crew_router.config.credential import credential_key, keys_of
 from crew_router.config.reachability import LOCAL_PROVIDERS, obstacle
 from crew_router.types import Limits, ModelDefinition, ModelRef, RoutingRequest, Tier
 
@@ -46,6 +46,7 @@ class ModelPool:
         self._servers, self._declared, self._find_usual, self._count_tokens = servers, declared, find_usual, count_tokens
         self._current: Pool | None = None
         self._listed: Mapping[str, frozenset[str] | None] = {}
+        self._keys: tuple[str | None, ...] = ()
         self._limited = False
 
     @property
@@ -56,12 +57,12 @@ class ModelPool:
     @property
     def made(self) -> bool:
         """Whether :meth:`current` has nothing to build."""
-        return self._current is not None and self._listed is self._servers.listed
+        return self._current is not None and self._listed is self._servers.listed and self._keys == keys_of(os.environ)
 
     def current(self) -> Pool:
-        """Return the models as a decision looks at them; made again when a check found something new."""
-        pool, listed = self._current, self._servers.listed
-        if pool is None or self._listed is not listed:
+        """Return the models as a decision looks at them; made again when a check found something new or a key changed."""
+        pool, listed, keys = self._current, self._servers.listed, keys_of(os.environ)
+        if pool is None or self._listed is not listed or self._keys != keys:
             import numpy as np  # the first decision pays for numpy
 
             from crew_router.decide.model_table import model_table_of
@@ -70,7 +71,7 @@ class ModelPool:
             models = self.registry.models
             reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
-            self._listed = listed
+            self._listed, self._keys = listed, keys
             pool = self._current = Pool(models, model_table_of(models), reachable, self.registry.version, self._tokenizers(reachable))
         return pool
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import typer
 
 from crew_router.cli.console import ConfigOption, JsonOption, fail, open_router, say, say_json
 from crew_router.cli.request_options import takes_request
 from crew_router.types import RoutedResponse, RoutingRequest
 from crew_router.types.explain import money
+
+if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
 
 NOTHING_FOUND = (
     "no model found: set OPENAI_API_KEY (or another provider's key), start Ollama (`ollama serve`), "
@@ -21,7 +27,7 @@ def ask(text: str, request: RoutingRequest, *, as_json: JsonOption = False, conf
     with open_router(config) as router:
         router.discover()
         if not router.reachable():
-            fail(NOTHING_FOUND)
+            fail(nothing_found(router.obstacles().values()))
         if as_json:
             say_json(summary_of(router.invoke(text, request=request)))
             return
@@ -30,6 +36,12 @@ def ask(text: str, request: RoutingRequest, *, as_json: JsonOption = False, conf
             if chunk.response is not None:
                 say("")
                 typer.echo(f"[{footer_of(chunk.response)}]", err=True)
+
+
+def nothing_found(obstacles: Iterable[Obstacle]) -> str:
+    """Return why no model can be called: the extra that is missing where a key is set or a server answers, else where to get a model."""
+    packages = dict.fromkeys(str(each) for each in obstacles if each.kind == "package")
+    return f"no model can be called: {'; '.join(packages)}" if packages else NOTHING_FOUND
 
 
 def summary_of(response: RoutedResponse) -> dict[str, object]:

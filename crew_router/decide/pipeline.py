@@ -111,6 +111,7 @@ class DecisionPipeline:
             ),
             snapshot,
             reachable=pool.reachable,
+            obstacles=pool.obstacles,
             executing=executing,
             now=now,
             weights=rules.weights,

@@ -73,7 +73,8 @@ def _report(runtime: Runtime, states: Mapping[ModelRef, str]) -> dict[str, objec
 
 def _state_of(runtime: Runtime, model: ModelDefinition, checked: CheckResult | None) -> str:
     failed = "" if checked is None or checked.ok else f"check failed: {checked.detail}"
-    return runtime.models.obstacle(model) or failed or _breaker_state(runtime, model)
+    obstacle = runtime.models.obstacle(model)
+    return str(obstacle) if obstacle is not None else failed or _breaker_state(runtime, model)
 
 
 def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:

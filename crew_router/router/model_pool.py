@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from crew_router.config.credential import credential_key, keys_of
-from crew_router.config.reachability import LOCAL_PROVIDERS, obstacle
+from crew_router.config.reachability import LOCAL_PROVIDERS, Obstacle, obstacle
 from crew_router.types import Limits, ModelDefinition, ModelRef, RoutingRequest, Tier
 
 if TYPE_CHECKING:
@@ -69,10 +69,13 @@ class ModelPool:
             from crew_router.decide.rules import Pool
 
             models = self.registry.models
-            reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
+            obstacles = tuple(map(self.obstacle, models))
+            reachable = np.array([each is None for each in obstacles], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
             self._listed, self._keys = listed, keys
-            pool = self._current = Pool(models, model_table_of(models), reachable, self.registry.version, self._tokenizers(reachable))
+            tokenizers = self._tokenizers(reachable)
+            pool = Pool(models, model_table_of(models), reachable, self.registry.version, tokenizers, obstacles)
+            self._current = pool
         return pool
 
     @property
@@ -81,13 +84,18 @@ class ModelPool:
         self.current()
         return self._limited
 
-    def obstacle(self, model: ModelDefinition) -> str | None:
+    def obstacle(self, model: ModelDefinition) -> Obstacle | None:
         """Return why a model cannot be called, or ``None``."""
         return obstacle(model, env=os.environ, serving=self._servers.listed, declared=model.ref in self._declared)
 
     def reachable(self) -> frozenset[ModelRef]:
         """Return the models that can be called."""
         return frozenset(model.ref for model in self.registry.models if self.obstacle(model) is None)
+
+    def obstacles(self) -> Mapping[ModelRef, Obstacle]:
+        """Return what keeps models from being called, for those that cannot be."""
+        found = {model.ref: self.obstacle(model) for model in self.registry.models}
+        return {ref: each for ref, each in found.items() if each is not None}
 
     def look_for_servers(self, *, again: bool = False) -> None:
         """Ask the local servers of the registry's models what they list, at most once a minute unless ``again``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ _BUSY: Final = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.OVERLOAD})
 _THROTTLED: Final = 429
 # Words by which frameworks recognise a throttle and repeat the whole request, which was retried here already.
 _THROTTLE_WORDS: Final = ("429", "rate limit", "rate-limit", "rate_limit", "too many requests", "throttl", "resource exhausted")
+# Clients of OpenAI's family put the whole body of an answer into their errors; what a person reads is its message.
+_MESSAGE: Final = re.compile(r"""['"]message['"]: {0,4}(['"])(.{1,2000}?)\1[,}]""")
 _WHAT: Final = {
     ErrorKind.RATE_LIMIT: "has no capacity left for this account at the moment",
     ErrorKind.OVERLOAD: "is overloaded",
@@ -82,7 +85,8 @@ def _said(alike: list[ModelCallError]) -> str:
 
 def _words(error: ModelCallError) -> str:
     """Return what the provider said, on one line, unless that would look like a throttle."""
-    text = " ".join(error.message.split()).rstrip(".;")
+    inner = _MESSAGE.search(error.message)
+    text = " ".join((inner[2] if inner else error.message).split()).rstrip(".;")
     if not text or error.kind in _BUSY or any(word in text.lower() for word in _THROTTLE_WORDS):
         return ""
     return f": {text if len(text) <= _MOST_CHARS else text[:_MOST_CHARS] + '…'}"

@@ -30,6 +30,9 @@ def _enabled(context: RoutingContext) -> Flags:
 
 def _reachable_reason(context: RoutingContext, at: int) -> Rejection:
     model = context.models[at]
+    known = context.obstacles[at] if context.obstacles else None
+    if known is not None:
+        return Rejection("reachable", known.reason, known.kind, known.missing, cure=known.cure)
     text = f"no key, package or running server for {model.ref}"
     return Rejection("reachable", text, cure="give it what `crew-router health` says it lacks")
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from crew_router.types import ModelRef, Rejection
 
-_UNCALLABLE: Final = frozenset({"enabled", "reachable"})
+_MENDED: Final = ("", "package", "server", "key")  # what keeps a model from being called, the least to mend first
 
 
 def nearest_miss(table: Mapping[ModelRef, tuple[Rejection, ...]]) -> str:
@@ -27,7 +27,13 @@ def nearest_miss(table: Mapping[ModelRef, tuple[Rejection, ...]]) -> str:
     return f"Nearest miss: {cures}, and {ref} qualifies." if cures else ""
 
 
-def _distance(why: tuple[Rejection, ...]) -> tuple[bool, int, float]:
-    uncallable = any(reason.filter in _UNCALLABLE for reason in why)
+def _distance(why: tuple[Rejection, ...]) -> tuple[int, int, float]:
+    uncallable = max((_to_mend(reason) for reason in why), default=0)
     lacks = sum(reason.gap is None for reason in why)
     return uncallable, lacks, sum(reason.gap for reason in why if reason.gap is not None)
+
+
+def _to_mend(reason: Rejection) -> int:
+    if reason.filter == "reachable":
+        return _MENDED.index(reason.value) if reason.value in _MENDED[1:] else len(_MENDED)
+    return len(_MENDED) if reason.filter == "enabled" else 0

@@ -26,6 +26,8 @@ _WRONG_USE_ERRORS: Final = (ConfigurationError, InvalidRequestError, UnknownMode
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file or folder; by default that of the project.")]
 
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every model with every reason.")]
+
 
 @contextlib.contextmanager
 def one_line_errors() -> Generator[None, None, None]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, cast
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, cast
 
 import typer
 
-from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
+from crew_router.cli.rows import print_rows
+
+READY: Final = "ready"
+_LEAST_STATE: Final = 20
 
 
 def health(
@@ -29,13 +35,36 @@ def health(
 
 
 def _print(report: Mapping[str, object]) -> None:
-    models = report.get("models")
     for key, value in report.items():
         if key not in {"models", "checks"}:
-            say(f"{key}: {value}")
+            say(f"{key}: {_said(value)}")
     checks = cast("Mapping[object, Mapping[str, object]]", report.get("checks", {}))
     if checks:
         rows = [(str(ref), str(each["how"]), str(each["detail"]), f"{each['latency_s']:.2f} s") for ref, each in checks.items()]
-        say_table("checks", ("model", "by", "result", "took"), rows)
-    if isinstance(models, Mapping):
-        say_table("models", ("model", "state"), [(str(ref), str(state)) for ref, state in cast("Mapping[object, object]", models).items()])
+        print_rows(("checked model", "by", "result", "took"), rows)
+    models = cast("Mapping[object, object]", report.get("models") or {})
+    states = sorted(((str(ref), str(state)) for ref, state in models.items()), key=lambda row: row[1] != READY)
+    print_rows(("model", "state"), [_fitting(row, width=_state_width(states)) for row in states])
+
+
+def _said(value: object) -> str:
+    """Return a part of the report as people write it: no brackets, quotes or names of types."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_said(each)}" for key, each in cast("Mapping[object, object]", value).items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " ".join(_said(each) for each in cast("Sequence[object]", value)) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _state_width(states: Sequence[tuple[str, str]]) -> int | None:
+    """Return the characters that are left for a state beside the longest id on a terminal, ``None`` where there is no end."""
+    if not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns - max((len(ref) for ref, _ in states), default=0) - 2, _LEAST_STATE)
+
+
+def _fitting(row: tuple[str, str], *, width: int | None) -> tuple[str, str]:
+    ref, state = row
+    return (ref, state) if width is None or len(state) <= width else (ref, f"{state[: width - 1]}…")

@@ -12,6 +12,7 @@ from crew_router.cli import (
     ask,
     config,
     crew,
+    doctor,
     evaluate,
     explain,
     health,
@@ -61,6 +62,7 @@ app.command()(ask.ask)
 app.command()(route.route)
 app.add_typer(models.app, name="models")
 app.command()(health.health)
+app.command()(doctor.doctor)
 app.command()(explain.explain)
 app.command()(history.log)
 app.command()(history.feedback)

@@ -30,7 +30,7 @@ _OPTIONS: Final = {
     ],
     "tier": Annotated[_Text, typer.Option("--tier", help="Wanted band: premium, baseline, fast, local.")],
     "strategy": Annotated[_Text, typer.Option("--strategy", help="Strategy to choose by.")],
-    "force_model": Annotated[_Text, typer.Option("--model", help="Force this model.")],
+    "force_model": Annotated[_Text, typer.Option("--model", "-m", help="Force this model.")],
     "willingness_to_pay": Annotated[
         _Number, typer.Option("--willingness-to-pay", help="USD that a certainly right answer is worth (the dial).")
     ],

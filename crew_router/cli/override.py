@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -49,9 +50,8 @@ def clear(*, as_json: JsonOption = False, config: ConfigOption = None) -> None:
         _show(None, as_json=as_json)
 
 
-def _show(event: tuple[str, object] | None, *, as_json: bool) -> None:
-    detail = event[1] if event is not None and event[0] == SET_EVENT else None
-    fields = detail if isinstance(detail, dict) else {}
+def _show(event: tuple[str, Mapping[str, object]] | None, *, as_json: bool) -> None:
+    fields: Mapping[str, object] = event[1] if event is not None and event[0] == SET_EVENT else {}
     until = fields.get("until")
     if not fields or (isinstance(until, (int, float)) and until <= SystemClock().now()):
         say_json(None) if as_json else say("no override holds")

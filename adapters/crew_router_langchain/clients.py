@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from crew_router.config.credential import credential_key
 from crew_router.config.environment import require_variables
 from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
@@ -53,6 +54,7 @@ class _Held:
     loop: weakref.ref[asyncio.AbstractEventLoop] | None
     client: BaseChatModel
     connections: Connections
+    credential: str
 
 
 class ChatModels:
@@ -78,7 +80,8 @@ class ChatModels:
         with self._lock:
             self._drop_dead()
             client, connections = _made(definition)
-            self._held[key] = _Held(definition, None if loop is None else weakref.ref(loop), client, connections)
+            at_loop = None if loop is None else weakref.ref(loop)
+            self._held[key] = _Held(definition, at_loop, client, connections, credential_key(definition))
         return client
 
     def close(self) -> None:
@@ -108,6 +111,8 @@ class ChatModels:
 
 def _same(held: _Held, definition: ModelDefinition, loop: asyncio.AbstractEventLoop | None) -> bool:
     if held.definition is not definition and _entry(held.definition) != _entry(definition):
+        return False
+    if held.credential != credential_key(definition):  # a key of the environment was changed; the client holds the old one
         return False
     return loop is None if held.loop is None else held.loop() is loop
 

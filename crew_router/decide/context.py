@@ -10,6 +10,7 @@ from crew_router.decide.conditions import NO_POLICY, ORDINARY, PolicyResult, Run
 from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.decide.learned.options import Option
     from crew_router.decide.model_table import ModelTable
     from crew_router.decide.predict.forecast import Forecast
@@ -57,7 +58,8 @@ COST_SCALE_USD: Final = (1e-5, 1.0)
 class RoutingContext:
     """What filters, factors and strategies see of one request; never changed.
 
-    ``reachable`` tells where a call could be made; ``executing`` whether one will be (rule 1). ``limits_usd``
+    ``reachable`` tells where a call could be made, ``obstacles`` what keeps one away; ``executing`` whether one will be (rule 1).
+    ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
     seconds since the epoch. ``optimize`` is what the configuration prefers,
     ``waiting_usd_per_s`` what a second costs at this request's urgency, ``capacity_factor`` is that of rule 9.
@@ -88,3 +90,4 @@ class RoutingContext:
     capacity_factor: float = 1.25
     escalation: bool = True
     plans: tuple[Option, ...] = ()
+    obstacles: tuple[Obstacle | None, ...] = ()

@@ -115,6 +115,7 @@ class DecisionPipeline:
             ),
             snapshot,
             reachable=pool.reachable,
+            obstacles=pool.obstacles,
             executing=executing,
             now=now,
             weights=rules.weights,

@@ -10,6 +10,7 @@ from crew_router.decide.strategies.protocol import StrategyCache
 from crew_router.types import ModelDefinition, RoutingRequest, TaskType, Urgency
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.decide.context import TaskPreference, Weights
     from crew_router.decide.learned.trained_model import TrainedModel
     from crew_router.decide.model_table import ModelTable
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Pool:
     """The candidates of one registry version, as values and as arrays; ``reachable`` tells where a call could be made.
 
-    ``tokenizers`` are those of reachable providers that are on this machine.
+    ``tokenizers`` are those of reachable providers that are on this machine; ``obstacles`` say what keeps each of the others away,
+    where that is known.
     """
 
     models: tuple[ModelDefinition, ...]
@@ -32,6 +34,7 @@ class Pool:
     reachable: Flags
     version: str
     tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict[str, "Tokenizer"])
+    obstacles: tuple[Obstacle | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

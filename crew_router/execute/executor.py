@@ -292,4 +292,5 @@ def _error(failure: Failure, flow_input: _Running) -> CrewRouterError:
     rejected: dict[ModelRef, tuple[Rejection, ...]] = {}
     for refusal in failure.refusals:
         rejected[refusal.model] = (*rejected.get(refusal.model, ()), Rejection(refusal.reason, refusal.detail))
-    return NoCandidateError(rejected, nearest="Every chosen model was refused just before its call.")
+    why = "; ".join(f"{model}: {', '.join(reason.reason for reason in reasons)}" for model, reasons in rejected.items())
+    return NoCandidateError(rejected, nearest=f"Every chosen model was refused just before its call: {why}.")

@@ -33,6 +33,7 @@ from crew_router.types.transport import Payload
 from crew_router.types.vocabulary import EFFORT_ORDER
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.config.router_config import RouterConfig
     from crew_router.decide.classify.protocol import Classifier
     from crew_router.execute.executor import Options
@@ -476,6 +477,10 @@ class Router:
     def reachable(self) -> frozenset[ModelRef]:
         """Return the models that could be called from here, as far as is known without asking anybody."""
         return self._runtime.models.reachable()
+
+    def obstacles(self) -> Mapping[ModelRef, Obstacle]:
+        """Return what keeps each of the other models from being called, and what to do about it."""
+        return self._runtime.models.obstacles()
 
     def discover(self) -> None:
         """Look for local servers: those of the registry, and the usual ports of LM Studio, Ollama and vLLM."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import StrEnum
 from typing import Final, Literal, Self, TypeVar, cast
@@ -116,7 +116,7 @@ class RoutingRequest:
         known = {f.name for f in fields(cls)}
         for key in values:
             if key not in known:
-                raise InvalidRequestError(key, values[key], expected=f"one of the keys {', '.join(sorted(known))}")
+                raise InvalidRequestError(key, values[key], expected=_instead_of(key, known))
         return cls(**values)  # type: ignore[arg-type]  # every value is checked by __post_init__
 
     def described(self, *, messages: tuple[object, ...], tools: bool, json: bool) -> Self:
@@ -136,6 +136,27 @@ class RoutingRequest:
         """Return every capability that the request demands."""
         flagged = _flagged(self.requires_vision, self.requires_tools, self.requires_json, self.requires_streaming)
         return flagged | self.required_capabilities if self.required_capabilities else flagged
+
+
+# Names that similar projects and earlier notes use for what a request asks.
+_ELSEWHERE: Final = {
+    "latency_budget": "max_latency_s",
+    "max_latency": "max_latency_s",
+    "timeout": "deadline_s",
+    "cost_tier": "tier",
+    "budget": "cost_budget",
+    "max_cost": "cost_budget",
+    "min_quality": "quality_requirement",
+    "model": "force_model",
+}
+
+
+def _instead_of(key: object, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    alike = get_close_matches(str(key), known, n=1)
+    meant = _ELSEWHERE.get(str(key)) or (alike[0] if alike else None)
+    return f"one of the keys {', '.join(sorted(known))}" if meant is None else f"the key {meant}"
 
 
 _NAMES: Final = tuple(each.name for each in fields(RoutingRequest))

@@ -35,6 +35,11 @@ def given_to(made: object) -> Given:
     return _given.get(str(getattr(made, "id", "")), _NOTHING)
 
 
+def block_of_id(made_id: str) -> Mapping[str, Any]:
+    """Return the block of the task or agent with this id."""
+    return _given.get(made_id, _NOTHING).routing
+
+
 def block_of(made: object) -> Mapping[str, Any]:
     """Return the block that a task or an agent was made with; nothing for one without."""
     return given_to(made).routing

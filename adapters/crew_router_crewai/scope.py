@@ -18,7 +18,7 @@ from crewai.context import get_current_task_id
 from crewai.flow.flow_context import current_flow_id
 from crewai.hooks.dispatch import InterceptionPoint, get_hooks, register
 
-from crew_router_crewai.blocks import block_of, install
+from crew_router_crewai.blocks import block_of, block_of_id, install
 from crew_router_crewai.credit import credit, outcome_of
 
 if TYPE_CHECKING:
@@ -94,12 +94,12 @@ class Situation:
     Args:
         run: The outermost run, if any.
         scopes: Runs and tasks around the call, the outermost first.
-        lost: CrewAI is on a task that no hook told of.
+        lost: Id of the task that CrewAI is on, where no hook told of it; empty otherwise.
     """
 
     run: RunScope | None
     scopes: tuple[RunScope | TaskScope, ...]
-    lost: bool
+    lost: str
 
     @property
     def task(self) -> TaskScope | None:
@@ -113,6 +113,8 @@ class Situation:
 
     def own(self) -> Block:
         """Return the block of the task that is worked on; its keys win over an agent's."""
+        if self.lost:
+            return block_of_id(self.lost)
         return self.task.routing if self.task is not None and self.task.known else {}
 
     def around(self, *, stranger: bool) -> tuple[Block, ...]:
@@ -146,7 +148,7 @@ def now() -> Situation:
     scopes = _holding(_scopes.get(), task_id)
     run = next((scope for scope in scopes if isinstance(scope, RunScope)), None)
     known = task_id is None or any(isinstance(scope, TaskScope) and scope.id == task_id for scope in scopes)
-    return Situation(run, scopes, lost=not known)
+    return Situation(run, scopes, lost="" if known or task_id is None else task_id)
 
 
 def _holding(scopes: tuple[RunScope | TaskScope, ...], task_id: str | None) -> tuple[RunScope | TaskScope, ...]:

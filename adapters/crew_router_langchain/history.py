@@ -17,6 +17,7 @@ from cachetools import FIFOCache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from crew_router.errors import CrewRouterError
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import logger
 from crew_router_langchain.answers import KEY
 
@@ -80,6 +81,7 @@ class OutcomeCapture:
     def __init__(self) -> None:
         self._told: FIFOCache[str, None] = FIFOCache(_REMEMBERED)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def learn(self, router: Router, messages: Sequence[BaseMessage]) -> Hindsight | None:
         """Report what the history says; return it when it is news."""

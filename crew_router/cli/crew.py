@@ -81,14 +81,15 @@ def run(
     """Run a project within a budget, and report plan against actual. This runs the project's code."""
     with one_line_errors(), open_router(config) as router:
         live, report = _part("plan.live"), _part("plan.report")
-        crew = live.load_crew(path)
+        crew, defaults = live.load_crew(path)
+        given = {**defaults, **_inputs(inputs)}
 
         def shown(state: Any) -> None:
             left = "" if state.left_usd is None else f", {money(max(state.left_usd, 0.0))} left"
             last = state.done[-1]
             typer.echo(f"{last.task}: {last.who}, {money(last.cost_usd)}; so far {money(state.cost_usd)}{left}", err=as_json)
 
-        ended = live.run_crew(crew, router, budget_usd=budget, deadline_s=deadline, inputs=_inputs(inputs), shown=shown)
+        ended = live.run_crew(crew, router, budget_usd=budget, deadline_s=deadline, inputs=given, shown=shown)
         actual = [(each.task, each.who, each.cost_usd, each.calls) for each in ended.done]
         if as_json:
             done = [dict(zip(("task", "candidate", "cost_usd", "calls"), each, strict=True)) for each in actual]

@@ -10,6 +10,7 @@ from typing import Final
 
 from crew_router.types.model import ModelDefinition
 from crew_router.types.provider_keys import KEY_VARIABLES, MORE_CREDENTIAL_VARIABLES
+from crew_router.types.vocabulary import ModelRef
 
 CREDENTIAL: Final = "credential/"
 _KEYS: Final = tuple(name for names in KEY_VARIABLES.values() for name in names)
@@ -36,9 +37,15 @@ def credential_key(model: ModelDefinition, env: Mapping[str, str] | None = None)
     return _key(secret)
 
 
+def limit_key(model: ModelRef) -> str:
+    """Return the key under which it is kept until when a provider takes no call of a model."""
+    return f"limit/{model}"
+
+
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
     """Yield the keys of the breakers that can keep calls from a model: model, credential, provider."""
     yield model.ref
+    yield limit_key(model.ref)
     yield credential_key(model)
     yield model.provider
 

@@ -14,6 +14,7 @@ from cachetools import TTLCache
 
 from crew_router.types.clock import Clock
 from crew_router.types.decision import RoutingDecision
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.outcome import Usage
 from crew_router.types.request import RoutingRequest
 from crew_router.types.response import RoutedResponse
@@ -37,6 +38,7 @@ class ResponseCache:
     def __init__(self, clock: Clock, *, ttl_s: float = 3600.0, max_entries: int = 1000) -> None:
         self._kept: TTLCache[str, RoutedResponse] = TTLCache(max_entries, ttl_s, timer=clock.monotonic)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, decision: RoutingDecision, payload: Payload) -> RoutedResponse | None:
         """Return the kept answer as one to this decision, without attempts and at no cost; ``None`` when there is none."""

@@ -16,6 +16,7 @@ from cachetools import FIFOCache
 from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Draw, RequestProfile
@@ -77,6 +78,7 @@ class Recent:
     def __init__(self, keep: int = 4096) -> None:
         self._answered: FIFOCache[str, Answered] = FIFOCache(keep)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def put(self, decision_id: str, answered: Answered) -> None:
         """Keep an answer, and drop the oldest beyond the limit."""

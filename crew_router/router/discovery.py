@@ -10,6 +10,7 @@ from crew_router.config.reachability import is_loopback
 from crew_router.router.probe import all_listed, usual_servers
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, Price, Tier
 from crew_router.types.clock import Clock
+from crew_router.types.fork_hooks import free_in_child
 
 LOOK_AGAIN_S: Final = 60.0
 
@@ -25,12 +26,13 @@ class LocalServers:
         self._clock = clock
         self._looked_at: float | None = None
         self._lock = threading.Lock()
+        free_in_child(self)
         self.listed: dict[str, frozenset[str] | None] = {}
 
     def look(self, models: Iterable[ModelDefinition], *, again: bool = False) -> bool:
         """Ask the local servers of some models what they list, at most once a minute; return whether a server was asked.
 
-        Of several threads one asks. The others wait for it the first time, and go on with what is known later.
+        Of several threads one asks. The first time, the others wait for its result; later they use the last one.
 
         Args:
             models: The models.
@@ -57,7 +59,7 @@ class LocalServers:
         return tuple(server_model(ref, base_url=server.base_url) for server in servers for ref in server.refs() if ref not in known_refs)
 
     def due(self, models: Iterable[ModelDefinition]) -> bool:
-        """Tell whether :meth:`look` would ask anybody."""
+        """Tell whether :meth:`look` would ask a server."""
         return self._due() and any(model.instance is None and model.base_url and is_loopback(model.base_url) for model in models)
 
     def _due(self) -> bool:

@@ -36,14 +36,24 @@ def executor_of(
     recorder: Recorder,
     learned: TrainedModel | None,
 ) -> Executor:
-    """Return the executor over what a router consists of."""
-    gate, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
+    """Return the executor.
+
+    Args:
+        config: The configuration.
+        kept: The parts of the router that outlast a reload.
+        models: The models.
+        limits: The configured budgets.
+        budgets: What is left of the budgets.
+        recorder: Records attempts.
+        learned: The trained model that weighs answers of a cascade; ``None`` without one.
+    """
+    budget_check, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        checks=(breakers, SlaCheck(kept.rng), gate),
-        slow=gate if config.budgets.limits() else None,
+        checks=(breakers, SlaCheck(kept.rng), budget_check),
+        slow=budget_check if config.budgets.limits() else None,
         also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,

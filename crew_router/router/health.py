@@ -18,6 +18,7 @@ from crew_router.record.recorder import HEALTH_CHECK
 from crew_router.record.state.observation import Observation
 from crew_router.router.probe import listing
 from crew_router.types import ErrorKind, ModelDefinition, ModelRef, RoutingRequest, TaskType, Urgency
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import redacted
 from crew_router.types.transport import Payload
 
@@ -62,12 +63,16 @@ class CheckResult:
         return {**{key: value for key, value in plain.items() if key not in {"model", "at"}}, "age_s": max(now - self.at, 0.0)}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class CheckResults:
     """The newest result of each model; the lock lets one round of checks run at a time."""
 
     by_model: dict[ModelRef, CheckResult] = field(default_factory=dict[ModelRef, CheckResult])
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self, "lock")
 
 
 class Checks:

@@ -55,7 +55,7 @@ def _checks(runtime: Runtime) -> Checks:
 
 
 def _run_check(runtime: Runtime, decision: RoutingDecision, payload: Payload, options: Options) -> RoutedResponse:
-    """Execute and record the tiny request of a health check; it moves no statistics."""
+    """Execute and record the tiny request of a health check; performance figures are not changed by it."""
     runtime.recorder.decided(decision, text="", runs=True)
     with RequestObserver(decision, recorder=runtime.recorder, clock=runtime.clock) as observer:
         return observer.answered(runtime.executor.run(decision, payload, options=options))
@@ -84,9 +84,10 @@ def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:
         state = breakers.get(key)
         if state is None or state.phase == "closed":
             continue
+        because = f" ({state.cause})" if state.cause else ""
         if is_credential(key) and state.phase == "open":
             wait_s = max((state.retry_at or 0.0) - runtime.clock.now(), 0.0)
-            return f"its key was refused; set another, or wait {wait_s:.0f} s for the next try"
+            return f"its key was refused{because}; set another, or wait {wait_s:.0f} s for the next try"
         if not is_credential(key):
-            return f"breaker of {key} is {state.phase.replace('_', '-')}"
+            return f"breaker of {key} is {state.phase.replace('_', '-')}{because}"
     return "ready" if model.enabled else "switched off"

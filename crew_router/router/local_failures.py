@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from cachetools import LRUCache
 
 from crew_router.record.recorder import RecordObserver
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Attempt, ModelRef, RoutingDecision, RoutingRequest
@@ -28,6 +29,10 @@ class ConsecutiveFailures(RecordObserver):
     is_local: Callable[[ModelRef], bool] = lambda _ref: False
     _counts: LRUCache[str, int] = field(default_factory=lambda: LRUCache[str, int](_MAX_KEYS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
 
     def of_models(self, is_local: Callable[[ModelRef], bool]) -> ConsecutiveFailures:
         """Return the same counts for another registry, as after a reload.

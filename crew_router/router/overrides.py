@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 from crew_router.decide.conditions import Override
 from crew_router.errors import InvalidRequestError, StorageError
 from crew_router.types import ModelRef
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One read of the ledger under way, and until when somebody may wait for it."""
+    """A read of the ledger in progress; ``until`` is when waiting for it ends, in monotonic seconds."""
 
     until: float
     pid: int
@@ -65,8 +66,12 @@ class OverrideStore:
     _reading: _Reading | None = None
     _failed: bool = False
 
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
+
     def current(self, snapshot: Snapshot) -> Override:
-        """Return the override that holds as far as is known here, without I/O; see :meth:`renew`."""
+        """Return the override in force as far as this process knows, without waiting for I/O; see :meth:`renew`."""
         self._begin(snapshot)
         return self._known
 
@@ -75,10 +80,10 @@ class OverrideStore:
         return not self._is_stale(snapshot)
 
     def renew(self, snapshot: Snapshot) -> None:
-        """Read the ledger when the shared counter has moved, and once at the start; wait a second at most.
+        """Read the ledger at the start and when the shared counter has changed; wait for it a second at most.
 
-        It is read on a thread of its own: the database may be locked for half a minute. While it cannot be read, what is known here
-        holds, and it is asked again some seconds later.
+        A thread of its own reads, because the database may be locked for half a minute. While the ledger cannot be read, the
+        last known override is used, and reading is tried again some seconds later.
         """
         reading = self._begin(snapshot)
         if reading is not None:
@@ -97,12 +102,12 @@ class OverrideStore:
                     return None
                 reading = self._reading = _Reading(time.monotonic() + _WAIT_S, os.getpid())
                 work = threading.Thread(
-                    target=self._renew, args=(_version_of(snapshot), reading.done), name="crew-router-overrides", daemon=True
+                    target=self._refresh, args=(_version_of(snapshot), reading.done), name="crew-router-overrides", daemon=True
                 )
                 work.start()
         return reading
 
-    def _renew(self, version: tuple[float, ...], done: threading.Event) -> None:
+    def _refresh(self, version: tuple[float, ...], done: threading.Event) -> None:
         try:
             known = self._read()
             with self._lock:

@@ -75,24 +75,27 @@ def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIM
 
 
 def all_listed(urls: Iterable[str], *, within_s: float = WITHIN_S) -> dict[str, tuple[str, ...] | None]:
-    """Return what servers list, all of them asked at once; one that is not done within so many seconds counts as silent."""
+    """Return what servers list, asking all at once; one that has not answered within so many seconds counts as not answering."""
     answers: queue.SimpleQueue[tuple[str, tuple[str, ...] | None]] = queue.SimpleQueue()
-    found: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
-    for url in found:
-        asking = threading.Thread(target=lambda url: answers.put((url, listed_models(url))), args=(url,), daemon=True)
-        asking.start()
-    end = time.monotonic() + within_s  # of the network, which keeps no other time
-    for _ in range(len(found)):
+    listed: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
+
+    def ask(url: str) -> None:
+        answers.put((url, listed_models(url)))
+
+    for url in listed:
+        threading.Thread(target=ask, args=(url,), name="crew-router-discovery", daemon=True).start()
+    end = time.monotonic() + within_s  # real time, because an injected clock does not move while the network is slow
+    for _ in range(len(listed)):
         try:
             url, names = answers.get(timeout=max(end - time.monotonic(), 0.0))
         except queue.Empty:
             break
-        found[url] = names
-    return found
+        listed[url] = names
+    return listed
 
 
 def usual_servers() -> tuple[Server, ...]:
-    """Return the local servers that answer on their usual ports (1234, 11434, 8000)."""
+    """Return the local servers that answer on their default ports (1234, 11434, 8000)."""
     listed = all_listed(LOCAL_SERVERS.values())
     return tuple(Server(provider, url, names) for provider, url in LOCAL_SERVERS.items() if (names := listed[url]))
 

@@ -18,6 +18,7 @@ from crew_router.decide.conditions import CachedPrefix
 from crew_router.record.recorder import RecordObserver
 from crew_router.types import ModelRef
 from crew_router.types.error_policy import ERROR_POLICIES
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.config.settings import SessionSettings
@@ -49,6 +50,7 @@ class PromptCacheTracker(RecordObserver):
         self._by_session: LRUCache[str, dict[ModelRef, _CachedPrompt]] = LRUCache(_MAX_SESSIONS)
         self._hit_shares: dict[ModelRef, float] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
         """Note the end of a call: a good one caches its prompt; a model that is unhealthy is forgotten."""

@@ -30,7 +30,7 @@ class RequestObserver:
         self._answered = self._over = False
 
     def __enter__(self) -> Self:
-        """Begin; a process that ends before the request does closes it."""
+        """Return the observer; if the process exits before the request has ended, :meth:`at_exit` records that."""
         watch(self)
         return self
 
@@ -41,7 +41,7 @@ class RequestObserver:
         self._over = True
 
     def at_exit(self) -> None:
-        """Take the end of the process for the end of the request."""
+        """Record the exit of the process as the end of the request."""
         if not self._over:
             self.failed(SystemExit())
             self._over = True
@@ -61,7 +61,7 @@ class RequestObserver:
         return chunk
 
     def failed(self, error: BaseException) -> None:
-        """Take the end without an answer; a consumer that stops reading after the answer has not failed."""
+        """Record a failure, unless the answer was complete: a consumer that stops reading after it has not failed."""
         if not self._answered and not self._over:
             self._recorder.failed(self._decision, error, latency_s=self._elapsed())
 

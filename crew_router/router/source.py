@@ -62,7 +62,7 @@ class ConfigSource:
         Raises:
             ConfigurationError: It cannot be read or is not valid.
         """
-        from crew_router.config.load import load_config  # pydantic and YAML come when something is loaded
+        from crew_router.config.load import load_config  # imports pydantic and YAML, so only when needed
         from crew_router.config.secrets import remember_secrets
 
         config = _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)

@@ -11,8 +11,6 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from crewai import Crew
-
 from crew_router.errors import ConfigurationError, InvalidRequestError
 from crew_router.types import Attempt
 from crew_router_crewai.blocks import Given, block_of, keep
@@ -24,6 +22,8 @@ from crew_router_crewai.plan.value import Plan
 from crew_router_crewai.routed import route
 
 if TYPE_CHECKING:
+    from crewai import Crew
+
     from crew_router.router.router import Router
 
 _TAG: Final = "task:"
@@ -153,8 +153,8 @@ def _decisions(router: Router) -> Iterator[tuple[str, frozenset[str]]]:
     return ((decision.id, decision.request.tags) for decision, _ in router.history.logged(since=0))
 
 
-def load_crew(path: str | Path) -> Crew:
-    """Import a project and return its crew. This runs the project's code, as ``crewai run`` does.
+def load_crew(path: str | Path) -> tuple[Crew, dict[str, Any]]:
+    """Import a project and return its crew with the inputs that its files give. This runs the project's code, as ``crewai run`` does.
 
     Raises:
         ConfigurationError: There is no crew.
@@ -164,7 +164,8 @@ def load_crew(path: str | Path) -> Crew:
         from crewai.project import load_crew as load_json
 
         made: Any = load_json(root / ("crew.jsonc" if (root / "crew.jsonc").is_file() else "crew.json"))
-        return made if isinstance(made, Crew) else next(each for each in made if isinstance(each, Crew))
+        crew, given = made
+        return crew, dict(given or {})
     found = sorted(root.glob("src/*/crew.py")) or sorted(root.glob("crew.py"))
     if not found:
         raise ConfigurationError(str(root), "", _NOWHERE, cure="give the folder of a project that `crewai create crew` made")
@@ -176,8 +177,7 @@ def load_crew(path: str | Path) -> Crew:
     for _, kind in inspect.getmembers(module, inspect.isclass):
         if getattr(kind, "is_crew_class", False) and kind.__module__.endswith(name):
             project: Any = kind()
-            crew: Crew = project.crew()
-            return crew
+            return project.crew(), {}
     raise ConfigurationError(str(module_file), "", _NOWHERE, cure="mark the class with @CrewBase")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from crew_router.types import Domain, Risk
+from crew_router.types.cached import cached_property
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

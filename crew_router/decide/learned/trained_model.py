@@ -18,6 +18,7 @@ from crew_router.decide.learned.nearest_prompt import NearestPrompt, sketches
 from crew_router.decide.learned.quality import QualityModel
 from crew_router.decide.learned.text import TextFeatures
 from crew_router.types import ModelRef
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types.arrays import Floats
@@ -109,6 +110,7 @@ class RecentPrompts(Generic[T]):
     def __init__(self) -> None:
         self._known: FIFOCache[str, T] = FIFOCache(_MAX_RECENT)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, prompt: str) -> T | None:
         """Return the result for a prompt, ``None`` when it is not kept."""

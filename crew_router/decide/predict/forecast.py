@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from crew_router.decide.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
+from crew_router.types.cached import cached_property
 from crew_router.types.model import TOKENS_PER_PRICE
 from crew_router.types.profile import CALLER
 

@@ -21,6 +21,7 @@ from crew_router.execute.admission.protocol import CallRequest
 from crew_router.execute.protocol import Refusal
 from crew_router.record.state.windows import Claim
 from crew_router.types.clock import Clock
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.ids import IdSource
 from crew_router.types.model import Limits, ModelDefinition
 from crew_router.types.vocabulary import ModelRef, Urgency
@@ -51,6 +52,10 @@ class ConcurrencyLimiter:
         self._lock = threading.Lock()
         self._numbers, self._tokens = itertools.count(), IdSource("place")
         self._claimed: set[str] = set()
+        # A forked child makes none of the calls that the parent's threads make, and so holds none of their places.
+        free_in_child(self)
+        free_in_child(self, "_rooms", dict)
+        free_in_child(self, "_claimed", set)
 
     def enter(self, call_request: CallRequest, *, last: bool) -> Slot | Waiting | Refusal | None:
         """Return a place, a wait for one, a refusal, or ``None`` for a model that takes any number at once.

@@ -16,6 +16,7 @@ from crew_router.learn.experiments.analysis import UNITS, Report, analyze, group
 from crew_router.learn.experiments.plan import Arm, Experiment
 from crew_router.record.recorder import RecordObserver
 from crew_router.record.state.store import StoreError
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Trials(RecordObserver):
         self._version, self._read_at = -1, clock.monotonic()
         self._units: FIFOCache[tuple[str, int, str], None] = FIFOCache(_UNITS_KEPT)
         self._lock = threading.RLock()
+        free_in_child(self, make=threading.RLock)
 
     # Plans
 

@@ -7,8 +7,9 @@ rows. A migration is never edited once released, only followed by another.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal, TypeAlias
+
+from crew_router.types.cached import cached_property
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 Cell: TypeAlias = str | int | float | None

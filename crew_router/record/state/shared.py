@@ -86,6 +86,9 @@ class SharedState:
             fork_hooks.watch(self)
             exit_hooks.watch(self)
             self.sync()
+        else:
+            fork_hooks.free_in_child(self)
+            fork_hooks.free_in_child(self, "_turn")
 
     # What decisions read --------------------------------------------------------------------------------------------
 

@@ -381,7 +381,7 @@ def test_changed_file_is_not_undone(project, config):
 def test_project_is_loaded_and_run(project, router, monkeypatch):
     """The crew of a project's files runs under its plan."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    crew = load_crew(project)
+    crew, _ = load_crew(project)
     try:
         run = run_crew(crew, router, budget_usd=0.1, inputs={"topic": "cats"})
     finally:
@@ -390,3 +390,23 @@ def test_project_is_loaded_and_run(project, router, monkeypatch):
 
     assert [each.task for each in run.done] == ["research", "write"]
     assert run.output.raw
+
+
+def test_json_project_is_loaded_and_run(tmp_path, router, monkeypatch):
+    """A crew in JSON with a RoutedAgent keeps its block and its inputs."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "my_agents.py").write_text("from crew_router_crewai import RoutedAgent\n", encoding="utf-8")
+    agent = {"role": "Guide", "goal": "g", "backstory": "b", "type": {"python": "my_agents.RoutedAgent"}, "routing": {"tags": ["json"]}}
+    task = {"name": "lead", "description": "Lead to {place}.", "expected_output": "a way", "agent": "guide"}
+    crew = {"name": "tour", "agents": ["guide"], "tasks": [task], "inputs": {"place": "Ulm"}}
+    (tmp_path / "agents" / "guide.jsonc").write_text(json.dumps({**agent, "llm": "openai/gpt-own"}), encoding="utf-8")
+    (tmp_path / "crew.jsonc").write_text(json.dumps(crew), encoding="utf-8")
+
+    made, inputs = load_crew(tmp_path)
+    run = run_crew(made, router, budget_usd=0.1, inputs=inputs)
+
+    (decision,) = [each for each, _ in router.history.logged(since=0)]
+    assert run.output.raw == "a fact"
+    assert {"json", "task:lead", "crew:tour"} <= decision.request.tags
+    assert made.tasks[0].description == "Lead to Ulm."

@@ -263,6 +263,24 @@ def test_hooks_cleared_in_the_middle_of_a_task_leak_nothing(factory, cloud, hous
     assert cloud.seen == []
 
 
+def test_hooks_cleared_in_the_middle_do_not_hide_the_block_of_the_task(router, cloud, house, tmp_path):
+    """An LLM that knows of no task, as that of memory, finds the block of the task that CrewAI is on."""
+    memory = Memory(llm=RouterLLM(router), embedder=_vectors, storage=str(tmp_path / "memory"))
+
+    @tool("lookup")
+    def clears(q: str) -> str:
+        """Look something up."""
+        clear_all()
+        return f"fact about {q}"
+
+    writer = AgentFactory(router).agent(_WRITER, tools=[clears])
+    task = Task(config={**_TASK, "description": "Summarise the secret file. " * 20, "routing": _PRIVATE}, agent=writer)
+    Crew(agents=[writer], tasks=[task], memory=memory).kickoff()
+
+    assert any("memor" in str(seen.body["messages"]).lower() for seen in house.seen)
+    assert cloud.seen == []
+
+
 def test_pin_without_fallbacks_holds_for_the_planner(router, cloud):
     """A task that only one model may see is planned by that model."""
     writer = AgentFactory(router, tasks={"secret": {"routing": {"force_model": "house:plain", "fallbacks": False}}}).agent(_WRITER)

@@ -60,7 +60,7 @@ class ModelPool:
         return self._current is not None and self._listed is self._servers.listed and self._keys == keys_of(os.environ)
 
     def current(self) -> Pool:
-        """Return the models in the form that decisions use; rebuilt after a check of local servers, or when a key changed."""
+        """Return the models in the form that decisions use; rebuilt after a check of local servers or a change of keys."""
         pool, listed, keys = self._current, self._servers.listed, keys_of(os.environ)
         if pool is None or self._listed is not listed or self._keys != keys:
             import numpy as np  # slow to import, so only for the first decision

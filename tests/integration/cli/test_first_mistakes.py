@@ -64,9 +64,7 @@ def test_the_right_key_works_in_the_process_that_had_the_wrong_one(monkeypatch):
 def test_a_wrong_key_is_one_line_in_the_shell(monkeypatch, tmp_path):
     """The line names status, provider, model and the variable to set."""
     monkeypatch.setenv("OPENAI_API_KEY", "wrong-key-of-mine")
-    (tmp_path / "small.yaml").write_text(
-        'registry: none\nmodels: {"openai:fast": {price: {input: 1, output: 2}}}\n', "utf-8"
-    )
+    (tmp_path / "small.yaml").write_text('registry: none\nmodels: {"openai:fast": {price: {input: 1, output: 2}}}\n', "utf-8")
 
     result = CliRunner().invoke(app, ["ask", "Hi", "--config", "small.yaml"])
 

@@ -45,9 +45,8 @@ def with_effort(request: Fitted, model: ModelDefinition) -> Fitted:
         # Its service refuses a forced tool choice while it thinks.
         notes.append("reasoning effort (a tool is forced, so that it answers without thinking)")
         effort = NO_THINKING
-    for name in _SAMPLING if kind in _REFUSES_SAMPLING and effort != NO_THINKING else ():
-        if kwargs.pop(name, None) is not None:
-            notes.append(f"{name} (it is refused with reasoning effort {effort})")
+    refused = _SAMPLING if kind in _REFUSES_SAMPLING and effort != NO_THINKING else ()
+    notes += [f"{name} (it is refused with reasoning effort {effort})" for name in refused if kwargs.pop(name, None) is not None]
     spell = _SPELL.get(kind, _plain)
     return replace(request, kwargs={**kwargs, **spell(effort, client, kwargs)}, notes=tuple(notes))
 

@@ -45,6 +45,7 @@ GRADES = {
 EVERYDAY = {"gsm8k": -4.6, "crux": -2.9, "math level 5 of zeroeval": -1.7}  # where gpt-4o-mini and gpt-4o put the domains of zeroeval
 EVERYDAY_GRADES = {"gsm8k": 3, "crux": 5, "math level 5 of zeroeval": 7}
 PENALTY = 100.0
+HALF = 0.5
 UNKNOWN_ABILITY = -1.5
 
 
@@ -79,9 +80,8 @@ def main(folder: Path) -> None:
                 rows.append(
                     Row(float(table.score[row, at]), place, ability, read, profile.task_type.value, profile.domain.value, path.name)
                 )
-    print(
-        f"{len(rows)} outcomes, {len(names)} models, {len({each.place for each in rows if not math.isnan(each.ability)})} with a known ability"
-    )
+    known_places = {each.place for each in rows if not math.isnan(each.ability)}
+    print(f"{len(rows)} outcomes, {len(names)} models, {len(known_places)} with a known ability")
     solve(rows, len(names))
     print("\nby grade of the benchmark:")
     levels = {name: each.difficulty for name, each in fit.benchmarks.items() if name in GRADES} | EVERYDAY
@@ -91,9 +91,8 @@ def main(folder: Path) -> None:
     left = found - start - slope * (grades - MIDDLE_COMPLEXITY)
     for name, grade, level, off in sorted(zip(levels, grades, found, left, strict=True), key=lambda each: each[1]):
         print(f"  {grade:4.1f} {level:6.2f} {off:+.2f} {name}")
-    print(
-        f"at complexity {MIDDLE_COMPLEXITY:g}: {start:.2f}; a step: {slope:.3f}; misses by {left.std():.2f}, r {np.corrcoef(grades, found)[0, 1]:.2f}"
-    )
+    related = np.corrcoef(grades, found)[0, 1]
+    print(f"at complexity {MIDDLE_COMPLEXITY:g}: {start:.2f}; a step: {slope:.3f}; misses by {left.std():.2f}, r {related:.2f}")
 
 
 def solve(rows: list[Row], models: int) -> None:
@@ -117,7 +116,7 @@ def solve(rows: list[Row], models: int) -> None:
     design[at[loose], 2 + len(tasks) + len(domains) + column[place[loose]]] = 1.0
     offset = np.where(np.isnan(known), UNKNOWN_ABILITY, known)
     ridge = np.array([1e-6, 1e-6, *[PENALTY] * (len(tasks) + len(domains)), *[1.0] * len(free)])
-    half = np.random.default_rng(0).random(len(rows)) < 0.5
+    half = np.random.default_rng(0).random(len(rows)) < HALF
     weights = np.zeros(width)
     weights[:2] = REFERENCE_DIFFICULTY, 0.5
     for _ in range(40):

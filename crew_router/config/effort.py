@@ -48,14 +48,14 @@ def offered_efforts(model: ModelDefinition) -> tuple[str | None, ...]:
 def fixed_effort(model: ModelDefinition) -> str | None:
     """Return the effort that the user set in the entry or the client; an empty text for a setting that is no named effort."""
     for name in _SETTINGS:
-        said = model.kwargs.get(name)
+        said: object = model.kwargs.get(name)
         if said is None and model.instance is not None:
             said = getattr(model.instance, name, None)
         if isinstance(said, Mapping):
             said = cast("Mapping[str, object]", said).get("effort", said)
         if isinstance(said, str) and said in EFFORT_ORDER:
             return said
-        if said is not None and isinstance(said, (str, int, float, Mapping)):
+        if isinstance(said, (str, int, float, Mapping)):
             return ""
     return None
 

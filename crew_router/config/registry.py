@@ -15,7 +15,6 @@ from crew_router.config.effort import fixed_effort, offered_efforts
 from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.errors import RegistryError, UnknownModelError, printable, shown
 from crew_router.types.model import (
-    EFFORT_ORDER,
     Ability,
     EffortLevel,
     Latency,
@@ -26,7 +25,7 @@ from crew_router.types.model import (
     PriceWindow,
     Retirement,
 )
-from crew_router.types.vocabulary import ModelRef
+from crew_router.types.vocabulary import EFFORT_ORDER, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.config.schema.entry import AbilityEntry, ModelEntry, PriceEntry, RetirementEntry

@@ -68,7 +68,8 @@ class ModelTable:
 
     A candidate is a model at one of its reasoning efforts; a model without efforts is one candidate. ``models`` and ``refs`` name
     the model at each place, ``efforts`` its effort there, ``candidates`` both together; ``model_code``, and
-    ``codes`` as plain numbers, is the same for the efforts of one model. ``place`` is that of a candidate; for a model without its effort it is that of its default effort.
+    ``codes`` as plain numbers, is the same for the efforts of one model. ``place`` is that of a candidate; for a
+    model without its effort it is that of its default effort.
 
     Prices are USD per million tokens, that of cached input is the price of input where none is listed; times are seconds.
     ``ability`` and ``error`` are logits and have a row per task type in the order of :class:`TaskType`; ``quality`` is P(success) at
@@ -78,7 +79,8 @@ class ModelTable:
     ``by_name`` the places in that order, so that equal scores are ordered the same whatever the order of the registry. ``owners``
     is the provider at each place, ``providers`` lists each of them once. ``tiers`` are names, empty where unknown; ``breaker_keys``
     name the breakers that stand before each model.
-    ``moving`` are the places whose price depends on the input's size, from ``first_price_step`` tokens on, or on the hour, ``bounds`` those that state what a call takes.
+    ``moving`` are the places whose price depends on the input's size, from ``first_price_step`` tokens on, or on the hour, ``bounds``
+    those that state what a call takes.
     """
 
     models: tuple[ModelDefinition, ...]

@@ -40,7 +40,8 @@ class Rules:
 
     ``budgets_usd`` are configured limits by scope name (``day``, ``run``, ``provider:openai``); what is left of each comes with the
     snapshot. ``implicit_parallel`` are the triggers of requirement A11; without ``smart`` one strategy serves everything (E11).
-    ``waiting_usd_per_s`` is what a second of waiting costs; ``provider_multiplier`` whether B1 counts. ``named`` makes the strategies that requests and policies name. ``learned`` is what `crew-router train` left, where it is configured.
+    ``waiting_usd_per_s`` is what a second of waiting costs; ``provider_multiplier`` whether B1 counts. ``named`` makes
+    the strategies that requests and policies name. ``learned`` is what `crew-router train` left, where it is configured.
     """
 
     weights: Weights

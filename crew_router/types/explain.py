@@ -68,7 +68,7 @@ def said_of(decision: Explained, table: Candidates) -> str:
     """Return the sentence of :func:`rationale_of` from the decision's table by column."""
     places, scores = table.passed(), table.figures["score"]
     chosen = next((at for at in places if table.models[at] == decision.candidate), None)
-    parts = [] if chosen is None else list(_plainly(decision, table, chosen, places))
+    parts = [] if chosen is None else list(_plainly(table, chosen, places))
     parts.append(f"{decision.candidate} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})")
     if chosen is not None and scores[chosen] is not None:
         strongest = max(table.points, key=lambda name: table.points[name][chosen] or 0.0, default="nothing")
@@ -82,7 +82,7 @@ def said_of(decision: Explained, table: Candidates) -> str:
     return "; ".join(parts) + "."
 
 
-def _plainly(decision: Explained, table: Candidates, chosen: int, places: Sequence[int]) -> Iterator[str]:
+def _plainly(table: Candidates, chosen: int, places: Sequence[int]) -> Iterator[str]:
     """Say as a person would how often the choice is right, how often the best one would be, and what each costs."""
     chances, costs = table.figures["p_success"], table.figures["cost_usd"]
     mine = chances[chosen]

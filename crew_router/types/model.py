@@ -8,7 +8,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from typing import Final, Literal
 
-from crew_router.types.vocabulary import EFFORT_ORDER as EFFORT_ORDER
 from crew_router.types.vocabulary import ModelCapability, ModelRef, TaskType, Tier
 
 TOKENS_PER_PRICE: Final = 1_000_000

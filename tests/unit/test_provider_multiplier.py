@@ -24,7 +24,7 @@ def state(clock):
     return open_state("memory://", clock=clock, project="test")
 
 
-def multiplier(state, clock, *observations, provider="lab"):
+def multiplier(state, *observations, provider="lab"):
     """Return a provider's multiplier after some calls."""
     for each in observations:
         state.observe(each)
@@ -39,7 +39,7 @@ def call(ref=A, *, success=True, clock=None, **figures):
 
 def test_one_failed_call_moves_it_by_less_than_a_tenth(state, clock):
     """A single failure among nothing else is no verdict on a provider."""
-    assert 0.9 < multiplier(state, clock, call(success=False)) < 1.0
+    assert 0.9 < multiplier(state, call(success=False)) < 1.0
 
 
 def test_being_cheap_and_fast_as_predicted_is_not_paid_twice(state, clock):
@@ -47,19 +47,19 @@ def test_being_cheap_and_fast_as_predicted_is_not_paid_twice(state, clock):
     cheap = [call(latency_s=0.1, expected_latency_s=0.1, cost_usd=1e-6, expected_cost_usd=1e-6) for _ in range(50)]
     dear = [call(B, latency_s=90.0, expected_latency_s=90.0, cost_usd=0.5, expected_cost_usd=0.5) for _ in range(50)]
 
-    assert multiplier(state, clock, *cheap) == pytest.approx(multiplier(state, clock, *dear, provider="far"))
+    assert multiplier(state, *cheap) == pytest.approx(multiplier(state, *dear, provider="far"))
 
 
 def test_slower_and_dearer_than_predicted_falls_with_the_fourth_root(state, clock):
     """Many calls at sixteen times the predicted seconds halve it, as far as the shrinkage lets them."""
     slow = [call(latency_s=16.0, expected_latency_s=1.0) for _ in range(1000)]
 
-    assert multiplier(state, clock, *slow) == pytest.approx(0.5, abs=0.03)
+    assert multiplier(state, *slow) == pytest.approx(0.5, abs=0.03)
 
 
 def test_it_recovers_within_minutes_of_good_calls(state, clock):
     """Ten failures are forgotten after ten minutes of good calls."""
-    failed = multiplier(state, clock, *(call(success=False) for _ in range(10)))
+    failed = multiplier(state, *(call(success=False) for _ in range(10)))
     for _ in range(20):
         clock.advance(30)
         state.observe(call(clock=clock))

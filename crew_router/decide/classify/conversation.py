@@ -44,7 +44,7 @@ class _Replies:
 
 @cache
 def _replies() -> _Replies:
-    lists = json.loads(resources.files(__package__).joinpath(TERMS).read_text(encoding="utf-8"))["reply"]
+    lists = json.loads(resources.files("crew_router.decide.classify").joinpath(TERMS).read_text(encoding="utf-8"))["reply"]
     longest_first = sorted(lists["pieces"], key=len, reverse=True)
     latin = [re.escape(each) for each in lists["openings"] if each[0] < "\u3000"]
     others = [re.escape(each) for each in lists["openings"] if each[0] >= "\u3000"]

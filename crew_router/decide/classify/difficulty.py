@@ -84,7 +84,7 @@ def confidence_of(difficulty: Difficulty) -> float:
 @cache
 def packaged_difficulty() -> DifficultyModel:
     """Return the weights of the package; read once."""
-    with resources.files(__package__).joinpath(WEIGHTS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with resources.files("crew_router.decide.classify").joinpath(WEIGHTS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return difficulty_model_of(dict(arrays))
 
 

@@ -54,7 +54,7 @@ class Found:
 @cache
 def packaged_terms() -> Terms:
     """Return the terms of the package; read once."""
-    lists = json.loads(resources.files(__package__).joinpath(TERMS).read_text(encoding="utf-8"))
+    lists = json.loads(resources.files("crew_router.decide.classify").joinpath(TERMS).read_text(encoding="utf-8"))
     words: dict[str, int] = {}
     stems: dict[str, int] = {}
     pieces: dict[str, dict[str, int]] = {}

@@ -108,8 +108,9 @@ def _deadline_reason(context: RoutingContext, at: int) -> Rejection:
 
 @hard_filter("deadline", reason=_deadline_reason)
 def _deadline(context: RoutingContext) -> Flags | None:
+    """A speed that nobody knows is no reason to give up: the call itself ends at the deadline."""
     limit = context.request.deadline_s
-    return None if limit is None else ~(context.forecast.latency > limit)
+    return None if limit is None else ~(context.forecast.latency > limit) | context.forecast.outlook.guessed
 
 
 def _too_slow(context: RoutingContext, at: int, *, filter_name: str, field: str, limit: float) -> Rejection:

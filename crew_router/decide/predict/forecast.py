@@ -305,7 +305,7 @@ def _rates(model_table: ModelTable, models: tuple[ModelDefinition, ...], *, toke
     minute = int(now // _MINUTE_S) % _MINUTES_PER_DAY
     # Nearly all requests are shorter than the first step of any price, so that the rates of a minute are worked out once.
     if isinstance(tokens_in, float | int) and tokens_in <= model_table.first_price_step:
-        held: dict[int, tuple[Floats, Floats]] = model_table.memo.get("rates by minute", dict)
+        held: dict[int, tuple[Floats, Floats]] = model_table.memo.get("rates by minute", dict[int, "tuple[Floats, Floats]"])
         known = held.get(minute)
         if known is None:
             held.clear()

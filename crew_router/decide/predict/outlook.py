@@ -143,8 +143,8 @@ def _taken_in(
 
 
 _ROWS: Final = (
-    "ability", "error", "success_rate", "confidence", "samples", "ttft", "s_per_token", "p95", "guessed", "seen_latency", "seen_cost", "answer_tokens",
-    "asked_share", "answer_spread", "unknown speed", "unknown price", "answers", "whole calls",
+    "ability", "error", "success_rate", "confidence", "samples", "ttft", "s_per_token", "p95", "guessed", "seen_latency", "seen_cost",
+    "answer_tokens", "asked_share", "answer_spread", "unknown speed", "unknown price", "answers", "whole calls",
 )  # fmt: skip
 
 

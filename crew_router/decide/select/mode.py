@@ -185,7 +185,7 @@ def _cascade(context: RoutingContext, order: Sequence[int], *, ladder: Sequence[
 def _ladder(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
     """Return the cheapest candidate that is adequate, then the one most likely to be right; another effort of a model is a step too."""
     success, cost = context.forecast.success, context.forecast.cost
-    best = max(order, key=lambda at: success.item(at))
+    best = max(order, key=success.item)
     adequate = [at for at in order if success.item(at) >= success.item(best) - ADEQUATE_MARGIN]
     first = min(adequate, key=lambda at: (math.inf if math.isnan(cost[at]) else cost.item(at), order.index(at)))
     if first != best:

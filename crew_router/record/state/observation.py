@@ -11,8 +11,9 @@ from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 class Observation:
     """What one attempt or one reported outcome showed of a model; ``None`` where nothing is known.
 
-    The expected figures are what had been predicted for this very call. ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
-    that an auth error opens (``credential/<digest>`` of provider, base url and key); without it the whole provider opens.
+    The expected figures are what had been predicted for this very call. ``error`` of kind invalid request does not count against the
+    model's health. ``credential`` is the key of the breaker that an auth error opens (``credential/<digest>`` of provider, base url and
+    key); without it the whole provider opens.
     """
 
     model: ModelRef

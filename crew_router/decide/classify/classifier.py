@@ -29,8 +29,8 @@ MIN_TASK_CONFIDENCE: Final = 0.25  # below it the type is `general`; chosen acro
 _MEDIA_FACTOR: Final = 8.0  # an image, a sound or a film in the message makes `multimodal` this many times likelier; guess, not measured
 _LONG_FACTOR: Final = 8.0  # the same for `long_context` of very long input; guess, not measured
 _LONG_CHARS: Final = 100_000
-NOTHING_READ: Final = Difficulty(5.0, 1.0)
-"""Difficulty of a request of which only figures are told: the middle, with the doubt of a short text."""
+NOTHING_READ: Final = Difficulty(5.0, 2.0)
+"""Difficulty of a request of which only figures are told: the middle, with a doubt as wide as the grades themselves."""
 
 
 class TextClassifier:
@@ -118,7 +118,8 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
             scores = model.score(found)
         read.append(reader.read(text, hard=scores.complexity, unknown=model.unknown_share(found)))
     hardest = max(read, key=lambda each: each.mean)
-    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if asked.reply else hardest
+    says_nothing = asked.reply or not spoken.text.strip()
+    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if says_nothing else hardest
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:

@@ -129,6 +129,12 @@ def test_bare_reply_alone_is_low_with_a_wide_spread(text):
     assert reply.complexity.confidence < request.complexity.confidence
 
 
+@pytest.mark.parametrize("messages", [(), ({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},)])
+def test_request_without_text_has_a_wide_spread(messages):
+    """Nothing, or a picture alone, does not say how hard the request is."""
+    assert read(messages=messages).difficulty.spread > 1.5 * read("What is 7 + 5?").difficulty.spread
+
+
 @dataclass
 class Said:
     """A message as chat libraries have it."""

@@ -37,12 +37,12 @@ def call(ref=A, *, success=True, clock=None, **figures):
     return Observation(ref, None, success=success, at=at, error=None if success else ErrorKind.OVERLOAD, **figures)
 
 
-def test_one_failed_call_moves_it_by_less_than_a_tenth(state, clock):
+def test_one_failed_call_moves_it_by_less_than_a_tenth(state):
     """A single failure among nothing else is no verdict on a provider."""
     assert 0.9 < multiplier(state, call(success=False)) < 1.0
 
 
-def test_being_cheap_and_fast_as_predicted_is_not_paid_twice(state, clock):
+def test_being_cheap_and_fast_as_predicted_is_not_paid_twice(state):
     """A provider whose calls take and cost what was predicted stands at 1 however cheap and fast they are."""
     cheap = [call(latency_s=0.1, expected_latency_s=0.1, cost_usd=1e-6, expected_cost_usd=1e-6) for _ in range(50)]
     dear = [call(B, latency_s=90.0, expected_latency_s=90.0, cost_usd=0.5, expected_cost_usd=0.5) for _ in range(50)]
@@ -50,7 +50,7 @@ def test_being_cheap_and_fast_as_predicted_is_not_paid_twice(state, clock):
     assert multiplier(state, *cheap) == pytest.approx(multiplier(state, *dear, provider="far"))
 
 
-def test_slower_and_dearer_than_predicted_falls_with_the_fourth_root(state, clock):
+def test_slower_and_dearer_than_predicted_falls_with_the_fourth_root(state):
     """Many calls at sixteen times the predicted seconds halve it, as far as the shrinkage lets them."""
     slow = [call(latency_s=16.0, expected_latency_s=1.0) for _ in range(1000)]
 

@@ -21,7 +21,7 @@ from crew_router.execute.plans import SIGNALS
 from crew_router.types import ModelDefinition, ModelRef
 from crew_router.types.transport import Payload, Reply
 
-PACKAGED = Path(__file__).resolve().parents[1] / "crew_router" / "demo" / "local_models.jsonl"
+PACKAGED = Path(__file__).resolve().parents[1] / "crew_router" / "cli" / "demo" / "local_models.jsonl"
 BINS = 10
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
 

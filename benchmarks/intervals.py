@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from crew_router.decide.classify.classifier import TextClassifier
-from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.classify.lengths import estimate_tokens
 from crew_router.decide.learned.quality import fit_quality
 from crew_router.decide.learned.text import fit_text
 from crew_router.decide.model_table import model_table_of

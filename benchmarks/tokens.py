@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crew_router.decide.classify.language import language_of
-from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.classify.lengths import estimate_tokens
+from crew_router.decide.classify.text import language_of
 from crew_router.decide.tokenizers import Tokenizer, tokenizers_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -29,10 +29,16 @@ if TYPE_CHECKING:
     from crew_router.types.vocabulary import ErrorKind, ModelRef
 
 _SHOWN_CHARS = 120
+_READ_CHARS = 20_000
 
 
 class CrewRouterError(Exception):
-    """Root of all errors of this package."""
+    """Root of all errors of this package; no text of theirs holds a secret."""
+
+    def __init__(self, *args: object) -> None:
+        from crew_router.types.redaction import redacted  # the types import the errors
+
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class ConfigurationError(CrewRouterError, ValueError):
@@ -205,6 +211,9 @@ class ModelCallError(CrewRouterError):
         partial: str = "",
         attempts: Sequence[Attempt] = (),
     ) -> None:
+        from crew_router.types.redaction import redacted  # as above
+
+        message = redacted(message[:_READ_CHARS])
         self.attempts = tuple(attempts)
         self.model, self.kind, self.message = model, kind, message
         self.retry_after_s, self.status_code, self.partial = retry_after_s, status_code, partial

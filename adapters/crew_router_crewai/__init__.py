@@ -16,5 +16,17 @@ from crew_router_crewai.agents import RoutedAgent
 from crew_router_crewai.crews import routed_crew
 from crew_router_crewai.factory import AgentFactory
 from crew_router_crewai.llm import RouterLLM
+from crew_router_crewai.plan import plan_crew
+from crew_router_crewai.ready import routed_analyst, routed_coder, routed_researcher, routed_reviewer
 
-__all__ = ["AgentFactory", "RoutedAgent", "RouterLLM", "routed_crew"]
+__all__ = [
+    "AgentFactory",
+    "RoutedAgent",
+    "RouterLLM",
+    "plan_crew",
+    "routed_analyst",
+    "routed_coder",
+    "routed_crew",
+    "routed_researcher",
+    "routed_reviewer",
+]

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from crew_router.router.router import Router
 from crew_router_crewai.llm import RouterLLM
+from crew_router_crewai.routed import MOST_REFINEMENTS
 
 
 class RoutedAgent(Agent):
@@ -41,6 +42,9 @@ class RoutedAgent(Agent):
         if not isinstance(data, dict):
             return data
         config = data.get("config") or {}
+        if (data.get("reasoning") or config.get("reasoning")) and data.get("max_reasoning_attempts") is None:
+            # CrewAI would refine a plan without end.
+            data = {**data, "max_reasoning_attempts": config.get("max_reasoning_attempts") or MOST_REFINEMENTS}
         if data.get("llm") or config.get("llm"):
             return data
         routing = data.get("routing") or config.get("routing")

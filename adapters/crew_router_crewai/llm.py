@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -14,10 +16,26 @@ from crewai.hooks.dispatch import HookAborted
 from crewai.llms.base_llm import BaseLLM, LLMCallBlockedError, llm_call_context
 from pydantic import BaseModel, Field, PrivateAttr
 
-from crew_router.errors import CrewRouterError, NoCandidateError
+from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
 from crew_router.execute.executor import Options
 from crew_router.types import ModelCapability, ModelDefinition, ModelRef, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
-from crew_router_crewai.conversation import CallSettings, misfit, payload_of, spent, tool_call_dict, usage_dict
+from crew_router_crewai.conversation import (
+    CallSettings,
+    check_of,
+    cut_at,
+    needed_stop_words,
+    payload_of,
+    pictures_and_text,
+    spent,
+    tool_call_dict,
+    usage_dict,
+)
+from crew_router_crewai.demands import demanded, identified, piece_of_work
+from crew_router_crewai.progress import Progress, ProgressBook, look
+from crew_router_crewai.reading import read_as
+from crew_router_crewai.refusals import refused_setting
+from crew_router_crewai.savings import Savings
+from crew_router_crewai.scope import Situation, listen, now
 from crew_router_crewai.turn import Caller, Ending, Shown, Turn
 
 if TYPE_CHECKING:
@@ -26,10 +44,12 @@ if TYPE_CHECKING:
 
     from crew_router.router.router import Router
 
+_log: Final = logging.getLogger(__name__)
 _MODEL: Final = "crew-router/auto"
 _USABLE_SHARE: Final = 0.85  # CrewAI's own reserve for what it adds to a conversation
 _UNKNOWN_WINDOW_TOKENS: Final = 32_768  # guess, not measured
 _CHARS_PER_TOKEN: Final = 4
+_TOKENS_PER_PICTURE: Final = 1_600  # guess, not measured: the most that Anthropic counts for one; OpenAI counts 765 for 1024 x 1024
 _PARAMETERS: Final = ("temperature", "top_p", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 
 
@@ -43,6 +63,7 @@ class RouterLLM(BaseLLM):
         routing: Constraints and wishes of this agent, with the keys of :class:`~crew_router.RoutingRequest`.
         task_routing: The same for single tasks, by the task's name; its keys win over the agent's.
         decision: A choice made beforehand: its model is called first, while no hard constraint removes it.
+        baseline: The model that savings of this agent are counted against.
         settings: ``temperature``, ``max_tokens``, ``stop``, ``stream`` and what else CrewAI's ``BaseLLM`` takes.
 
     Raises:
@@ -62,6 +83,9 @@ class RouterLLM(BaseLLM):
     _router: Router = PrivateAttr()
     _decision: RoutingDecision | None = PrivateAttr(default=None)
     _last: RoutedResponse | None = PrivateAttr(default=None)
+    _work: ProgressBook = PrivateAttr(default_factory=ProgressBook)
+    _savings: Savings = PrivateAttr()
+    _refused: set[str] = PrivateAttr(default_factory=set)
 
     def __init__(
         self,
@@ -70,6 +94,7 @@ class RouterLLM(BaseLLM):
         routing: Mapping[str, Any] | None = None,
         task_routing: Mapping[str, Mapping[str, Any]] | None = None,
         decision: RoutingDecision | None = None,
+        baseline: str | None = None,
         **settings: Any,
     ) -> None:
         agent, tasks = dict(routing or {}), {name: dict(keys) for name, keys in (task_routing or {}).items()}
@@ -78,11 +103,14 @@ class RouterLLM(BaseLLM):
         super().__init__(**{"model": _MODEL, "provider": "crew_router", **settings, "routing": agent, "task_routing": tasks})
         self._router = router or _shared_router()
         self._decision = decision
+        self._savings = Savings.against(baseline, self._router)
+        listen()
 
     def __copy__(self) -> Self:
         """Return a copy over the same router with counters of its own; CrewAI copies agents for every run."""
         copied = super().__copy__()
-        copied._token_usage = dict.fromkeys(self._token_usage, 0)  # noqa: SLF001 - of the same class
+        copied._token_usage, copied._work = dict.fromkeys(self._token_usage, 0), ProgressBook()  # noqa: SLF001 - of the same class
+        copied._savings = Savings(self._savings.baseline)  # noqa: SLF001 - as above
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
@@ -98,6 +126,21 @@ class RouterLLM(BaseLLM):
     def fallbacks(self) -> tuple[str, ...]:
         """The fallbacks of the model that was chosen beforehand."""
         return () if self._decision is None else self._decision.fallbacks
+
+    @property
+    def baseline(self) -> str | None:
+        """The model that savings are counted against, if the registry knows it."""
+        return None if self._savings.baseline is None else self._savings.baseline.ref
+
+    @property
+    def saved_usd(self) -> float | None:
+        """What the answers so far would have cost more on the baseline model; ``None`` without a baseline that has a price."""
+        return self._savings.usd
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Settings that a model refused, so that they are not sent any more (``stop``, ``seed``, ``strict`` …)."""
+        return frozenset(self._refused)
 
     @property
     def last_response(self) -> RoutedResponse | None:
@@ -156,10 +199,15 @@ class RouterLLM(BaseLLM):
     def get_input_tokens_count(
         self, messages: str | list[Any], tools: list[dict[str, Any]] | None = None, response_model: type[BaseModel] | None = None
     ) -> int:
-        """Return characters / 4 of everything that is sent."""
+        """Return characters / 4 of everything that is sent, and a fixed number for each picture, sound or film."""
         schema = None if response_model is None else response_model.model_json_schema()
-        texts = (messages if isinstance(messages, str) else json.dumps(messages, default=str), json.dumps([tools, schema], default=str))
-        return sum(map(len, texts)) // _CHARS_PER_TOKEN
+        media, chars = pictures_and_text(messages)
+        chars += len(json.dumps([tools, schema], default=str)) if tools or schema else 0
+        return -(-chars // _CHARS_PER_TOKEN) + media * _TOKENS_PER_PICTURE
+
+    def supports_multimodal(self) -> bool:
+        """Tell whether any model that may serve sees pictures; the filter keeps pictures from the others."""
+        return any(ModelCapability.VISION in model.capabilities for model in self._pool())
 
     def _turn(
         self,
@@ -172,19 +220,31 @@ class RouterLLM(BaseLLM):
     ) -> Turn:
         said = self._format_messages(messages)
         self._invoke_before_llm_call_hooks(said, who.agent)  # may change what is said, or forbid the call
+        stop = needed_stop_words(self.stop, self.stop_sequences, said, native_tools=bool(tools))
         parameters = {name: getattr(self, name) for name in _PARAMETERS if getattr(self, name) is not None}
-        settings = CallSettings(tuple(self.stop_sequences), {**parameters, **self.additional_params})
-        payload = payload_of(said, settings, tools=tools, response_model=response_model)
-        options = Options(resets=False, validate=None if response_model is None else misfit(response_model))
-        return Turn(
-            payload, self._requests(who.task), options=options, who=who, said=said, functions=functions, response_model=response_model
-        )
+        payload = payload_of(said, CallSettings(stop, {**parameters, **self.additional_params}), tools=tools, response_model=response_model)
+        situation = now()
+        if situation.run is not None:
+            situation.run.routers[id(self._router)] = self._router
+        progress = self._work.of(piece_of_work(situation, who)) if who.task is not None else None
+        if progress is not None:
+            look(progress, said, self._router)
+        options = Options(resets=False, validate=check_of(response_model, tools_in_text=len(stop) > len(self.stop)))
+        turn = Turn(
+            payload, self._requests(who, situation, progress), options=options, who=who, said=said, functions=functions,
+            response_model=response_model, stop=tuple(self.stop_sequences), progress=progress,
+        )  # fmt: skip
+        return functools.reduce(Turn.without, (name for name in turn.settings() if name in self._refused), turn)
 
-    def _requests(self, task: Task | None) -> tuple[RoutingRequest, ...]:
-        """Return the request with the model that was chosen beforehand, and without it for when it cannot serve."""
-        own = self.task_routing.get(task.name or "") if task is not None else None
-        free = RoutingRequest.from_mapping({**self.routing, **(own or {})})
-        if self._decision is None or own is not None or free.force_model is not None:
+    def _requests(self, who: Caller, situation: Situation, progress: Progress | None = None) -> tuple[RoutingRequest, ...]:
+        """Return the request with the model that should go first, and without it for when that cannot serve."""
+        keys, of_task = demanded(self.routing, self.task_routing, who, situation=situation)
+        free = RoutingRequest.from_mapping(identified(keys, situation, who))
+        if progress is not None and progress.promoted is not None and free.fallbacks:
+            return (replace(free, force_model=progress.promoted), free)
+        if free.force_model is not None:
+            return (free,)
+        if self._decision is None or of_task:
             return (free,)
         return (replace(free, force_model=self._decision.candidate), free)
 
@@ -192,6 +252,7 @@ class RouterLLM(BaseLLM):
     def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
         """Emit the events of one call; an error of ours is kept for the caller to raise."""
         ending = Ending()
+        listen()
         with llm_call_context():
             self._emit_call_started_event(messages, tools, callbacks, None, who.task, who.agent)
             try:
@@ -206,6 +267,29 @@ class RouterLLM(BaseLLM):
                 raise
 
     def _answered(self, turn: Turn) -> RoutedResponse:
+        while True:
+            try:
+                return self._first_served(turn)
+            except (ModelCallError, AllModelsFailedError) as error:
+                turn = self._relaxed(turn, error)
+
+    async def _aanswered(self, turn: Turn) -> RoutedResponse:
+        while True:
+            try:
+                return await self._afirst_served(turn)
+            except (ModelCallError, AllModelsFailedError) as error:
+                turn = self._relaxed(turn, error)
+
+    def _relaxed(self, turn: Turn, error: CrewRouterError) -> Turn:
+        """Return the turn without the setting that the models refuse; anything else that failed is raised."""
+        name = refused_setting(error, turn.settings())
+        if name is None:
+            raise error
+        self._refused.add(name)
+        _log.warning("%s is refused and left out from now on: %s", name, error)
+        return turn.without(name)
+
+    def _first_served(self, turn: Turn) -> RoutedResponse:
         for request in turn.requests:
             try:
                 if not self._effective_stream():
@@ -219,7 +303,7 @@ class RouterLLM(BaseLLM):
                     raise
         raise AssertionError(turn.requests)
 
-    async def _aanswered(self, turn: Turn) -> RoutedResponse:
+    async def _afirst_served(self, turn: Turn) -> RoutedResponse:
         for request in turn.requests:
             try:
                 if not self._effective_stream():
@@ -240,6 +324,9 @@ class RouterLLM(BaseLLM):
 
     def _finished(self, turn: Turn, response: RoutedResponse) -> Any:
         self._last = response
+        self._savings.add(response)
+        if turn.progress is not None:
+            turn.progress.last = response
         usage = self._counted(response)
         if response.tool_calls and turn.functions:
             return self._executed(turn, response)
@@ -257,9 +344,7 @@ class RouterLLM(BaseLLM):
         return self._invoke_after_llm_call_hooks(turn.said, answer, turn.who.agent) if isinstance(answer, str) else answer
 
     def _read(self, turn: Turn, text: str) -> str | BaseModel:
-        if turn.response_model is not None:
-            return self._validate_structured_output(text, turn.response_model)
-        return self._apply_stop_words(text)
+        return cut_at(text, turn.stop) if turn.response_model is None else read_as(text, turn.response_model)
 
     def _counted(self, response: RoutedResponse) -> dict[str, int] | None:
         """Add the tokens of all attempts to the counters, as one request."""
@@ -288,7 +373,7 @@ class RouterLLM(BaseLLM):
 
     def _pool(self) -> list[ModelDefinition]:
         """Return the models that may serve this agent, those that can be called from here if there are any."""
-        request = self._requests(None)[-1]
+        request = RoutingRequest.from_mapping(demanded(self.routing, self.task_routing, Caller())[0])
         fixed = self._decision is not None and not self.task_routing
         named = {self.chosen, *(ModelRef(ref).model for ref in self.fallbacks)} if fixed else None
         allowed = [

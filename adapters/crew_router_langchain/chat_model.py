@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -14,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, model_validator
 
 from crew_router.execute.executor import Options
+from crew_router.types.cached import cached_property
 from crew_router_langchain.answers import ChunkReader, result_of
 from crew_router_langchain.asking import AUTO, Question, Run, Standing, question, standing
 from crew_router_langchain.errors import as_langchain

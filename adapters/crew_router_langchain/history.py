@@ -6,24 +6,25 @@ asks the same again are outcomes of that decision. Nothing has to be installed f
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cachetools import FIFOCache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from crew_router.errors import CrewRouterError
+from crew_router.types.fork_hooks import free_in_child
+from crew_router.types.redaction import logger
 from crew_router_langchain.answers import KEY
 
 if TYPE_CHECKING:
     from crew_router.router.router import Router
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _REMEMBERED: Final = 4096
 Reason = Literal["tool_error", "parser_error", "asked_again"]
 # What LangChain's own retry loops say to a model whose output could not be read.
@@ -78,8 +79,9 @@ class OutcomeCapture:
     """Reports what histories say to one router, each decision once, however often its history is sent."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._told: FIFOCache[str, None] = FIFOCache(_REMEMBERED)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def learn(self, router: Router, messages: Sequence[BaseMessage]) -> Hindsight | None:
         """Report what the history says; return it when it is news."""
@@ -98,8 +100,6 @@ class OutcomeCapture:
             if decision_id in self._told:
                 return False
             self._told[decision_id] = None
-            if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
             return True
 
 

@@ -19,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from difficulty_figures import print_row
 from train import BLOCKS, OUT, SHAPE_WEIGHT, Data, Example, fit_complexity, joined, load_frames, load_graded, load_prompts, matrix, table
 
-from crew_router.decide.classify.difficulty import DifficultyModel, confidence_of, difficulty_model_of, spread_signals
-from crew_router.decide.classify.difficulty_signals import signals
+from crew_router.decide.classify.difficulty import DifficultyModel, confidence_of, difficulty_model_of, signals, spread_signals
 from crew_router.decide.classify.linear import packaged_model
 
 FOLDS: Final = 5

@@ -22,11 +22,10 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.sparse.linalg import lsqr
 from scipy.stats import spearmanr
 
-from crew_router.decide.classify.features import SLOT_BITS, Hashes, hashes_of
-from crew_router.decide.classify.linear import DOMAINS, TASKS, model_of
+from crew_router.decide.classify.linear import DOMAINS, SLOT_BITS, TASKS, Hashes, hashes_of, model_of
 
 HERE: Final = Path(__file__).parent
-OUT: Final = HERE.parents[1] / "crew_router" / "classify" / "weights.npz"
+OUT: Final = HERE.parents[1] / "crew_router" / "decide" / "classify" / "weights.npz"
 BLOCKS: Final = ("words", "grams")
 LEAST_TEXTS: Final = {"words": 3, "grams": 4}  # features that occur in fewer texts are left out; chosen across authors
 SHAPE_WEIGHT: Final = 0.1

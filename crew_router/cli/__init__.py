@@ -1,4 +1,4 @@
-"""The command line; everything heavy is imported when a command runs."""
+"""The command line; modules that are slow to import are imported when a command runs."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="Name of an experiment.")]
 
 @app.callback()
 def ab_test(context: typer.Context, *, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show every experiment and what it shows so far; looking raises no error rate."""
+    """Show every experiment and its result so far; looking often does not raise the error rate."""
     if context.invoked_subcommand is not None:
         return
     with one_line_errors(), open_router(config) as router:
@@ -41,7 +41,7 @@ def start(
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Start a ready experiment in every process of the project."""
+    """Start a preset experiment in every process of the project."""
     with one_line_errors(), open_router(config) as router:
         plan = router.experiments.start(preset, name=name, baseline=baseline)
         if as_json:
@@ -52,7 +52,7 @@ def start(
 
 @app.command()
 def analyze(name: Name, *, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show what one experiment shows so far."""
+    """Show the result of one experiment so far."""
     with one_line_errors(), open_router(config) as router:
         report = router.experiments.analyze(name)
         if as_json:
@@ -92,7 +92,7 @@ def stop(
 
 
 def document(report: Report) -> dict[str, object]:
-    """Return a report as plain data; a mean of nothing is null."""
+    """Return a report as plain data; a mean without values is null."""
     means = {
         arm: {metric: {"mean": None if math.isnan(mean) else mean, "n": count} for metric, (mean, count) in cells.items()}
         for arm, cells in report.means.items()
@@ -111,12 +111,12 @@ def document(report: Report) -> dict[str, object]:
 
 
 def show(report: Report) -> None:
-    """Print a report for people."""
+    """Print a report as text."""
     plan = report.experiment
     metrics = list(next(iter(report.means.values())))
     shares = plan.shares()
     rows = [
-        [arm, f"{shares[arm]:.0%}", *(_shown(cells[metric][0]) for metric in metrics), f"{cells[plan.primary][1]:.0f}"]
+        [arm, f"{shares[arm]:.0%}", *(_mean_text(cells[metric][0]) for metric in metrics), f"{cells[plan.primary][1]:.0f}"]
         for arm, cells in report.means.items()
     ]
     say_table(f"{plan.name}: {plan.status}{f', winner {plan.winner}' if plan.winner else ''}", ["arm", "share", *metrics, "n"], rows)
@@ -129,5 +129,5 @@ def show(report: Report) -> None:
         say(f"{arm} does harm: {metric}")
 
 
-def _shown(mean: float) -> str:
+def _mean_text(mean: float) -> str:
     return "" if math.isnan(mean) else f"{mean:.4g}"

@@ -1,4 +1,4 @@
-"""The Typer application; each command stands in a module of its own."""
+"""The Typer application; each command has a module of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Final
 
 import typer
 
-from crew_router.cli import ab_test, ask, config, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
+from crew_router.cli import ab_test, ask, config, crew, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
 from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_errors, one_line_logs, say, say_json
 from crew_router.cli.demo.command import demo
 
-# What click raises for a command line that means nothing; typer brings a click of its own or uses the package of that name.
-_WRONG: Final = next(base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException")
+# click's error for a wrong command line. Depending on its version, typer contains a copy of click or uses the package, so the
+# class is found among the bases of typer's own error.
+_USAGE_ERROR: Final = next(base for base in typer.BadParameter.__mro__ if issubclass(base, Exception) and base.__name__ == "ClickException")
 
 app: Final = typer.Typer(
     name="crew-router",
@@ -38,6 +39,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(policy.app, name="policy")
 app.command()(replay.replay)
 app.add_typer(ab_test.app, name="ab-test")
+app.add_typer(crew.app, name="crew")
 
 
 @app.command(name="help")
@@ -51,7 +53,7 @@ def show_help(context: typer.Context, *, as_json: JsonOption = False) -> None:
 
 
 def run() -> None:
-    """Run the application; our errors, wrong use and what is logged become one line each on stderr."""
+    """Run the application; our errors, wrong use and log records are each printed as one line on stderr."""
     logging.basicConfig(handlers=[one_line_logs()])
     try:
         with one_line_errors():
@@ -61,18 +63,18 @@ def run() -> None:
     except typer.Abort:
         typer.echo("crew-router: aborted", err=True)
         code = FAILED
-    except _WRONG as wrong:
-        code = _told(wrong)
+    except _USAGE_ERROR as error:
+        code = _report_wrong_use(error)
     raise SystemExit(code or 0)
 
 
-def _told(wrong: Exception) -> int:
-    """Say what is wrong with a command line, and how to learn the right one; without any arguments the help says it."""
-    if type(wrong).__name__ == "NoArgsIsHelpError":
-        wrong.show()  # type: ignore[attr-defined]  # click's own
+def _report_wrong_use(error: Exception) -> int:
+    """Print what is wrong with a command line, and where its help is; for one without arguments, print the help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]  # click's own
         return WRONG_USE
-    context = getattr(wrong, "ctx", None)
+    context = getattr(error, "ctx", None)
     path = "crew-router" if context is None else context.command_path
-    said = " ".join(wrong.format_message().split()).rstrip(".")  # type: ignore[attr-defined]  # as above
-    typer.echo(f"crew-router: {said}; see `{path} --help`", err=True)
+    message = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]  # as above
+    typer.echo(f"crew-router: {message}; see `{path} --help`", err=True)
     return WRONG_USE

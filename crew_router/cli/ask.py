@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from crew_router.cli.asking import takes_request
 from crew_router.cli.console import ConfigOption, JsonOption, fail, open_router, say, say_json
+from crew_router.cli.request_options import takes_request
 from crew_router.types import RoutedResponse, RoutingRequest
 from crew_router.types.explain import money
 
@@ -46,8 +46,8 @@ def summary_of(response: RoutedResponse) -> dict[str, object]:
 
 
 def footer_of(response: RoutedResponse) -> str:
-    """Return one line on who answered, for how much, and how to ask why."""
-    tries = len(response.attempts)
+    """Return one line with the model that answered, the cost, and the command that explains the choice."""
+    calls = len(response.attempts)
     return (
-        f"{response.model}, {money(response.cost_usd)}, {tries} call{'s' * (tries != 1)}; why: crew-router explain {response.decision.id}"
+        f"{response.model}, {money(response.cost_usd)}, {calls} call{'s' * (calls != 1)}; why: crew-router explain {response.decision.id}"
     )

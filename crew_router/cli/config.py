@@ -1,4 +1,4 @@
-"""``crew-router config``: check a configuration, show what holds."""
+"""``crew-router config``: check a configuration, or show the one in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands share: options, printing, and turning errors into one line."""
+"""Options, printing and one-line errors, shared by all commands."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def one_line_errors() -> Generator[None, None, None]:
     except CrewRouterError as error:
         fail(one_line(error), code=WRONG_USE if isinstance(error, _WRONG_USE_ERRORS) else FAILED)
     except BrokenPipeError:
-        # The reader went away (`| head`); pointing stdout elsewhere keeps the interpreter's own flush quiet.
+        # The reader of the pipe is gone (`| head`); with stdout redirected, the interpreter's flush at exit does not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
 
 
 def one_line_logs() -> logging.Handler:
-    """Return a handler that writes each warning as one line on stderr, without the stack behind it."""
+    """Return a handler that writes each warning as one line on stderr, without a traceback."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
     return handler
@@ -53,7 +53,7 @@ class _OneLine(logging.Formatter):
 
 
 def one_line(error: CrewRouterError) -> str:
-    """Return an error as one line: its first line, and its last when that says what to do."""
+    """Return an error as one line: its first line and, of a longer text, the last, which says what to do."""
     lines = str(error).splitlines() or [type(error).__name__]
     return lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
 
@@ -76,13 +76,13 @@ def say_json(value: object) -> None:
 
 def say_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; numbers are aligned right."""
-    from rich.console import Console  # only commands that print tables need it
+    from rich.console import Console  # slow to import, so only for commands that print tables
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
-    for at, name in enumerate(header):
-        right = bool(rows) and all(_numeric(row[at]) for row in rows)
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for column, name in enumerate(header):
+        numeric = bool(rows) and all(_numeric(row[column]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console(soft_wrap=False, highlight=False, markup=False).print(table)
@@ -90,7 +90,7 @@ def say_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 def open_router(config: Path | None) -> Router:
     """Return a router for a command."""
-    from crew_router.router.router import Router  # comes when a command needs it
+    from crew_router.router.router import Router  # slow to import, so only for commands that need it
 
     return Router(config=config)
 

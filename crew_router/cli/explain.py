@@ -1,4 +1,4 @@
-"""``crew-router explain``: why a decision was made."""
+"""``crew-router explain``: show why an earlier decision was made."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def explain(
             return
         say(decision.explain())
         for attempt in attempts:
-            came = "answered" if attempt.ok else f"failed ({attempt.error})"
-            say(f"attempt {attempt.number}: {attempt.model} {came} in {attempt.latency_s:.2f} s")
+            result = "answered" if attempt.ok else f"failed ({attempt.error})"
+            say(f"attempt {attempt.number}: {attempt.model} {result} in {attempt.latency_s:.2f} s")

@@ -1,4 +1,4 @@
-"""``crew-router health``: what can be called from here, and the state of the stores."""
+"""``crew-router health``: show which models can be called from here, and the state of the stores."""
 
 from __future__ import annotations
 

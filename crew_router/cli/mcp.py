@@ -18,6 +18,6 @@ def mcp(
 ) -> None:
     """Serve suggest_model, list_models and check_health to MCP clients, over standard input and output."""
     with one_line_errors():
-        from crew_router_mcp.command import serve  # a surface, imported when it is asked for
+        from crew_router_mcp.command import serve  # the MCP server is a package of its own, needed only here
 
         serve(config, http=http, host=host, port=port)

@@ -1,4 +1,4 @@
-"""``crew-router policy``: check rules against each other, and test them with a team's own cases."""
+"""``crew-router policy``: check policies against each other, and test them with a team's own cases."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from crew_router.cli.console import FAILED, ConfigOption, JsonOption, one_line_errors, open_router, say, say_json
 from crew_router.config.load import load_config
-from crew_router.config.schema.reading import read_mapping
-from crew_router.decide.policies.cases import Verdict, read_cases, run_cases
+from crew_router.config.schema.yaml_reader import read_mapping
+from crew_router.decide.policies.cases import CaseResult, read_cases, run_cases
 from crew_router.decide.policies.conflicts import findings
 from crew_router.router.rules import check_strategy, rules_of
 
@@ -35,14 +35,14 @@ def check(
     with one_line_errors():
         loaded = load_config(file or config, env=os.environ, check_strategy=check_strategy)
         policies = rules_of(loaded, loaded.registry).policies
-        found = findings(policies, loaded.registry.models)
+        problems = findings(policies, loaded.registry.models)
         if as_json:
-            say_json({"ok": not found, "policies": len(policies), "findings": found})
+            say_json({"ok": not problems, "policies": len(policies), "findings": problems})
         else:
-            for each in found:
+            for each in problems:
                 say(f"{each.kind}: {each.policy!r}{f' with {each.other!r}' if each.other else ''}: {each.text}")
-            say(f"{len(policies)} policies, {len(found)} findings")
-        if found:
+            say(f"{len(policies)} policies, {len(problems)} findings")
+        if problems:
             raise typer.Exit(FAILED)
 
 
@@ -55,15 +55,15 @@ def run_tests(
 ) -> None:
     """Decide every case without calling or recording anything; exit 1 when one is not decided as expected."""
     with one_line_errors(), open_router(config) as router:
-        read = read_cases(read_mapping(cases, str(cases)), place=str(cases))
-        verdicts = run_cases(read, _decider(router), tier_of=lambda ref: _tier(router, ref))
-        failed = sum(bool(verdict.problems) for verdict in verdicts)
+        loaded_cases = read_cases(read_mapping(cases, str(cases)), place=str(cases))
+        results = run_cases(loaded_cases, _decider(router), tier_of=lambda ref: _tier(router, ref))
+        failed = sum(bool(result.problems) for result in results)
         if as_json:
-            say_json({"ok": not failed, "cases": len(verdicts), "failed": failed, "verdicts": verdicts})
+            say_json({"ok": not failed, "cases": len(results), "failed": failed, "verdicts": results})
         else:
-            for verdict in verdicts:
-                say(_said(verdict))
-            say(f"{len(verdicts)} cases, {failed} failed")
+            for result in results:
+                say(_result_line(result))
+            say(f"{len(results)} cases, {failed} failed")
         if failed:
             raise typer.Exit(FAILED)
 
@@ -79,5 +79,5 @@ def _tier(router: Router, ref: str) -> str | None:
     return next((None if model.tier is None else str(model.tier) for model in router.models if model.ref == ref), None)
 
 
-def _said(verdict: Verdict) -> str:
-    return f"FAILED {verdict.case}: {'; '.join(verdict.problems)}" if verdict.problems else f"passed {verdict.case}"
+def _result_line(result: CaseResult) -> str:
+    return f"FAILED {result.case}: {'; '.join(result.problems)}" if result.problems else f"passed {result.case}"

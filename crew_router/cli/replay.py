@@ -1,4 +1,4 @@
-"""``crew-router replay``: what another strategy would have got on the logged decisions."""
+"""``crew-router replay``: estimate how another strategy would have done on the logged decisions."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ def replay(
     """Estimate another strategy's mean reward from the ledger before it goes live; nothing is called without --execute."""
     with one_line_errors(), open_router(config) as router:
         if execute:
-            ran = router.rerun(strategy, budget_usd=budget)
+            reruns = router.rerun(strategy, budget_usd=budget)
             if as_json:
-                say_json(ran)
+                say_json(reruns)
                 return
-            for each in ran.done:
+            for each in reruns.done:
                 say(f"{each.decision_id}: {each.before} -> {each.after or each.error}")
-            say(f"{len(ran.done)} run for ${ran.spent_usd:.6f}; {ran.left} left for want of budget, {ran.without_text} without a kept text")
+            done = f"{len(reruns.done)} run for ${reruns.spent_usd:.6f}"
+            say(f"{done}; {reruns.left} left for want of budget, {reruns.without_text} without a kept text")
             return
-        found = router.replay(strategy, _read(parameters))
+        estimate = router.replay(strategy, _read(parameters))
         if as_json:
-            say_json(found)
+            say_json(estimate)
             return
-        names = {"logged": found.logged, "IPS": found.ips, "SNIPS": found.snips, "doubly robust": found.dr}
+        names = {"logged": estimate.logged, "IPS": estimate.ips, "SNIPS": estimate.snips, "doubly robust": estimate.dr}
         rows = [[name, f"{each.value:.4f}", f"{each.low:.4f}", f"{each.high:.4f}"] for name, each in names.items()]
-        say_table(f"{strategy}: mean reward of {found.decisions} decisions", ["estimate", "value", "low", "high"], rows)
-        say(f"effective sample size {found.effective:.0f}, mean weight {found.mean_weight:.3f}; intervals are 95 %")
+        say_table(f"{strategy}: mean reward of {estimate.decisions} decisions", ["estimate", "value", "low", "high"], rows)
+        say(f"effective sample size {estimate.effective:.0f}, mean weight {estimate.mean_weight:.3f}; intervals are 95 %")
 
 
 def _read(text: str) -> dict[str, Any]:
     try:
-        read: object = json.loads(text)
+        data: object = json.loads(text)
     except ValueError:
-        read = None
-    if not isinstance(read, dict):
+        data = None
+    if not isinstance(data, dict):
         raise InvalidRequestError("parameters", text, expected="a JSON object")
-    return {str(key): value for key, value in read.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+    return {str(key): value for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON

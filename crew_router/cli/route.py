@@ -1,4 +1,4 @@
-"""``crew-router route``: the decision alone."""
+"""``crew-router route``: show a decision without executing it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from crew_router.cli.asking import takes_request
 from crew_router.cli.console import ConfigOption, JsonOption, open_router, say, say_json, say_table
+from crew_router.cli.request_options import takes_request
 from crew_router.types import CandidateRow, RoutingRequest
 from crew_router.types.explain import money
 

@@ -1,4 +1,4 @@
-"""``crew-router train``: learn from outcomes."""
+"""``crew-router train``: train a model from outcomes."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def train(
 ) -> None:
     """Learn quality, price and length of every model's answers, and a table of plans, from outcomes."""
     with one_line_errors():
-        from crew_router.decide.learned.artifact import save  # comes when the command runs
+        from crew_router.decide.learned.artifact import save  # slow to import, so only when the command runs
         from crew_router.evaluate.training import train as learn
 
         table = _table(data, from_ledger=from_ledger, usd_per_hour=usd_per_hour, config=config)
-        learned = _with_progress(lambda tell: learn(table, seed=seed, progress=tell))
+        learned = _with_progress(lambda progress: learn(table, seed=seed, progress=progress))
         save(learned, out)
         _print(learned, out, as_json=as_json)
 
@@ -63,10 +63,10 @@ def _with_progress(work: Callable[[Progress], TrainedModel]) -> TrainedModel:
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=_STEPS)
 
-        def tell(step: str) -> None:
+        def progress(step: str) -> None:
             bar.update(task, advance=1, description=f"training: {step} done")
 
-        return work(tell)
+        return work(progress)
 
 
 def _print(learned: TrainedModel, out: Path, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The JSON Schemas that editors check configuration files against; ``make schema`` writes them."""
+"""Write the JSON Schemas that editors check configuration files against; ``make schema`` calls this."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crew_router.config.settings import ConfigFile
 
 
 def texts() -> dict[str, str]:
-    """Return the schemas as file name and text."""
+    """Return the text of each schema by its file name."""
     schemas = {
         "crew_router.schema.json": json_schema(ConfigFile, title="crew_router.yaml"),
         "models.schema.json": json_schema(ModelsFile, title="models/*.yaml of crew-router"),
@@ -23,7 +23,7 @@ def write(folder: Path) -> None:
     """Write the schemas into a folder.
 
     Args:
-        folder: It is made where it is missing.
+        folder: Where to write; created when missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts().items():

@@ -1,4 +1,4 @@
-"""What the environment says: the router's own variables (requirement E11) and ``${VARIABLE}`` in values."""
+"""Read the environment: the router's own variables (requirement E11) and ``${VARIABLE}`` in settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crew_router.types.model import ModelDefinition
 
 CONFIG_VARIABLE: Final = "CREW_ROUTER_CONFIG"
-PLACE: Final = "environment"
+ENVIRONMENT: Final = "environment"
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
@@ -22,10 +22,10 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def environment_layer(env: Mapping[str, str]) -> dict[str, Plain]:
-    """Return what the variables of requirement E11 set, in the shape of a configuration file.
+    """Return the settings of the router's environment variables (requirement E11), in the shape of a configuration file.
 
     Raises:
-        ConfigurationError: A variable has a value that means nothing.
+        ConfigurationError: A variable has a value that is not valid.
     """
     layer: dict[str, Plain] = {}
     escalation: dict[str, Plain] = {}
@@ -49,13 +49,13 @@ def flag(env: Mapping[str, str], name: str) -> bool | None:
     """Return a variable as true or false, or ``None`` when it is unset or empty.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: The value is neither true nor false.
     """
     text = env.get(name, "").strip().lower()
     if not text:
         return None
     if text not in _TRUE | _FALSE:
-        raise ConfigurationError(PLACE, name, f"{shown(env[name])} is neither true nor false", cure="set it to true or false")
+        raise ConfigurationError(ENVIRONMENT, name, f"{shown(env[name])} is neither true nor false", cure="set it to true or false")
     return text in _TRUE
 
 
@@ -68,24 +68,24 @@ def _share(env: Mapping[str, str], name: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise ConfigurationError(PLACE, name, f"{shown(env[name])} is not a number from 0 to 1", cure="set it to 0.7, for example")
+        raise ConfigurationError(ENVIRONMENT, name, f"{shown(env[name])} is not a number from 0 to 1", cure="set it to 0.7, for example")
     return value
 
 
 def substituted(text: str, env: Mapping[str, str]) -> str:
     """Replace ``${VARIABLE}`` and ``${VARIABLE:-default}``; a variable that is unset and has no default stays as written.
 
-    It is put in once: a value that itself contains ``${…}`` is not looked into.
+    Only one pass is made: ``${…}`` inside a variable's value is not replaced.
 
     Example:
         >>> substituted("http://${HOST:-127.0.0.1}:${PORT}/v1", {"PORT": "1234"})
         'http://127.0.0.1:1234/v1'
     """
-    return _VARIABLE.sub(lambda found: env.get(found[1]) or (found[0] if found[2] is None else found[2]), text)
+    return _VARIABLE.sub(lambda match: env.get(match[1]) or (match[0] if match[2] is None else match[2]), text)
 
 
 def with_environment(model: ModelDefinition, env: Mapping[str, str]) -> ModelDefinition:
-    """Return a model with the variables in its address, key and arguments replaced."""
+    """Return a model with the ``${VARIABLE}`` in its base URL, key and arguments replaced."""
     kwargs = {name: substituted(value, env) if isinstance(value, str) else value for name, value in model.kwargs.items()}
     return replace(
         model,
@@ -96,19 +96,19 @@ def with_environment(model: ModelDefinition, env: Mapping[str, str]) -> ModelDef
 
 
 def missing_variables(model: ModelDefinition) -> tuple[str, ...]:
-    """Return the names of variables that a loaded model needs and the environment did not have.
+    """Return the names of variables that a loaded model needs and that were not set.
 
-    A model that names a missing variable stays in the registry and is not reachable; only using it is an error.
+    A model with a missing variable stays in the registry as not reachable; only calling it is an error.
     """
     texts = [model.base_url, model.api_key, *model.kwargs.values()]
-    return tuple(dict.fromkeys(found[1] for text in texts if isinstance(text, str) for found in _VARIABLE.finditer(text)))
+    return tuple(dict.fromkeys(match[1] for text in texts if isinstance(text, str) for match in _VARIABLE.finditer(text)))
 
 
 def require_variables(model: ModelDefinition) -> None:
-    """Refuse to use a model whose variables are missing.
+    """Raise an error for a model whose variables are missing.
 
     Raises:
-        ConfigurationError: The environment did not have a variable that its address, key or arguments name.
+        ConfigurationError: A variable that its base URL, key or arguments name is not set.
     """
     missing = missing_variables(model)
     if missing:
@@ -123,8 +123,8 @@ def required(text: str | None, env: Mapping[str, str], *, place: str, key: str) 
     Raises:
         ConfigurationError: A variable is not set.
     """
-    whole = None if text is None else substituted(text, env)
-    missing = None if whole is None else _VARIABLE.search(whole)
+    value = None if text is None else substituted(text, env)
+    missing = None if value is None else _VARIABLE.search(value)
     if missing:
         raise ConfigurationError(place, key, f"the environment variable {missing[1]} is not set", cure="set it, or write the value")
-    return whole
+    return value

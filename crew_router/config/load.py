@@ -1,4 +1,4 @@
-"""Settings and models from files, environment and arguments: argument > environment > file > packaged.
+"""Load settings and models from files, environment and arguments: argument > environment > file > packaged.
 
 A folder holds any of ``crew_router.yaml`` (or ``router.yaml``), ``policies.yaml``, ``task_types.yaml`` and
 ``models/*.yaml``; the packaged configuration is such a folder. Sections are merged key by key, lists are replaced.
@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
-from crew_router.config.environment import CONFIG_VARIABLE, PLACE, environment_layer, flag, required, with_environment
+from crew_router.config.environment import CONFIG_VARIABLE, ENVIRONMENT, environment_layer, flag, required, with_environment
 from crew_router.config.registry import Registry, check_fallbacks, definition
 from crew_router.config.router_config import RouterConfig
 from crew_router.config.schema.layers import Layer, Layers
 from crew_router.config.schema.plain import plain_mapping
-from crew_router.config.schema.reading import MAX_BYTES, read_mapping
+from crew_router.config.schema.yaml_reader import MAX_BYTES, read_mapping
 from crew_router.config.settings import SETTINGS_FIELDS, ConfigFile
 from crew_router.config.validate import StrategyCheck, checked_references
 from crew_router.errors import ConfigurationError, RegistryError
@@ -52,7 +52,7 @@ def load_config(
         folder: Where the project is looked for; the working directory by default.
 
     Raises:
-        ConfigurationError: Something cannot be read or means nothing; the message names file, key, value and cure.
+        ConfigurationError: Something cannot be read or is not valid; the message names file, key, value and cure.
         RegistryError: The same, about a model.
     """
     if isinstance(source, RouterConfig):
@@ -61,8 +61,8 @@ def load_config(
     layers = Layers(tuple(_layers(source, environment, arguments=arguments or {})))
     file = _validated(layers)
     models = _registry(file, layers) if registry is None else registry
-    whole = Registry(with_environment(model, environment) for model in models)
-    config = _assembled(file, whole, environment=environment, layers=layers, folder=folder or Path.cwd())
+    substituted = Registry(with_environment(model, environment) for model in models)
+    config = _assembled(file, substituted, environment=environment, layers=layers, folder=folder or Path.cwd())
     return checked_references(config, layers, lenient=registry is not None, check_strategy=check_strategy)
 
 
@@ -115,7 +115,7 @@ def packaged_folder() -> Path:
 
 @functools.cache
 def packaged_registry() -> Registry:
-    """Return the models that come with the package, without looking at the environment."""
+    """Return the models that come with the package; variables of the environment are not put in."""
     layers = Layers(_packaged_layers())
     return _registry(_validated(layers), layers)
 
@@ -133,14 +133,14 @@ def packaged_preferences() -> Mapping[str, frozenset[str]]:
 def project_name(folder: Path) -> str:
     """Return the name in the nearest pyproject.toml at or above a folder, else the folder's own name.
 
-    A file that is too large or is not TOML is passed over: it belongs to somebody else, who will be told by other tools.
+    A file that is too large or is not TOML is skipped: it is not ours, and other tools report its faults.
     """
     names = (_name_in(here / "pyproject.toml") for here in (folder, *folder.parents))
     return next((name for name in names if name), folder.resolve().name or "default")
 
 
 def _name_in(path: Path) -> str | None:
-    import tomllib  # costs as much as the rest of this module
+    import tomllib  # takes as long to import as the rest of this module
 
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
@@ -148,11 +148,11 @@ def _name_in(path: Path) -> str | None:
         data: object = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    name = _at(data, "project", "name") or _at(data, "tool", "poetry", "name")
+    name = _nested_value(data, "project", "name") or _nested_value(data, "tool", "poetry", "name")
     return name if isinstance(name, str) else None
 
 
-def _at(data: object, *path: str) -> object:
+def _nested_value(data: object, *path: str) -> object:
     for key in path:
         data = cast("dict[str, object]", data).get(key) if isinstance(data, dict) else None
     return data
@@ -161,9 +161,9 @@ def _at(data: object, *path: str) -> object:
 def _layers(source: GivenConfig, env: Mapping[str, str], *, arguments: Mapping[str, object]) -> Iterable[Layer]:
     given = tuple(_given_layers(source, env, arguments=arguments))
     yield from _packaged_layers()
-    named = next((layer for layer in reversed(given) if layer.data.get("preset") is not None), None)
-    if named is not None:
-        yield _preset(str(named.data["preset"]), named.place)
+    with_preset = next((layer for layer in reversed(given) if layer.data.get("preset") is not None), None)
+    if with_preset is not None:
+        yield _preset(str(with_preset.data["preset"]), with_preset.place)
     yield from given
 
 
@@ -186,7 +186,7 @@ def _given_layers(source: GivenConfig, env: Mapping[str, str], *, arguments: Map
         yield from _read(path, f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}" if source is None else str(source))
     elif isinstance(source, str):
         yield Layer.of("config", {"preset": source.removeprefix(PRESET)})
-    yield Layer.of(PLACE, plain_mapping(environment_layer(env), PLACE))
+    yield Layer.of(ENVIRONMENT, plain_mapping(environment_layer(env), ENVIRONMENT))
     if isinstance(source, Mapping):
         yield Layer.of("config", plain_mapping(source, "config"))
     elif source is not None and not isinstance(source, (str, Path)):
@@ -204,15 +204,15 @@ def _packaged_layers() -> tuple[Layer, ...]:
 def _read(path: Path, place: str) -> Iterable[Layer]:
     if not path.is_dir():
         return (Layer.of(place, read_mapping(path, place)),)
-    found = tuple(_folder_layers(path, place.rstrip("/") + "/"))
-    if not found:
+    layers = tuple(_folder_layers(path, place.rstrip("/") + "/"))
+    if not layers:
         names = ", ".join((*_SINGLE_FILES[1:], "models/*.yaml"))
         raise ConfigurationError(place, "", "the folder holds no configuration", cure=f"put one of {names} there")
-    return found
+    return layers
 
 
 def files_of(source: GivenConfig, env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the files that a configuration is read from, apart from those of the package; nothing is read."""
+    """Return the paths of the files that a configuration is read from, without those of the package; reads no file."""
     path = _path_of(source, env)
     if path is None:
         return ()
@@ -220,7 +220,7 @@ def files_of(source: GivenConfig, env: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def pinned(source: GivenConfig, env: Mapping[str, str]) -> GivenConfig:
-    """Return a source that means the same when the working directory or ``CREW_ROUTER_CONFIG`` have changed."""
+    """Return the source as an absolute path, so that a later change of working directory or CREW_ROUTER_CONFIG has no effect."""
     path = _path_of(source, env)
     return source if path is None else path.absolute()
 
@@ -247,14 +247,14 @@ def _folder_layers(folder: Path, place: str) -> Iterable[Layer]:
     paths = _model_files(folder)
     if len(paths) > MAX_FILES:
         raise RegistryError(f"{place}models", "", f"{len(paths)} files are more than {MAX_FILES}", cure="put several models into one file")
-    seen: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path in paths:
         layer = Layer.of(f"{place}models/{path.name}", read_mapping(path, f"{place}models/{path.name}"))
         models = layer.data.get("models")
         for name in models if isinstance(models, dict) else ():
-            if name in seen:
-                raise RegistryError(layer.place, f"models.{name}", f"the model stands in {seen[name]} too", cure="keep one of the two")
-            seen[name] = layer.place
+            if name in files:
+                raise RegistryError(layer.place, f"models.{name}", f"the model stands in {files[name]} too", cure="keep one of the two")
+            files[name] = layer.place
         yield layer
 
 

@@ -10,11 +10,18 @@ from urllib.parse import urlsplit
 
 from crew_router.config.environment import missing_variables
 from crew_router.types import ModelDefinition
+from crew_router.types.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a provider needs: environment variables of which one must be set, and the package that speaks to it."""
+    """What calling a provider needs.
+
+    Args:
+        keys: Environment variables, one of which must be set; none for a local server.
+        package: The client library to import.
+        extra: The extra of crew-router that installs it.
+    """
 
     keys: tuple[str, ...]
     package: str
@@ -41,19 +48,19 @@ LOCAL_SERVERS: Final[Mapping[str, str]] = {
     "ollama": "http://127.0.0.1:11434/v1",
     "vllm": "http://127.0.0.1:8000/v1",
 }
-"""Providers that are OpenAI-compatible servers, and where they usually listen."""
+"""Base URLs where local OpenAI-compatible servers listen by default, by provider."""
 LOCAL_PROVIDERS: Final = frozenset(LOCAL_SERVERS)
 
 
 def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
-    """Return what keeps a model from being called, or ``None``.
+    """Return why a model cannot be called from here, as a phrase for people; ``None`` when it can.
 
     Args:
         model: The model.
         env: The environment, for keys.
-        serving: What the local server at a base URL listed at its last check, ``None`` where nobody answered; servers never
-            checked are absent.
-        declared: Whether the user wrote the entry; its server is then trusted until nobody answers there.
+        serving: By base URL of a local server, the models it listed at its last check; ``None`` when it did not answer.
+            Servers never checked are absent.
+        declared: Whether the user wrote the entry; its server counts as reachable until a check gets no answer.
     """
     if model.instance is not None:
         return None
@@ -78,8 +85,8 @@ def is_loopback(url: str) -> bool:
 
 def _local_obstacle(model: ModelDefinition, base_url: str, *, serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
     if base_url not in serving:
-        return None if declared else f"no server was looked for at {base_url} yet"
+        return None if declared else redacted(f"no server was looked for at {base_url} yet")
     listed = serving[base_url]
     if listed is None:
-        return f"no server answers at {base_url}"
-    return None if declared or model.model in listed else f"the server at {base_url} does not list {model.model}"
+        return redacted(f"no server answers at {base_url}")
+    return None if declared or model.model in listed else redacted(f"the server at {base_url} does not list {model.model}")

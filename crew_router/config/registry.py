@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from crew_router.config.effort import fixed_effort, offered_efforts
 from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.errors import RegistryError, UnknownModelError, printable, shown
+from crew_router.types.cached import cached_property
 from crew_router.types.model import (
     Ability,
     EffortLevel,
@@ -186,13 +186,13 @@ class Registry:
         chosen = (model for model in self._models if model.ref in wanted)
         return Registry(replace(model, fallbacks=tuple(ref for ref in model.fallbacks if ref in wanted)) for model in chosen)
 
-    @functools.cached_property
+    @cached_property
     def version(self) -> str:
         """A hash of the content, the same for the same models in any order; keys are not part of it."""
         rows = sorted(json.dumps(_content(model), sort_keys=True, default=str) for model in self._models)
         return hashlib.sha256("\n".join(rows).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
-    @functools.cached_property
+    @cached_property
     def _by_name(self) -> Mapping[str, Sequence[ModelDefinition]]:
         names: dict[str, list[ModelDefinition]] = {}
         for model in self._models:
@@ -313,11 +313,15 @@ def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
         entry.input,
         entry.output,
         entry.cached_input,
-        cached_write=entry.cached_write,
+        cache_write=entry.cache_write,
+        cache_write_1h=entry.cache_write_1h,
         tiers=tuple(
-            PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cached_write) for tier in entry.tiers
+            PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cache_write, tier.cache_write_1h)
+            for tier in entry.tiers
         ),
-        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cached_write) for w in entry.windows),
+        windows=tuple(
+            PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cache_write, w.cache_write_1h) for w in entry.windows
+        ),
         as_of=entry.as_of,
     )
 

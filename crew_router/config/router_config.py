@@ -12,7 +12,8 @@ from crew_router.config.settings import Settings
 class RouterConfig(Settings):
     """A loaded configuration: the sections, the registry, and what the environment added.
 
-    ``project`` is never ``None`` here, and model names in ``baseline``, ``task_types`` and ``experiments`` are whole references.
+    ``project`` is never ``None`` here, and model names in ``baseline``, ``task_types`` and ``experiments`` are resolved to
+    ``provider:model``.
 
     Args:
         registry: the models

@@ -1,7 +1,8 @@
-"""Everything that can be configured, as values.
+"""Everything that can be configured, as frozen values.
 
-:class:`Settings` holds the sections of ``crew_router.yaml`` with its own key names; what was worked out while loading is added
-by :class:`crew_router.config.router_config.RouterConfig`. The annotations are the schema (see :mod:`crew_router.config.schema.entry`).
+:class:`Settings` holds the sections of ``crew_router.yaml`` under the same key names.
+:class:`crew_router.config.router_config.RouterConfig` adds what loading works out, such as the registry. The annotations and
+the argument descriptions below are the schema (see :mod:`crew_router.config.schema.entry`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Final, Literal
 from annotated_types import Gt, MinLen
 
 from crew_router.config.schema.entry import STRICT, Count, ModelEntry, Positive, Seconds, Share, Text, Usd
+from crew_router.types.redaction import redacted
 from crew_router.types.vocabulary import TaskType
 
 Period = Literal["hour", "day", "week", "month", "total"]
@@ -79,7 +81,7 @@ class ScoringSettings:
     """How points are given.
 
     Args:
-        weights: most points of each factor
+        weights: highest number of points of each factor
         factors: points of user-registered factors by name
         cost_low_usd: an expected cost at or below this gets all points of the factor cost
         cost_high_usd: an expected cost at or above this gets none
@@ -114,14 +116,14 @@ class TaskTypeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySettings:
-    """One rule (requirement D3); conditions and effects are checked by the policies themselves.
+    """One policy (requirement D3); its conditions and effects are checked when the policy is built.
 
     Args:
         name: a name that no other policy has
         order: safety, budget, quality or latency
         when: conditions, all of which have to hold; an empty mapping always holds
         then: effects; at least one
-        enabled: false takes the rule out
+        enabled: false switches the policy off
     """
 
     __pydantic_config__ = STRICT
@@ -139,7 +141,7 @@ class EscalationSettings:
     Args:
         enabled: false accepts every answer
         threshold: an answer with less confidence than this, from 0 to 1, is escalated
-        samples: how often each model of a cascade is asked; more than one looks whether it agrees with itself
+        samples: answers taken from each model of a cascade; with more than one, their agreement counts for the confidence
         judge: a model that grades an answer which is close to acceptance; none by default
     """
 
@@ -194,13 +196,13 @@ class ExperimentSettings:
         min_samples: outcomes of every arm before a winner may be named
         enabled: false pauses the experiment
         control: arm that guard-rails compare with, the first by default
-        primary: metric that decides
+        primary: metric that decides which arm wins
         guardrails: how much worse than the control an arm may be, by metric; absolute from 0 to 1, relative for cost_usd and latency_s
         alpha: probability, from 0 to 1, of ever naming a winner where there is none
         unit: what always gets the same arm, user, session, run or request
         task_types: only requests of these task types; all when empty
         adopt: true gives the winner all requests
-        stages: rising shares in per cent that the second of two arms climbs while guard-rails hold
+        stages: rising shares of the second of two arms, in per cent; the next is taken while guard-rails hold
     """
 
     __pydantic_config__ = STRICT
@@ -234,16 +236,16 @@ class BudgetLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetSettings:
-    """Hard budgets; none exists unless it stands here.
+    """Hard budgets; only those that are set here exist.
 
     Args:
         request: USD that one request may cost
         run: USD that one run of a crew may cost
         session: USD that one session may cost
-        user: USD that one user may cost, in all or {limit, per}
+        user: USD that one user may cost in total, or {limit, per}
         day: USD that one day may cost
-        project: USD that the project may cost, in all or {limit, per}
-        provider: USD that one provider may cost, by its name, in all or {limit, per}
+        project: USD that the project may cost in total, or {limit, per}
+        provider: USD that a provider may cost in total, or {limit, per}, by its name
         timezone: IANA name of the time zone in which days begin
         unpriced: deny or allow models without a price while a budget holds
     """
@@ -286,7 +288,7 @@ class AttemptSettings:
     Args:
         limit: calls of one request at most, retries and fallbacks together
         timeout_s: seconds that one call may take
-        stall_s: seconds between two pieces of a stream at most
+        stall_s: longest time between two pieces of a stream, in seconds
         retries: further calls of the same model once nothing else is left
         consensus_s: seconds that the members of a parallel run are waited for
     """
@@ -373,13 +375,13 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerSettings:
-    """When a model is left alone (requirement A14, rule 5).
+    """When calls are kept away from a failing model (requirement A14, rule 5).
 
     Args:
         failures: failures in a row that open the breaker
         open_s: seconds until one probe is let through
-        max_open_s: longest back-off in seconds
-        window_s: seconds over which the failure rate is taken
+        max_open_s: longest time in seconds that the breaker stays open before the next probe
+        window_s: seconds over which the failure rate is measured
         window_calls: calls in the window before the rate counts
         failure_rate: a rate, from 0 to 1, above which the breaker opens
     """
@@ -395,7 +397,7 @@ class BreakerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSettings:
-    """Active checks of models, when somebody asks for them.
+    """Active checks of models, which are made on request.
 
     Args:
         timeout_s: seconds that the check of one model may take
@@ -445,10 +447,10 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacitySettings:
-    """How full a model may get before requests overflow (requirement D14, rule 9).
+    """How many calls a model may have in flight before requests go to another one (requirement D14, rule 9).
 
     Args:
-        factor: multiple of its fair share that a model may take, at least above 0
+        factor: multiple of its fair share of calls that a model may take, above 0
     """
 
     __pydantic_config__ = STRICT
@@ -457,7 +459,7 @@ class CapacitySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSettings:
-    """Where the numbers live that may be lost.
+    """Storage of the shared numbers that may be lost: performance, breakers, rate windows, learned weights.
 
     Args:
         url: memory://, sqlite:///FILE, redis:// or rediss://; a file in the user's data folder by default
@@ -470,10 +472,14 @@ class StateSettings:
     namespace: Text = "moe:perf"
     max_age_s: Seconds = 1.0
 
+    def __repr__(self) -> str:
+        """Return the settings with no password in the address."""
+        return _repr_of(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSettings:
-    """Where the history lives that may not be lost.
+    """Storage of the history, which must not be lost: decisions, calls, outcomes, feedback, money.
 
     Args:
         url: sqlite:///FILE, sqlite:// (in memory) or postgresql://; a file in the user's data folder by default
@@ -482,7 +488,7 @@ class LedgerSettings:
         keep_features: true keeps hashed features of prompts
         rows_days: days after which decisions, calls, outcomes and feedback are deleted; never by default
         texts_days: days after which kept prompts and answers are removed; never by default
-        overflow: wait or drop, for telemetry when max_rows wait; what is dropped is counted, money never is
+        overflow: wait, or drop telemetry while max_rows rows wait; dropped rows are counted, and rows about money are never dropped
         max_rows: rows that may wait to be written
     """
 
@@ -495,6 +501,10 @@ class LedgerSettings:
     texts_days: Annotated[float, Gt(0)] | None = None
     overflow: Literal["wait", "drop"] = "wait"
     max_rows: Positive = 100_000
+
+    def __repr__(self) -> str:
+        """Return the settings with no password in the address."""
+        return _repr_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -514,14 +524,14 @@ class Settings:
     """The sections of ``crew_router.yaml``.
 
     Args:
-        preset: settings to start from, which everything else wins over; moe, local_first or smart_cost
+        preset: settings to start from, which all other settings override; moe, local_first or smart_cost
         project: name space of state, budgets and learning; the name in the nearest pyproject.toml, else the folder's
         baseline: the model that savings are counted against; the dearest reachable premium model by default
         optimize: quality, balanced or cost: what a tenfold price has to buy
         strategy: how scores become a choice
         scoring: how points are given
         task_types: preferred and budget models by task type
-        policies: a list of rules
+        policies: a list of policies
         escalation: when a cheap answer is not accepted
         parallel: when several models answer
         experiments: a list of comparisons on live traffic
@@ -532,13 +542,13 @@ class Settings:
         cache: cache of whole answers
         tokenizers: how tokens of the input are counted
         sessions: whether the prompt cache of a session's last model counts
-        breaker: when a model is left alone
-        health: how models are checked when somebody asks
+        breaker: when calls are kept away from a failing model
+        health: how models are checked on request
         learning: whether outcomes change the next decision
         alerts: when insights become alerts
-        capacity: how full a model may get
-        state: where the numbers live that may be lost
-        ledger: where the history lives that may not be lost
+        capacity: how many calls a model may have in flight
+        state: storage of the shared numbers that may be lost
+        ledger: storage of the history, which must not be lost
         analytics: copies of the ledger for other programs
     """
 
@@ -586,3 +596,8 @@ class ConfigFile(Settings):
 
 
 SETTINGS_FIELDS: Final = tuple(item.name for item in fields(Settings))
+
+
+def _repr_of(settings: StateSettings | LedgerSettings) -> str:
+    values = ", ".join(f"{each.name}={getattr(settings, each.name)!r}" for each in fields(settings))
+    return redacted(f"{type(settings).__name__}({values})")

@@ -1,4 +1,4 @@
-"""Names inside a configuration that have to mean something elsewhere in it."""
+"""Check the names inside a configuration that refer to something else: models, strategies, time zone, unique names."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _MANY_MODELS: Final = ("allow_models", "deny_models")
 
 
 def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, check_strategy: StrategyCheck | None) -> RouterConfig:
-    """Return the configuration with whole model references.
+    """Return the configuration with every model name resolved to its ``provider:model``.
 
     Args:
-        config: What was read.
-        layers: Where it was read.
+        config: The configuration as read.
+        layers: The sources it was read from, for error messages.
         lenient: Leave out preferences for models that are not in the registry instead of refusing them.
         check_strategy: Raises ``ValueError`` for a strategy or parameters that it does not know.
 
@@ -58,7 +58,7 @@ def checked_references(config: RouterConfig, layers: Layers, *, lenient: bool, c
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """Looks names up and says where a wrong one stands."""
+    """Looks names up; its errors say which file and key hold a wrong one."""
 
     registry: Registry
     layers: Layers
@@ -83,7 +83,7 @@ class _Check:
         )
 
     def _models(self, names: Iterable[str], path: tuple[str, ...], *, lenient: bool) -> tuple[ModelRef, ...]:
-        # The packaged preferences name packaged models, which `registry: none` leaves out.
+        # The packaged preferences name packaged models, which are absent with `registry: none`.
         wanted = [name for name in names if self.registry.names_one(name)] if lenient or self.layers.is_packaged(path) else names
         return tuple(self.model(name, path) for name in wanted)
 
@@ -92,8 +92,8 @@ class _Check:
 
     def policies(self, policies: Sequence[PolicySettings]) -> None:
         self._once([policy.name for policy in policies], ("policies",))
-        for at, policy in enumerate(policies):
-            path = ("policies", str(at), "then")
+        for index, policy in enumerate(policies):
+            path = ("policies", str(index), "then")
             for key in _ONE_MODEL:
                 self._models_of(policy.then, key, path=path, many=False)
             for key in _MANY_MODELS:
@@ -102,7 +102,7 @@ class _Check:
                 self._strategy_of(policy.then["strategy"], (*path, "strategy"))
 
     def _strategy_of(self, value: object, path: tuple[str, ...]) -> None:
-        """Check what a policy says of a strategy where it has the right shape; the policy itself refuses other shapes."""
+        """Check a strategy that a policy names. A value of another shape is refused later, when the policy is made."""
         written = {"name": value} if isinstance(value, str) else value
         if not isinstance(written, Mapping):
             return
@@ -125,21 +125,25 @@ class _Check:
 
     def experiments(self, experiments: Sequence[ExperimentSettings]) -> tuple[ExperimentSettings, ...]:
         self._once([experiment.name for experiment in experiments], ("experiments",))
-        return tuple(self._experiment(experiment, ("experiments", str(at))) for at, experiment in enumerate(experiments))
+        return tuple(self._experiment(experiment, ("experiments", str(index))) for index, experiment in enumerate(experiments))
 
     def _experiment(self, experiment: ExperimentSettings, path: tuple[str, ...]) -> ExperimentSettings:
         self._once([arm.name for arm in experiment.arms], (*path, "arms"))
         if not any(arm.weight for arm in experiment.arms):
             raise self.error((*path, "arms"), "all weights are 0", cure="give at least one arm a weight")
         arms: list[ArmSettings] = []
-        for at, arm in enumerate(experiment.arms):
-            strategy = None if arm.strategy is None else self.strategy(arm.strategy, (*path, "arms", str(at), "strategy"))
-            model = None if arm.model is None else self.model(arm.model, (*path, "arms", str(at), "model"))
+        for index, arm in enumerate(experiment.arms):
+            strategy = None if arm.strategy is None else self.strategy(arm.strategy, (*path, "arms", str(index), "strategy"))
+            model = None if arm.model is None else self.model(arm.model, (*path, "arms", str(index), "model"))
             arms.append(replace(arm, strategy=strategy, model=model))
         return replace(experiment, arms=tuple(arms))
 
     def strategy(self, settings: StrategySettings, path: tuple[str, ...]) -> StrategySettings:
-        """Return the settings with the model that a strategy is fixed to as a whole reference."""
+        """Check a strategy's settings, and resolve the model name among its parameters.
+
+        Raises:
+            ConfigurationError: The strategy, a parameter or the model is not known.
+        """
         named = settings.parameters.get("model")
         if isinstance(named, str) and named:
             model = self.model(named, (*path, "parameters", "model"))

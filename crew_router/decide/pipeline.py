@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crew_router.decide.choose import Chosen, choose, strategy_of
+from crew_router.decide.classify.lengths import count_tokens
 from crew_router.decide.classify.protocol import Classifier
-from crew_router.decide.classify.tokens import count_tokens
 from crew_router.decide.conditions import ORDINARY, RuntimeConditions
 from crew_router.decide.context import RoutingContext
 from crew_router.decide.filter import reaches_any

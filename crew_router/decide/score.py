@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.types.cached import cached_property
 from crew_router.types.vocabulary import Urgency
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from crew_router.decide.counterfactual import Decided, Redecide, changes_of
 from crew_router.decide.filter import rejections
 from crew_router.types import CandidateRow, Change, Evidence, Rejection
+from crew_router.types.cached import cached_property
 from crew_router.types.candidates import Candidates
 
 if TYPE_CHECKING:

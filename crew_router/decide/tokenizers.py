@@ -8,7 +8,6 @@ Mistral (``mistral_common``, in whose package it lies) and DeepSeek (``deepseek_
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+from crew_router.types.redaction import logger
+
 ENTRY_POINTS: Final = "crew_router.tokenizers"
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 # Where tiktoken keeps OpenAI's o200k_base, and what must lie there: it would fetch anything else again.
 _OPENAI_URL: Final = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 _OPENAI_SHA256: Final = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"

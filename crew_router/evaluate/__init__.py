@@ -1,1 +1,1 @@
-"""Offline: training, evaluation, baselines, outcome files, reports, and abilities from published figures."""
+"""Offline work: training, evaluation, baselines, outcome files, reports, and abilities from published figures."""

@@ -1,4 +1,4 @@
-"""Runs the real router over an outcome file at many settings of the dial, and holds it against yardsticks."""
+"""Run the real router over an outcome file at many settings of willingness to pay ("the dial"), beside baselines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from crew_router.decide.learned.cascade_table import settings_for
 from crew_router.decide.learned.curve import CurvePoint, StrongShare, aiq, apgr, cost_for, cpt
 from crew_router.errors import CrewRouterError
-from crew_router.evaluate.baselines import ADEQUATE, Yardstick, best_single, singles, yardsticks
+from crew_router.evaluate.baselines import ADEQUATE, Baseline, baselines, best_single, singles
 from crew_router.evaluate.outcomes import OutcomeTable
 from crew_router.testing.recorded import RecordedModel, RecordedOutcome
 from crew_router.types import Latency, ModelCapability, ModelDefinition, ModelRef, Price, RoutingRequest
@@ -25,13 +25,25 @@ if TYPE_CHECKING:
     from crew_router.types import RoutedResponse
 
 PROVIDER: Final = "recorded"
-_TOKENS: Final = 200.0  # an answer of the size the classifier expects; makes the list price of a recording right on average
-_PAIR: Final = 2
+_TOKENS: Final = 200.0  # tokens of an answer as the classifier expects it; so a recording's list price is right on average
+_TWO_MODELS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """One prompt at one setting; ``cost_usd`` is that of all calls together."""
+    """One prompt at one setting.
+
+    Args:
+        setting: Willingness to pay, USD a right answer.
+        id: Name of the prompt.
+        models: The models called, in order.
+        answered_by: The model whose answer was taken; ``None`` when all failed.
+        score: Score of that answer, 0..1.
+        cost_usd: Cost of all calls together.
+        confidence: Probability, 0..1, given to the answer; ``None`` where none was.
+        latency_s: Time of all calls, one after another.
+        promised: Probability of being right that was expected before any call.
+    """
 
     setting: float
     id: str
@@ -42,11 +54,23 @@ class Routed:
     _: KW_ONLY
     confidence: float | None = None
     latency_s: float = 0.0
+    promised: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What one setting of the dial came to: the means over all prompts, and the standard error of the quality."""
+    """The result of one setting of the dial.
+
+    Args:
+        worth_usd: The setting: USD that a right answer is worth.
+        cost_usd: Mean over all prompts.
+        quality: Mean score, 0..1.
+        standard_error: Standard error of the quality.
+        calls: Mean number of calls.
+        escalated: Share of prompts, 0..1, with more than one call.
+        confidence: Mean confidence; ``None`` where no answer had one.
+        latency_s: Mean over all prompts.
+    """
 
     worth_usd: float
     cost_usd: float
@@ -59,13 +83,20 @@ class Setting:
 
     @property
     def point(self) -> CurvePoint:
-        """Return it as a point of the curve."""
+        """Return cost and quality as a point of the curve."""
         return CurvePoint(self.cost_usd, self.quality)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a curve comes to against the single models; costs are USD a request, ``None`` where a quality is not reached."""
+    """Summary of a curve in comparison with the single models.
+
+    Args:
+        aiq: Area under the curve between the costs of the cheapest and the dearest model, as mean quality.
+        max_quality: Highest quality of the curve.
+        cost_at_95_usd: USD a request at 95 % of the best single model's quality; ``None`` when that is not reached.
+        cost_at_100_usd: The same at its whole quality.
+    """
 
     aiq: float
     max_quality: float
@@ -75,14 +106,29 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything that an evaluation reports."""
+    """The result of an evaluation.
+
+    Args:
+        prompts: Number of prompts.
+        models: Names of the models.
+        singles: Cost and quality of each model.
+        settings: The result of each setting of the dial.
+        router: Summary of the router's curve.
+        baselines: Each baseline with the summary of its curve.
+        apgr: Average performance gap recovered; ``None`` unless there are exactly two models, like the next two.
+        cpt_50: Share of calls to the strong model that recovers 50 % of the gap between the two models.
+        cpt_80: The same for 80 %.
+        decision_p50_s: Median time of a decision.
+        decision_p99_s: 99th percentile of the time of a decision.
+        rows: Every prompt at every setting.
+    """
 
     prompts: int
     models: tuple[str, ...]
     singles: tuple[CurvePoint, ...]
     settings: tuple[Setting, ...]
     router: Figures
-    yardsticks: tuple[tuple[Yardstick, Figures], ...]
+    baselines: tuple[tuple[Baseline, Figures], ...]
     apgr: float | None
     cpt_50: float | None
     cpt_80: float | None
@@ -92,7 +138,7 @@ class Evaluation:
 
 
 def figures(points: Sequence[CurvePoint], single: tuple[CurvePoint, ...]) -> Figures:
-    """Return what a curve comes to, held against the single models on the same prompts."""
+    """Return the summary of a curve, compared with the single models on the same prompts."""
     best = single[best_single(single)].quality
     costs = [point.cost_usd for point in single]
     return Figures(
@@ -104,45 +150,50 @@ def figures(points: Sequence[CurvePoint], single: tuple[CurvePoint, ...]) -> Fig
 
 
 def recorded_models(table: OutcomeTable) -> dict[str, ModelDefinition]:
-    """Return the models of a table as the router sees them: recorded answers, mean score and mean price as priors."""
-    found: dict[str, ModelDefinition] = {}
-    for at, name in enumerate(table.models):
-        known = [row for row in range(len(table)) if not np.isnan(table.score[row, at])]
+    """Return registry entries for the models of a table: recorded answers, with mean score and mean price as figures."""
+    models: dict[str, ModelDefinition] = {}
+    for column, name in enumerate(table.models):
+        known = [row for row in range(len(table)) if not np.isnan(table.score[row, column])]
         ref = ModelRef(f"{PROVIDER}:{name}")
-        found[ref] = ModelDefinition(
+        models[ref] = ModelDefinition(
             ref,
             provider=PROVIDER,
             model=name,
-            price=Price(0.0, float(np.nanmean(table.cost_usd[:, at])) / _TOKENS * 1e6),
-            quality=float(np.nanmean(table.score[:, at])),
+            price=Price(0.0, float(np.nanmean(table.cost_usd[:, column])) / _TOKENS * 1e6),
+            quality=float(np.nanmean(table.score[:, column])),
             capabilities=frozenset({ModelCapability.STREAMING}),
             latency=Latency(ttft_s=0.0),
             source="mean of the outcome file",
-            instance=RecordedModel({table.prompts[row]: _recorded(table, row, at) for row in known}),
+            instance=RecordedModel({table.prompts[row]: _recorded(table, row, column) for row in known}),
         )
-    return found
+    return models
 
 
-def _recorded(table: OutcomeTable, row: int, at: int) -> RecordedOutcome:
-    latency = float(table.latency_s[row, at])
+def _recorded(table: OutcomeTable, row: int, column: int) -> RecordedOutcome:
+    latency = float(table.latency_s[row, column])
     return RecordedOutcome(
-        float(table.score[row, at]),
-        cost_usd=float(table.cost_usd[row, at]),
+        float(table.score[row, column]),
+        cost_usd=float(table.cost_usd[row, column]),
         latency_s=None if math.isnan(latency) else latency,
-        answer=table.answers[row][at],
+        answer=table.answers[row][column],
     )
 
 
 def dial(table: OutcomeTable, learned: Sequence[float]) -> tuple[float, ...]:
-    """Return the settings to run: nothing, those of the trained table (or of the prices), and one at which all pays."""
+    """Return the settings to run, USD a right answer: 0, a grid, and one at which every call is worth its price.
+
+    Args:
+        table: The outcomes.
+        learned: The settings of a trained model, used as the grid; empty to take one from the prices of the table.
+    """
     known = table.complete()
-    grid = tuple(learned) or tuple(float(worth) for worth in settings_for(known.score, known.cost_usd))
+    grid = tuple(learned) or tuple(float(worth_usd) for worth_usd in settings_for(known.score, known.cost_usd))
     return (0.0, *grid, 30 * grid[-1])
 
 
 def open_recorded(table: OutcomeTable, model: Path | None) -> Router:
-    """Return a router over the recorded models, with a trained model when one is given; it learns nothing on the way."""
-    from crew_router.router.router import Router  # the router knows of learning, not the other way round
+    """Return a router over the recorded models, with a trained model when one is given; online learning is off."""
+    from crew_router.router.router import Router  # slow to import, and only needed here
 
     learning: dict[str, object] = {"enabled": False} if model is None else {"enabled": False, "model": str(model)}
     config: dict[str, object] = {"registry": "none", "learning": learning, "breaker": {"failures": 1_000_000, "window_calls": 1_000_000}}
@@ -156,31 +207,42 @@ def evaluate(table: OutcomeTable, router: Router, settings: Sequence[float], *, 
         table: The outcomes; rows without a score and a price of every model are left out of the comparison.
         router: A router over :func:`recorded_models`.
         settings: USD that a right answer is worth.
-        progress: Called after each setting.
+        progress: Called as often as there are settings, at equal steps.
     """
     known = table.complete()
-    rows: list[Routed] = []
+    rows: dict[float, list[Routed]] = {worth: [] for worth in settings}
     seconds: list[float] = []
-    seen: dict[tuple[int, tuple[str, ...], tuple[float, ...]], Routed] = {}
-    for worth in settings:
-        rows += (_routed(known, row, router, worth=worth, seen=seen, seconds=seconds) for row in range(len(known)))
-        progress()
-    return report(known, rows, seconds)
+    steps_done = 0
+    # All settings of one prompt together: what a trained model reads from a prompt is kept for the newest prompts only.
+    for row in range(len(known)):
+        routed_by_plan: dict[tuple[tuple[str, ...], tuple[float, ...]], Routed] = {}
+        for worth_usd in settings:
+            rows[worth_usd].append(_routed(known, row, router, worth_usd=worth_usd, routed_by_plan=routed_by_plan, seconds=seconds))
+        while steps_done < len(settings) * (row + 1) // len(known):
+            steps_done += 1
+            progress()
+    return report(known, [each for routed in rows.values() for each in routed], seconds)
 
 
 def report(known: OutcomeTable, rows: Sequence[Routed], seconds: Sequence[float]) -> Evaluation:
-    """Return the figures of what was routed."""
+    """Return the evaluation of routed prompts.
+
+    Args:
+        known: The outcomes, complete.
+        rows: What the router did with every prompt at every setting.
+        seconds: Times of decisions.
+    """
     single = singles(known)
     settings = tuple(_settings(rows))
     points = [setting.point for setting in settings]
-    pair = _pair(known, rows) if len(known.models) == _PAIR else None
+    pair = _pair(known, rows) if len(known.models) == _TWO_MODELS else None
     return Evaluation(
         len(known),
         known.models,
         single,
         settings,
         figures(points, single),
-        tuple((yardstick, figures(yardstick.points, single)) for yardstick in yardsticks(known)),
+        tuple((baseline, figures(baseline.points, single)) for baseline in baselines(known)),
         apgr=None if pair is None else pair[0],
         cpt_50=None if pair is None else pair[1],
         cpt_80=None if pair is None else pair[2],
@@ -195,29 +257,29 @@ def _routed(
     row: int,
     router: Router,
     *,
-    worth: float,
-    seen: dict[tuple[int, tuple[str, ...], tuple[float, ...]], Routed],
+    worth_usd: float,
+    routed_by_plan: dict[tuple[tuple[str, ...], tuple[float, ...]], Routed],
     seconds: list[float],
 ) -> Routed:
-    """Decide, and carry the decision out unless the same prompt was already answered by the same plan."""
+    """Decide, and execute the decision unless the same prompt was already answered by the same plan."""
     clock = SystemClock()
-    request = RoutingRequest(willingness_to_pay=worth)
-    began = clock.monotonic()
-    decision = router.select_model(RoutingRequest(task_description=table.prompts[row], willingness_to_pay=worth), record=False)
-    seconds.append(clock.monotonic() - began)
-    key = row, tuple(decision.models), decision.stops
-    if key not in seen:
+    request = RoutingRequest(willingness_to_pay=worth_usd)
+    started_s = clock.monotonic()
+    decision = router.select_model(RoutingRequest(task_description=table.prompts[row], willingness_to_pay=worth_usd), record=False)
+    seconds.append(clock.monotonic() - started_s)
+    key = tuple(decision.models), decision.stops
+    if key not in routed_by_plan:
         try:
-            seen[key] = _outcome(table, row, router.invoke(table.prompts[row], request=request))
+            routed_by_plan[key] = _outcome(table, row, router.invoke(table.prompts[row], request=request))
         except CrewRouterError:
-            seen[key] = Routed(worth, table.ids[row], tuple(ref.name for ref in decision.models), None, 0.0, 0.0)
-    known = seen[key]
-    return dataclasses.replace(known, setting=worth)
+            routed_by_plan[key] = Routed(worth_usd, table.ids[row], tuple(ref.name for ref in decision.models), None, 0.0, 0.0)
+    routed = routed_by_plan[key]
+    return dataclasses.replace(routed, setting=worth_usd, promised=decision.confidence)
 
 
 def _outcome(table: OutcomeTable, row: int, response: RoutedResponse) -> Routed:
     called = tuple(attempt.model.name for attempt in response.attempts)
-    places = [table.models.index(name) for name in called]
+    columns = [table.models.index(name) for name in called]
     return Routed(
         0.0,
         table.ids[row],
@@ -226,36 +288,36 @@ def _outcome(table: OutcomeTable, row: int, response: RoutedResponse) -> Routed:
         float(table.score[row, table.models.index(response.model.name)]),
         response.cost_usd or 0.0,
         confidence=response.confidence if response.confidence is not None else response.decision.confidence,
-        latency_s=float(np.nansum([table.latency_s[row, place] for place in places])),
+        latency_s=float(np.nansum([table.latency_s[row, column] for column in columns])),
     )
 
 
 def _settings(rows: Sequence[Routed]) -> Iterator[Setting]:
-    for worth in dict.fromkeys(row.setting for row in rows):
-        own = [row for row in rows if row.setting == worth]
-        scores = np.array([row.score for row in own])
-        sure = [row.confidence for row in own if row.confidence is not None]
+    for worth_usd in dict.fromkeys(row.setting for row in rows):
+        at_setting = [row for row in rows if row.setting == worth_usd]
+        scores = np.array([row.score for row in at_setting])
+        confidences = [row.confidence for row in at_setting if row.confidence is not None]
         yield Setting(
-            worth,
-            float(np.mean([row.cost_usd for row in own])),
+            worth_usd,
+            float(np.mean([row.cost_usd for row in at_setting])),
             float(scores.mean()),
             float(scores.std() / np.sqrt(len(scores))),
-            calls=float(np.mean([len(row.models) for row in own])),
-            escalated=float(np.mean([len(row.models) > 1 for row in own])),
-            confidence=float(np.mean(sure)) if sure else None,
-            latency_s=float(np.mean([row.latency_s for row in own])),
+            calls=float(np.mean([len(row.models) for row in at_setting])),
+            escalated=float(np.mean([len(row.models) > 1 for row in at_setting])),
+            confidence=float(np.mean(confidences)) if confidences else None,
+            latency_s=float(np.mean([row.latency_s for row in at_setting])),
         )
 
 
 def _pair(table: OutcomeTable, rows: Sequence[Routed]) -> tuple[float, float | None, float | None]:
-    """Return APGR and the strong calls that recover 50 % and 80 % of the gap."""
+    """Return APGR, and the shares of strong calls that recover 50 % and 80 % of the gap between two models."""
     single = singles(table)
     strong = best_single(single)
     shares: list[StrongShare] = []
-    for worth in dict.fromkeys(row.setting for row in rows):
-        own = [row for row in rows if row.setting == worth]
-        share = float(np.mean([table.models[strong] in row.models for row in own]))
-        shares.append(StrongShare(share, float(np.mean([row.score for row in own]))))
+    for worth_usd in dict.fromkeys(row.setting for row in rows):
+        at_setting = [row for row in rows if row.setting == worth_usd]
+        share = float(np.mean([table.models[strong] in row.models for row in at_setting]))
+        shares.append(StrongShare(share, float(np.mean([row.score for row in at_setting]))))
     weak, best = single[1 - strong].quality, single[strong].quality
     if best <= weak:
         return 0.0, None, None

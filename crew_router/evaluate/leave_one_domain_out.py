@@ -1,4 +1,4 @@
-"""Leave-one-domain-out: is what was learnt of use for prompts of a kind that was never seen?"""
+"""Leave-one-domain-out evaluation: how well a trained model does on kinds of prompts that it was not trained on."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from crew_router.evaluate.outcomes import OutcomeTable
 from crew_router.evaluate.training import train
 
 
-def left_out_domains(table: OutcomeTable, *, progress: Callable[[int], None] = lambda _total: None) -> Evaluation:
-    """Judge every domain by a model that was trained on all others; the rows of all domains make one report.
+def evaluate_left_out_domains(table: OutcomeTable, *, progress: Callable[[int], None] = lambda _total: None) -> Evaluation:
+    """Evaluate every domain with a model trained on all others, and report all rows together.
 
     Raises:
         ConfigurationError: There is only one domain.
     """
-    known = table.complete()
-    domains = sorted(set(known.domains))
+    complete = table.complete()
+    domains = sorted(set(complete.domains))
     if len(domains) == 1:
         raise ConfigurationError("domain", "", f"all rows are of {domains[0]!r}", cure="give outcomes of two domains or more.")
-    settings = dial(known, ())
+    settings = dial(complete, ())
     rows: list[Routed] = []
     latencies: list[float] = []
     for domain in domains:
-        own = np.array([each == domain for each in known.domains])
+        of_domain = np.array([each == domain for each in complete.domains])
         with tempfile.TemporaryDirectory() as folder:
-            save(train(known.take(np.flatnonzero(~own))), Path(folder))
-            part = known.take(np.flatnonzero(own))
+            save(train(complete.take(np.flatnonzero(~of_domain))), Path(folder))
+            part = complete.take(np.flatnonzero(of_domain))
             with open_recorded(part, Path(folder)) as router:
-                found = evaluate(part, router, settings)
-        rows += found.rows
-        latencies += [found.decision_p50_s, found.decision_p99_s]
+                evaluation = evaluate(part, router, settings)
+        rows += evaluation.rows
+        latencies += [evaluation.decision_p50_s, evaluation.decision_p99_s]
         progress(len(domains))
-    return report(known, rows, latencies)
+    return report(complete, rows, latencies)

@@ -1,4 +1,4 @@
-"""Outcome files as arrays: what every model did with every prompt."""
+"""Read outcome files as arrays: score, cost, latency and answer of every model on every prompt."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class OutcomeTable:
 
     Args:
         models: Names of the models, sorted.
-        prompts: The texts; all that a router is shown.
+        prompts: The prompts, which are all that a router sees.
         ids: Name of each row.
-        domains: Labels for reports and yardsticks.
-        answers: What each model answered, ``None`` where no answer was recorded.
-        score: 0..1.
-        cost_usd: Price of the call.
+        domains: Labels for reports and baselines.
+        answers: The models' answers, ``None`` where none was recorded.
+        score: Scores 0..1; this and the following arrays are prompts x models.
+        cost_usd: Cost of the call.
         latency_s: Time of the call.
         output_tokens: Length of the answer, estimated from its text where it was not recorded.
     """
@@ -58,16 +58,16 @@ class OutcomeTable:
         return any(answer is not None for row in self.answers for answer in row)
 
     def take(self, rows: Sequence[int] | Codes, *, models: Sequence[int] | None = None) -> OutcomeTable:
-        """Return some rows, and some models when they are given by place."""
-        at = [int(row) for row in rows]
+        """Return some rows, and only some models when their indices are given."""
+        indices = [int(row) for row in rows]
         columns = list(range(len(self.models))) if models is None else list(models)
-        grid = np.ix_(at, columns)
+        grid = np.ix_(indices, columns)
         return OutcomeTable(
             tuple(self.models[column] for column in columns),
-            tuple(self.prompts[row] for row in at),
-            ids=tuple(self.ids[row] for row in at),
-            domains=tuple(self.domains[row] for row in at),
-            answers=tuple(tuple(self.answers[row][column] for column in columns) for row in at),
+            tuple(self.prompts[row] for row in indices),
+            ids=tuple(self.ids[row] for row in indices),
+            domains=tuple(self.domains[row] for row in indices),
+            answers=tuple(tuple(self.answers[row][column] for column in columns) for row in indices),
             score=self.score[grid],
             cost_usd=self.cost_usd[grid],
             latency_s=self.latency_s[grid],
@@ -77,28 +77,28 @@ class OutcomeTable:
     def complete(self) -> OutcomeTable:
         """Return the rows on which every well covered model has a score and a price.
 
-        A model that answered less than 90 % of the prompts is left out; the router treats it as one it has not seen.
+        A model that answered less than 90 % of the prompts is left out; for the router it is then an unknown model.
         """
         known: Flags = ~(np.isnan(self.score) | np.isnan(self.cost_usd))
-        dense = [at for at in range(len(self.models)) if known[:, at].mean() >= _DENSE_SHARE]
-        rows = np.flatnonzero(known[:, dense].all(axis=1)) if dense else np.zeros(0, dtype=np.int64)
-        return self.take(rows, models=dense)
+        well_covered = [column for column in range(len(self.models)) if known[:, column].mean() >= _DENSE_SHARE]
+        rows = np.flatnonzero(known[:, well_covered].all(axis=1)) if well_covered else np.zeros(0, dtype=np.int64)
+        return self.take(rows, models=well_covered)
 
     def filled(self) -> OutcomeTable:
-        """Return all rows without answers, what was not recorded filled in, for histories in which each prompt went to one model.
+        """Return all rows, without answers and with missing values filled in, for histories where each prompt went to one model.
 
-        A missing score is the model's mean, moved by how much better or worse than their means the others did on that
-        prompt; a missing price is the model's mean.
+        A missing score is the model's mean plus the amount by which the other models did better than their means on that
+        prompt (shrunk towards 0); a missing price is the model's mean.
         """
-        seen = self.score[:, ~np.isnan(self.score).all(axis=0)]
-        models = [at for at in range(len(self.models)) if not np.isnan(self.score[:, at]).all()]
-        rest = seen - np.nanmean(seen, axis=0)
-        known = ~np.isnan(rest)
-        moved = np.where(known, rest, 0.0).sum(axis=1) / (known.sum(axis=1) + 1)
-        score = np.where(known, seen, np.clip(np.nanmean(seen, axis=0) + moved[:, None], 0.0, 1.0))
+        scores = self.score[:, ~np.isnan(self.score).all(axis=0)]
+        models = [column for column in range(len(self.models)) if not np.isnan(self.score[:, column]).all()]
+        deviations = scores - np.nanmean(scores, axis=0)
+        known = ~np.isnan(deviations)
+        prompt_effect = np.where(known, deviations, 0.0).sum(axis=1) / (known.sum(axis=1) + 1)
+        score = np.where(known, scores, np.clip(np.nanmean(scores, axis=0) + prompt_effect[:, None], 0.0, 1.0))
         part = self.take(range(len(self)), models=models)
-        silent = tuple((None,) * len(models) for _ in range(len(self)))
-        return replace(part, score=score, cost_usd=_mean_for_missing(part.cost_usd), answers=silent)
+        no_answers = tuple((None,) * len(models) for _ in range(len(self)))
+        return replace(part, score=score, cost_usd=_mean_for_missing(part.cost_usd), answers=no_answers)
 
 
 def read_outcomes(path: Path, *, usd_per_hour: float = 0.0) -> OutcomeTable:
@@ -123,7 +123,7 @@ def read_outcomes(path: Path, *, usd_per_hour: float = 0.0) -> OutcomeTable:
     return OutcomeTable(
         names,
         tuple(str(row["prompt"]) for row in rows),
-        ids=tuple(str(row.get("id", at)) for at, row in enumerate(rows)),
+        ids=tuple(str(row.get("id", index)) for index, row in enumerate(rows)),
         domains=tuple(str(row.get("domain", "")) for row in rows),
         answers=answers,
         score=_array(table, "score"),
@@ -180,11 +180,11 @@ def _answer(outcome: Mapping[str, object] | None) -> str | None:
     answer = None if outcome is None else outcome.get("answer")
     if answer is None:
         return None
-    # An empty text can be the right answer to a question about texts; two quotes keep it from being taken for silence.
+    # An empty text can be a right answer; written as two quotes it is not mistaken for a missing one.
     return str(answer) if str(answer).strip() else '""'
 
 
 def _lengths(table: Sequence[Sequence[Mapping[str, object] | None]], answers: Sequence[Sequence[str | None]]) -> Floats:
-    said = np.array([[np.nan if text is None else len(text) / _CHARS_PER_TOKEN for text in row] for row in answers], dtype=np.float64)
+    estimated = np.array([[np.nan if text is None else len(text) / _CHARS_PER_TOKEN for text in row] for row in answers], dtype=np.float64)
     recorded = _array(table, "output_tokens")
-    return np.where(np.isnan(recorded), said, recorded)
+    return np.where(np.isnan(recorded), estimated, recorded)

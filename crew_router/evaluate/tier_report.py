@@ -1,4 +1,4 @@
-"""The promises of the tier cascade (requirement E12), as measured figures beside their goals."""
+"""Compare the measured figures of the tier cascade with the goals of requirement E12."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from crew_router.evaluate.baselines import best_single
 from crew_router.evaluate.evaluation import Evaluation, Setting
 from crew_router.evaluate.outcomes import OutcomeTable
 
-_CHEAPER: Final = 0.8
-_CONFIDENT: Final = 0.75
-_SLOWER: Final = 0.10
-_ESCALATED: Final = 0.25
+_MIN_SAVING: Final = 0.8
+_MIN_CONFIDENCE: Final = 0.75
+_MAX_ADDED_LATENCY: Final = 0.10
+_MAX_ESCALATED: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """One figure beside its goal; ``figure`` is ``None`` where the data do not say."""
+class Goal:
+    """One measured figure and its goal.
+
+    Args:
+        what: What is measured.
+        figure: The figure; ``None`` where the data do not contain it.
+        goal: The goal, in words.
+        met: Whether it is met; ``None`` where that is not known.
+    """
 
     what: str
     figure: float | None
@@ -27,43 +34,44 @@ class Promise:
     met: bool | None
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Return it as cells of a table."""
+        """Return the cells of a table row."""
         figure = "unknown" if self.figure is None else f"{self.figure:.4f}"
         return self.what, figure, self.goal, {None: "unknown", True: "yes", False: "no"}[self.met]
 
 
 @dataclass(frozen=True, slots=True)
-class SmartCost:
-    """All promises at one setting of the dial."""
+class TierReport:
+    """All goals at one setting of the dial, USD a right answer."""
 
     worth_usd: float
-    lines: tuple[Promise, ...]
+    lines: tuple[Goal, ...]
 
 
-def smart_cost(found: Evaluation, table: OutcomeTable) -> SmartCost:
-    """Hold the cheapest setting that keeps the best model's quality, or else the best setting, against E12."""
-    best = best_single(found.singles)
-    single = found.singles[best]
-    kept = [each for each in found.settings if each.quality >= single.quality - each.standard_error]
-    setting = min(kept, key=lambda each: each.cost_usd) if kept else max(found.settings, key=lambda each: each.quality)
-    cheaper = 1 - setting.cost_usd / single.cost_usd if single.cost_usd else 0.0
-    failed = [row.answered_by is None for row in found.rows if row.setting == setting.worth_usd]
-    sure = None if setting.confidence is None else setting.confidence > _CONFIDENT
-    slower = _slower(setting, table, found.models[best])
-    return SmartCost(
+def tier_report(evaluation: Evaluation, table: OutcomeTable) -> TierReport:
+    """Compare one setting with the goals of E12: the cheapest that keeps the best model's quality, else the one of best quality."""
+    best = best_single(evaluation.singles)
+    single = evaluation.singles[best]
+    as_good = [each for each in evaluation.settings if each.quality >= single.quality - each.standard_error]
+    setting = min(as_good, key=lambda each: each.cost_usd) if as_good else max(evaluation.settings, key=lambda each: each.quality)
+    saving = 1 - setting.cost_usd / single.cost_usd if single.cost_usd else 0.0
+    failed = [row.answered_by is None for row in evaluation.rows if row.setting == setting.worth_usd]
+    is_confident = None if setting.confidence is None else setting.confidence > _MIN_CONFIDENCE
+    added_latency = _added_latency(setting, table, evaluation.models[best])
+    return TierReport(
         setting.worth_usd,
         (
-            Promise("share of the best model's price saved", cheaper, "0.80", cheaper >= _CHEAPER),
-            Promise("quality against the best model", setting.quality - single.quality, "0, within a standard error", bool(kept)),
-            Promise("mean confidence", setting.confidence, "> 0.75", sure),
-            Promise("latency added", slower, "< 0.10", None if slower is None else slower < _SLOWER),
-            Promise("escalated", setting.escalated, "< 0.25", setting.escalated < _ESCALATED),
-            Promise("requests without an answer", float(np.mean(failed)), "0", not any(failed)),
+            Goal("share of the best model's price saved", saving, "0.80", saving >= _MIN_SAVING),
+            Goal("quality against the best model", setting.quality - single.quality, "0, within a standard error", bool(as_good)),
+            Goal("mean confidence", setting.confidence, "> 0.75", is_confident),
+            Goal("latency added", added_latency, "< 0.10", None if added_latency is None else added_latency < _MAX_ADDED_LATENCY),
+            Goal("escalated", setting.escalated, "< 0.25", setting.escalated < _MAX_ESCALATED),
+            Goal("requests without an answer", float(np.mean(failed)), "0", not any(failed)),
         ),
     )
 
 
-def _slower(setting: Setting, table: OutcomeTable, best: str) -> float | None:
+def _added_latency(setting: Setting, table: OutcomeTable, best: str) -> float | None:
+    """Return the added latency as a share of the best model's mean, ``None`` where no latency was recorded."""
     latency = table.latency_s[:, table.models.index(best)]
     if np.isnan(latency).all():
         return None

@@ -203,10 +203,13 @@ class _Tasks:
 
     async def _entered(self, start: Start) -> Admission | None:
         """Go through the gates on a thread where one of them waits for a database, so that the loop goes on."""
+        loop = asyncio.get_running_loop()
+        if (warm := self._runner.warming(start.model)) is not None:
+            await loop.run_in_executor(None, warm)
         enter = self._runner.admission_of(start)
         if enter is None:
             return None
-        entering = asyncio.get_running_loop().run_in_executor(None, enter)
+        entering = loop.run_in_executor(None, enter)
         try:
             return await asyncio.shield(entering)
         except asyncio.CancelledError:

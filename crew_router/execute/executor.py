@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
@@ -23,6 +24,7 @@ from crew_router.execute.trade_off import trade_off
 from crew_router.types.canonical_answer import CodeRunner
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.evidence import Rejection
+from crew_router.types.exit_hooks import watch
 from crew_router.types.model import ModelDefinition
 from crew_router.types.outcome import total_usd
 from crew_router.types.response import RoutedChunk, RoutedResponse
@@ -108,6 +110,7 @@ class Executor:
         """Return the answer to one request, as :meth:`run` does."""
         if (kept := self._kept(decision, payload, options)) is not None:
             return kept
+        await self._awarm(decision, payload)
         flow_input = self._work(decision, payload, options, live=False)
         return self._answered(await arun(flow_input.flow, flow_input.runner), flow_input)
 
@@ -144,10 +147,16 @@ class Executor:
             for chunk in _replayed(kept):
                 yield chunk
             return
+        await self._awarm(decision, payload)
         flow_input = self._work(decision, payload, options, live=True)
         async with contextlib.aclosing(adrive(flow_input.flow, flow_input.runner)) as items:
             async for item in items:
                 yield self._chunk(item, flow_input)
+
+    async def _awarm(self, decision: RoutingDecision, payload: Payload) -> None:
+        """Import and build on a thread what the first call of a model needs, so that the loop goes on."""
+        if not all(map(self._services.is_warm, _at_once(decision))):
+            await asyncio.to_thread(_warm, AttemptRunner(self._services, decision, payload=payload), decision)
 
     def _kept(self, decision: RoutingDecision, payload: Payload, options: Options | None) -> RoutedResponse | None:
         # A kept answer has not passed the check that this caller brings.
@@ -170,7 +179,8 @@ class Executor:
         policy = _policy(self._policy, options)
         services, deadline_s = self._services, decision.request.deadline_s
         runner = AttemptRunner(services, decision, payload=payload, validate=options.validate)
-        runner.prepare(decision.candidate)
+        watch(runner)
+        _warm(runner, decision)
         context = FlowContext(
             tuple(services.registry(ref) for ref in _candidates(decision)), policy,
             clock=services.clock, rng=self._rng,
@@ -195,6 +205,16 @@ class _Running:
     deadline_s: float | None
     concurrent: bool
     models: Callable[[ModelRef], ModelDefinition]
+
+
+def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
+    """Return the models that are called first."""
+    return decision.candidate, *decision.models
+
+
+def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
+    for ref in _at_once(decision):
+        runner.prepare(ref)
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:

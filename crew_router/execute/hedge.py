@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from crew_router.types.fork_hooks import free_in_child
+
 _MOST_SAVED: Final = 5.0
 
 
@@ -24,6 +26,7 @@ class HedgeBudget:
         self.share = share
         self._saved = 0.0
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def request(self) -> None:
         """Count a request."""

@@ -7,12 +7,14 @@ import dataclasses
 import hashlib
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import cast
 
+from cachetools import TTLCache
+
 from crew_router.types.clock import Clock
 from crew_router.types.decision import RoutingDecision
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.outcome import Usage
 from crew_router.types.request import RoutingRequest
 from crew_router.types.response import RoutedResponse
@@ -34,22 +36,19 @@ class ResponseCache:
     """
 
     def __init__(self, clock: Clock, *, ttl_s: float = 3600.0, max_entries: int = 1000) -> None:
-        self._clock, self._ttl_s, self._max_entries = clock, ttl_s, max_entries
-        self._kept: OrderedDict[str, tuple[float, RoutedResponse]] = OrderedDict()
+        self._kept: TTLCache[str, RoutedResponse] = TTLCache(max_entries, ttl_s, timer=clock.monotonic)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, decision: RoutingDecision, payload: Payload) -> RoutedResponse | None:
         """Return the kept answer as one to this decision, without attempts and at no cost; ``None`` when there is none."""
         key = key_of(decision, payload)
+        if key is None:
+            return None
         with self._lock:
-            found = None if key is None else self._kept.get(key)
-            if key is None or found is None:
-                return None
-            until, response = found
-            if self._clock.monotonic() >= until:
-                del self._kept[key]
-                return None
-            self._kept.move_to_end(key)
+            response = self._kept.get(key)
+        if response is None:
+            return None
         message = copy.deepcopy(response.message)
         return dataclasses.replace(response, decision=decision, attempts=(), cost_usd=0.0, usage=Usage(0, 0), message=message)
 
@@ -59,10 +58,7 @@ class ResponseCache:
         if key is not None:
             own = dataclasses.replace(response, message=copy.deepcopy(response.message))
             with self._lock:
-                self._kept[key] = self._clock.monotonic() + self._ttl_s, own
-                self._kept.move_to_end(key)
-                while len(self._kept) > self._max_entries:
-                    self._kept.popitem(last=False)
+                self._kept[key] = own
         return response
 
 

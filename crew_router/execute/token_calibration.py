@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.outcome import Usage
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TokenCalibrator:
     def __init__(self) -> None:
         self._ratios: dict[ModelRef, _Ratios] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def seen(self, model: ModelRef, usage: Usage, *, input_tokens: int, chars: int | None, expected_tokens: int) -> None:
         """Take the reported usage of a call.

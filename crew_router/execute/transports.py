@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from crew_router.errors import ConfigurationError, MissingDependencyError
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.model import ModelDefinition
 from crew_router.types.transport import Transport
 
@@ -37,6 +38,7 @@ class Transports:
         self._ready: dict[str, Transport] = {}
         self._by_kind: dict[type, str] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def __call__(self, model: ModelDefinition) -> Transport:
         """Return the transport of a model.

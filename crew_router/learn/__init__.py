@@ -1,1 +1,1 @@
-"""Learning from outcomes: rewards, and what moves with them."""
+"""Learn online from feedback and outcomes: rewards, experiments, and replay of logged decisions."""

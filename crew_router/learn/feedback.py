@@ -1,7 +1,7 @@
-"""What becomes of feedback that is late, repeated or contradicted (requirement A12; the rules stand in ``docs/learning.md``).
+"""Merge feedback that comes late, repeatedly or in parts (requirement A12; the rules stand in ``docs/learning.md``).
 
-Feedback on one answer is one statement that may be made piece by piece: each field keeps what was said of it last. The reward
-of an answer is that of the whole statement (rule 4).
+All feedback on one answer is merged: each field keeps its newest value. The reward of an answer is that of the merged
+feedback (rule 4).
 """
 
 from __future__ import annotations
@@ -11,39 +11,52 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from cachetools import FIFOCache
+
 from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
 from crew_router.learn.reward import reward_of
 from crew_router.types import FeedbackData, ModelRef, TaskType
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types import Draw, RequestProfile
 
-RUN: Final = "run:"
-_SAID: Final = ("outcome", "quality_score", "pr_merged", "pr_reverted", "user_rating")
+RUN_PREFIX: Final = "run:"
+_FEEDBACK_FIELDS: Final = ("outcome", "quality_score", "pr_merged", "pr_reverted", "user_rating")
 
 
 @runtime_checkable
 class Learner(Protocol):
-    """A strategy that learns from rewards; its own numbers are sums that all processes share."""
+    """A strategy that learns from rewards. What it learns is kept as sums that all processes share."""
 
     @property
     def memory_name(self) -> str:
-        """Name of its numbers; two learners of one name share them."""
+        """Name of its sums; two learners of one name share them."""
         ...
 
     @property
     def step_discount(self) -> float:
-        """Share of a run's result that each step further from the end keeps."""
+        """Factor, 0..1, by which the weight of a run's result falls for each step further from the end."""
         ...
 
-    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
-        """Return what a credit adds, or ``None`` when it is not for this learner."""
+    def state_update(self, update: BanditUpdate, sums: Sums) -> StateUpdate | None:
+        """Return what a reward adds to the sums, or ``None`` when this learner does not use it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Who answered a request, what for, and what was said of it."""
+    """Which model answered a request, for which task, and the feedback on it.
+
+    Args:
+        model: The model that answered.
+        task_type: What the request was; ``None`` when it is not known.
+        profile: What was read from the request, where it is known.
+        strategy: Name of the strategy that the request named; empty for the configured one.
+        draw: The draw of the decision, with its experiment and arm.
+        feedback: All feedback so far, merged.
+        positions: By learner, the position where the reward so far was added (see :class:`BanditUpdate`).
+    """
 
     model: ModelRef
     task_type: TaskType | None
@@ -51,38 +64,37 @@ class Answered:
     profile: RequestProfile | None = None
     strategy: str = ""
     draw: Draw | None = None
-    said: FeedbackData | None = None
-    marks: Mapping[str, float] = field(default_factory=dict[str, float])
+    feedback: FeedbackData | None = None
+    positions: Mapping[str, float] = field(default_factory=dict[str, float])
     expected: float | None = None
     session: str | None = None
 
 
 class Recent:
-    """The newest answered decisions of this process, so that what is said of them at once needs no read.
+    """The newest answers of this process, kept so that feedback on them needs no read of the ledger.
 
     Args:
         keep: How many decisions are remembered.
     """
 
     def __init__(self, keep: int = 4096) -> None:
-        self._keep = keep
-        self._answered: dict[str, Answered] = {}
+        self._answered: FIFOCache[str, Answered] = FIFOCache(keep)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def put(self, decision_id: str, answered: Answered) -> None:
-        """Remember a decision, and forget the oldest beyond the limit."""
+        """Keep an answer, and drop the oldest beyond the limit."""
         with self._lock:
             self._answered[decision_id] = answered
-            while len(self._answered) > self._keep:
-                del self._answered[next(iter(self._answered))]
 
     def get(self, decision_id: str) -> Answered | None:
-        """Return who answered and for what, or ``None`` when the decision is older or another process's."""
-        return self._answered.get(decision_id)
+        """Return the answer to a decision, or ``None`` when it was dropped or given by another process."""
+        with self._lock:
+            return self._answered.get(decision_id)
 
 
-def whole(earlier: FeedbackData | None, new: FeedbackData) -> FeedbackData:
-    """Return everything that was said of an answer; of two contradicting statements the newer holds.
+def merged_feedback(earlier: FeedbackData | None, new: FeedbackData) -> FeedbackData:
+    """Return all feedback on an answer as one; where two contradict each other the newer counts.
 
     Example:
         >>> whole(FeedbackData("d-1", outcome="success"), FeedbackData("d-1", user_rating=1)).outcome
@@ -90,15 +102,15 @@ def whole(earlier: FeedbackData | None, new: FeedbackData) -> FeedbackData:
     """
     if earlier is None:
         return new
-    changed = {name: getattr(new, name) for name in _SAID if getattr(new, name) is not None}
+    changed = {name: getattr(new, name) for name in _FEEDBACK_FIELDS if getattr(new, name) is not None}
     return replace(earlier, **changed)
 
 
-def same(earlier: FeedbackData | None, later: FeedbackData) -> bool:
-    """Tell whether nothing that counts was added, as when feedback is delivered twice."""
-    return earlier is not None and all(getattr(earlier, name) == getattr(later, name) for name in _SAID)
+def adds_nothing(earlier: FeedbackData | None, later: FeedbackData) -> bool:
+    """Tell whether the reward cannot have changed, as when the same feedback is delivered twice."""
+    return earlier is not None and all(getattr(earlier, name) == getattr(later, name) for name in _FEEDBACK_FIELDS)
 
 
-def reward_before(earlier: FeedbackData | None) -> float | None:
-    """Return the reward that was learnt so far."""
+def previous_reward(earlier: FeedbackData | None) -> float | None:
+    """Return the reward of the feedback so far, ``None`` when there is none."""
     return None if earlier is None else reward_of(earlier)

@@ -61,10 +61,10 @@ class Recorder:
     learns: bool = True
     credential: Callable[[ModelRef], str | None] | None = None
 
-    def decided(self, decision: RoutingDecision, *, text: str) -> None:
-        """Take a decision; every effect of a safety rule leaves an audit row."""
+    def decided(self, decision: RoutingDecision, *, text: str, runs: bool = False) -> None:
+        """Take a decision, which ``runs`` where it is carried out; every effect of a safety rule leaves an audit row."""
         self.state.decided(decision.selected_model)
-        self.ledger.decided(decision, text=text)
+        self.ledger.decided(decision, text=text, runs=runs)
         for observer in self.observers:
             observer.decided(decision)
         if decision.effects:
@@ -89,7 +89,12 @@ class Recorder:
             observer.attempted(decision, attempt)
         if HEALTH_CHECK in decision.request.tags:
             at, credential = self.clock.now(), self._credential_of(attempt)
-            self.state.observe(Observation(attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential))
+            self.state.observe(
+                Observation(
+                    attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential,
+                    retry_after_s=attempt.retry_after_s, message=attempt.message,
+                )
+            )  # fmt: skip
             return
         expected_latency_s, expected_cost_usd = _expected(decision, attempt)
         self.state.observe(
@@ -106,6 +111,8 @@ class Recorder:
                 credential=self._credential_of(attempt),
                 expected_latency_s=expected_latency_s,
                 expected_cost_usd=expected_cost_usd,
+                retry_after_s=attempt.retry_after_s,
+                message=attempt.message,
             )
         )
 

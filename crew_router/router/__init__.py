@@ -1,1 +1,1 @@
-"""The router: what it consists of, how it is built, and what it does besides deciding and calling."""
+"""The router: its parts, how they are built from a configuration, and its duties besides deciding and calling models."""

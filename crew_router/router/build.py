@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,6 +32,7 @@ from crew_router.router.storage import breaker_policy, opened_ledger, opened_sta
 from crew_router.types import RoutingRequest, TaskType
 from crew_router.types.clock import Clock, SystemClock
 from crew_router.types.ids import IdSource
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.config.router_config import RouterConfig
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from crew_router.learn.learning import RewardListener
     from crew_router.router.source import ConfigSource
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _AT_START: Final = ("project", "state", "ledger", "analytics")  # settings of what is open already
 
 
@@ -136,6 +136,9 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
     runtime = Runtime(
         config,
         kept,
+        clock=kept.clock,
+        ledger=kept.ledger,
+        state=kept.state,
         models=models,
         rules=rules,
         limits=limits,

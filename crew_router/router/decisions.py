@@ -1,4 +1,4 @@
-"""Decisions by the numbers and orders of this moment."""
+"""Decide requests with the current state, overrides and budgets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from crew_router.types import CandidateRow, CostPrediction, Mode, ModelRef, Rout
 if TYPE_CHECKING:
     from crew_router.router.runtime import Runtime
 
-# One object, so that what was worked out from it stands.
-_NOTHING_LEARNT: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}
+# Always the same object, because results computed from it are cached by its identity.
+_NO_FIGURES: Final[Mapping[tuple[ModelRef, TaskType | None], Any]] = {}
 
 
 def decide(runtime: Runtime, request: RoutingRequest, *, executing: bool) -> RoutingDecision:
-    """Return the decision for one request.
+    """Return the decision for one request, without I/O: what may take a while is done before, by :mod:`readiness`.
 
     Args:
-        runtime: The router.
-        request: What is asked.
-        executing: Whether the choice will be called.
+        runtime: The runtime of the router.
+        request: The request.
+        executing: Whether the chosen model will be called.
 
     Raises:
-        NoCandidateError: No model satisfies the request; what safety rules did to it stands in the audit.
+        NoCandidateError: No model satisfies the request; the effects of policies on it are in the audit.
     """
     snapshot = snapshot_of(runtime)
     try:
@@ -37,7 +37,7 @@ def decide(runtime: Runtime, request: RoutingRequest, *, executing: bool) -> Rou
             snapshot=snapshot,
             now=runtime.clock.now(),
             executing=executing,
-            conditions=_circumstances(runtime, request, snapshot),
+            conditions=_conditions(runtime, request, snapshot),
         )
     except NoCandidateError as error:
         runtime.recorder.ruled(error.effects)
@@ -52,42 +52,42 @@ def frontier(runtime: Runtime, request: RoutingRequest) -> tuple[CandidateRow, .
         pool=runtime.models.current(),
         snapshot=snapshot,
         now=runtime.clock.now(),
-        conditions=_circumstances(runtime, request, snapshot),
+        conditions=_conditions(runtime, request, snapshot),
     )
 
 
 def predicted_costs(runtime: Runtime, request: RoutingRequest) -> tuple[CostPrediction, ...]:
-    """Return the expected cost on every model, cheapest first, unknown prices last (requirement A9)."""
+    """Return the expected cost with every model, cheapest first, unknown prices last (requirement A9)."""
     from crew_router.decide.predict.cache_savings import saved_usd
     from crew_router.decide.predict.forecast import forecast
 
     pool, profile = runtime.models.current(), runtime.kept.classifier.classify(request)
     snapshot, now, tokens_in = snapshot_of(runtime), runtime.clock.now(), profile.input_tokens.value
-    warm = runtime.kept.caches.warm(request, now=now)
-    saved = saved_usd(warm, pool.model_table, models=pool.model_table.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+    prefixes = runtime.kept.caches.cached_prefixes(request, now=now)
+    saved = saved_usd(prefixes, pool.model_table, models=pool.model_table.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
     predicted = forecast(profile, pool.model_table, models=pool.model_table.models, snapshot=snapshot, now=now, saved=saved)
     costs = [predicted.cost_of(index) for index in range(len(pool.model_table.refs))]
     return tuple(sorted(costs, key=lambda cost: (math.inf if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
 
 def snapshot_of(runtime: Runtime) -> Snapshot:
-    """Return the shared numbers, with what budgets have left and the load of this process where there are any limits."""
+    """Return the shared numbers, with what is left of budgets and, if models have limits, the load of this process."""
     snapshot = runtime.state.snapshot()
     if not runtime.config.learning.enabled:
-        snapshot = dataclasses.replace(snapshot, performance=_NOTHING_LEARNT, weights=_NOTHING_LEARNT)
+        snapshot = dataclasses.replace(snapshot, performance=_NO_FIGURES, weights=_NO_FIGURES)
     if runtime.rules.budgets_usd:
         snapshot = dataclasses.replace(snapshot, spend_left_nano=runtime.budgets.left_nano())
     if not runtime.models.limited:
         return snapshot
-    places = runtime.kept.concurrency
-    return dataclasses.replace(snapshot, in_flight=places.in_flight(), busy_until=places.busy_until())
+    limiter = runtime.kept.concurrency
+    return dataclasses.replace(snapshot, in_flight=limiter.in_flight(), busy_until=limiter.busy_until())
 
 
 def explained(runtime: Runtime, decision_id: str) -> RoutingDecision:
-    """Return an earlier decision with the trade-off of its calls, as far as the ledger keeps them: answers are not kept.
+    """Return an earlier decision; of a cascade or parallel run with the trade-off of its calls, as far as the ledger tells.
 
     Raises:
-        UnknownDecisionError: The ledger does not hold it.
+        UnknownDecisionError: The ledger does not have it.
     """
     decision = runtime.ledger.decision(decision_id)
     if decision.mode is Mode.SINGLE:
@@ -100,9 +100,9 @@ def explained(runtime: Runtime, decision_id: str) -> RoutingDecision:
     return dataclasses.replace(decision, trade_off=report)
 
 
-def _circumstances(runtime: Runtime, request: RoutingRequest, snapshot: Snapshot) -> RuntimeConditions:
-    """Return what an operator ordered, how local models did in the request's session or run, and what prompt caches hold."""
+def _conditions(runtime: Runtime, request: RoutingRequest, snapshot: Snapshot) -> RuntimeConditions:
+    """Return the override in force, the failures of local models in the session or run, and the cached prompt prefixes."""
     now, kept = runtime.clock.now(), runtime.kept
     override, failures = kept.overrides.current(snapshot), kept.failures.count(request)
-    warm = kept.caches.warm(request, now=now)
-    return RuntimeConditions(override, failures, warm) if failures or warm or override.holds(now) else ORDINARY
+    prefixes = kept.caches.cached_prefixes(request, now=now)
+    return RuntimeConditions(override, failures, prefixes) if failures or prefixes or override.holds(now) else ORDINARY

@@ -1,4 +1,4 @@
-"""The executor as the configuration says, with its gates and limits."""
+"""Build the executor, with its admission checks and limits, from the configuration."""
 
 from __future__ import annotations
 
@@ -36,14 +36,25 @@ def executor_of(
     recorder: Recorder,
     learned: TrainedModel | None,
 ) -> Executor:
-    """Return the executor over what a router consists of."""
-    gate = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock))
+    """Return the executor.
+
+    Args:
+        config: The configuration.
+        kept: The parts of the router that outlast a reload.
+        models: The models.
+        limits: The configured budgets.
+        budgets: What is left of the budgets.
+        recorder: Records attempts.
+        learned: The trained model that weighs answers of a cascade; ``None`` without one.
+    """
+    budget_check, breakers = BudgetCheck(budgets, functools.partial(scopes_of, limits, kept.clock)), BreakerCheck(kept.state, kept.clock)
     services = Services(
         lambda ref: models.registry[ref],
         kept.transports,
         kept.clock,
-        checks=(BreakerCheck(kept.state, kept.clock), SlaCheck(kept.rng), gate),
-        slow=gate if config.budgets.limits() else None,
+        checks=(breakers, SlaCheck(kept.rng), budget_check),
+        slow=budget_check if config.budgets.limits() else None,
+        also_slow=(breakers,) if kept.state.asks else (),
         capacity=kept.concurrency,
         recorder=recorder,
         calibrator=kept.token_counts,
@@ -59,9 +70,9 @@ def executor_of(
 
 
 def _weigh(learned: TrainedModel) -> Weigh:
-    from crew_router.decide.learned.answer_weigher import Weigher
+    from crew_router.decide.learned.answer_weigher import AnswerWeigher
 
-    return Weigher(learned)
+    return AnswerWeigher(learned)
 
 
 def _execution(config: RouterConfig) -> ExecutionPolicy:
@@ -80,6 +91,6 @@ def _execution(config: RouterConfig) -> ExecutionPolicy:
     )
 
 
-def _cascade(said: EscalationSettings) -> CascadePolicy:
-    judge = None if said.judge is None else ModelRef(said.judge)
-    return CascadePolicy(said.threshold if said.enabled else 0.0, said.samples, judge)
+def _cascade(settings: EscalationSettings) -> CascadePolicy:
+    judge = None if settings.judge is None else ModelRef(settings.judge)
+    return CascadePolicy(settings.threshold if settings.enabled else 0.0, settings.samples, judge)

@@ -1,17 +1,18 @@
-"""What can be called from here, and how the stores are."""
+"""Report which models can be called from here, and the state of the stores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from crew_router.config.credential import breaker_keys
 from crew_router.router.decisions import decide
 from crew_router.router.request_observer import RequestObserver
 from crew_router.types import ModelDefinition, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.execute.executor import Options
-    from crew_router.router.health import Checked, Checks
+    from crew_router.router.health import CheckResult, Checks
     from crew_router.router.runtime import Runtime
     from crew_router.types import RoutedResponse, RoutingDecision
     from crew_router.types.transport import Payload
@@ -24,7 +25,7 @@ def health(runtime: Runtime) -> dict[str, object]:
 
 
 def check_health(runtime: Runtime, model_id: str | None, *, active: bool) -> dict[str, object]:
-    """Check servers, and the models themselves when asked to, then report; of one model when it is named.
+    """Check local servers, and with ``active`` every model, and return the report; of one model only when it is named.
 
     Raises:
         UnknownModelError: The registry has no such model.
@@ -33,10 +34,10 @@ def check_health(runtime: Runtime, model_id: str | None, *, active: bool) -> dic
     registry = runtime.models.registry
     models = registry.models if model_id is None else (registry.resolve(model_id),)
     ready = [model for model in models if model.enabled and runtime.models.obstacle(model) is None]
-    checked: Mapping[ModelRef, Checked] = _checks(runtime).check(ready) if active else {}
+    checked: Mapping[ModelRef, CheckResult] = _checks(runtime).check(ready) if active else {}
     report = _report(runtime, {model.ref: _state_of(runtime, model, checked.get(model.ref)) for model in models})
     now = runtime.clock.monotonic()
-    return {**report, "checks": {ref: each.told(now=now) for ref, each in checked.items()}} if active else report
+    return {**report, "checks": {ref: each.as_data(now=now) for ref, each in checked.items()}} if active else report
 
 
 def _checks(runtime: Runtime) -> Checks:
@@ -54,8 +55,8 @@ def _checks(runtime: Runtime) -> Checks:
 
 
 def _run_check(runtime: Runtime, decision: RoutingDecision, payload: Payload, options: Options) -> RoutedResponse:
-    """Execute and record the tiny request of a health check; it moves no statistics."""
-    runtime.recorder.decided(decision, text="")
+    """Execute and record the tiny request of a health check; performance figures are not changed by it."""
+    runtime.recorder.decided(decision, text="", runs=True)
     with RequestObserver(decision, recorder=runtime.recorder, clock=runtime.clock) as observer:
         return observer.answered(runtime.executor.run(decision, payload, options=options))
 
@@ -70,15 +71,17 @@ def _report(runtime: Runtime, states: Mapping[ModelRef, str]) -> dict[str, objec
     }
 
 
-def _state_of(runtime: Runtime, model: ModelDefinition, checked: Checked | None) -> str:
+def _state_of(runtime: Runtime, model: ModelDefinition, checked: CheckResult | None) -> str:
     failed = "" if checked is None or checked.ok else f"check failed: {checked.detail}"
-    return runtime.models.obstacle(model) or failed or _breaker_word(runtime, model)
+    return runtime.models.obstacle(model) or failed or _breaker_state(runtime, model)
 
 
-def _breaker_word(runtime: Runtime, model: ModelDefinition) -> str:
+def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:
+    """Return the state of a reachable model in words: of its breakers, or whether it is enabled."""
     breakers = runtime.state.snapshot().breakers
-    for key in (model.ref, model.ref.provider):
+    for key in breaker_keys(model):
         state = breakers.get(key)
         if state is not None and state.phase != "closed":
-            return f"breaker of {key} is {state.phase.replace('_', '-')}"
+            because = f" ({state.cause})" if state.cause else ""
+            return f"breaker of {key} is {state.phase.replace('_', '-')}{because}"
     return "ready" if model.enabled else "switched off"

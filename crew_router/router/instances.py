@@ -1,4 +1,4 @@
-"""Ready clients given in code, as entries of the registry."""
+"""Turn client objects given in code into registry entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crew_router.types.vocabulary import ModelRef
 
 @runtime_checkable
 class SelfDescribing(Protocol):
-    """A client that can tell its own figures."""
+    """A client that knows its own figures."""
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
         """Return the definition of this client."""
@@ -21,25 +21,25 @@ class SelfDescribing(Protocol):
 
 @runtime_checkable
 class Describer(Protocol):
-    """A transport that can tell the figures of an instance: price, context window, capabilities."""
+    """A transport that knows the figures of client objects: price, context window, capabilities."""
 
     def describe(self, ref: ModelRef, instance: object) -> ModelDefinition:
-        """Return the definition of an instance; what nobody knows stays ``None``."""
+        """Return the definition of a client object; unknown figures are ``None``."""
         ...
 
 
 def with_instances(models: Mapping[str, object]) -> dict[str, object]:
-    """Return entries with every ready client replaced by its definition; mappings and definitions pass as they are."""
+    """Return the entries with every client object replaced by its definition; mappings and definitions are unchanged."""
     transports = Transports()
-    return {name: _described(name, given, transports) for name, given in models.items()}
+    return {name: _described(name, client, transports) for name, client in models.items()}
 
 
-def _described(name: str, given: object, transports: Transports) -> object:
-    if given is None or isinstance(given, (Mapping, ModelDefinition, str, int, float, list)):
-        return cast("object", given)  # a wrong type is refused by the registry, which names place and cure
+def _described(name: str, client: object, transports: Transports) -> object:
+    if client is None or isinstance(client, (Mapping, ModelDefinition, str, int, float, list)):
+        return cast("object", client)  # the registry refuses a wrong type, with a better error
     ref = ModelRef(name)
-    if isinstance(given, SelfDescribing):
-        return given.describe(ref)
-    bare = ModelDefinition(ref, provider=ref.provider, model=ref.name, instance=given)
-    transport = transports(bare)
-    return transport.describe(ref, given) if isinstance(transport, Describer) else bare
+    if isinstance(client, SelfDescribing):
+        return client.describe(ref)
+    definition = ModelDefinition(ref, provider=ref.provider, model=ref.name, instance=client)
+    transport = transports(definition)
+    return transport.describe(ref, client) if isinstance(transport, Describer) else definition

@@ -1,37 +1,46 @@
-"""Failures of local models in a row, by session or run (requirement C1)."""
+"""Count consecutive failures of local models, by session or run (requirement C1)."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from cachetools import LRUCache
+
 from crew_router.record.recorder import RecordObserver
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.learn.feedback import Answered
     from crew_router.types import Attempt, ModelRef, RoutingDecision, RoutingRequest
 
-_KEEP: Final = 4096
+_MAX_KEYS: Final = 4096
 _HALF: Final = 0.5
 
 
 @dataclass
 class ConsecutiveFailures(RecordObserver):
-    """Counts calls to local models that failed since the last one that did not; the newest sessions and runs of this process.
+    """Counts the calls to local models that failed since the last good one, for the newest sessions and runs of this process.
 
     A call that went through and whose answer is then reported as a failure counts as failed.
+
+    Args:
+        is_local: Tells whether a model runs on a local server.
     """
 
     is_local: Callable[[ModelRef], bool] = lambda _ref: False
-    _counts: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
-    _before: OrderedDict[str, int] = field(default_factory=OrderedDict[str, int])
+    _counts: LRUCache[str, int] = field(default_factory=lambda: LRUCache[str, int](_MAX_KEYS))
+    _before: LRUCache[str, int] = field(default_factory=lambda: LRUCache[str, int](_MAX_KEYS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        """Be free in a forked child."""
+        free_in_child(self)
+
     def of_models(self, is_local: Callable[[ModelRef], bool]) -> ConsecutiveFailures:
-        """Return the same counts for another registry.
+        """Return the same counts for another registry, as after a reload.
 
         Args:
             is_local: Tells whether a model runs on a local server.
@@ -39,16 +48,16 @@ class ConsecutiveFailures(RecordObserver):
         return replace(self, is_local=is_local)
 
     def attempted(self, decision: RoutingDecision, attempt: Attempt) -> None:
-        """Take the end of a call."""
-        key = decision.request.session_id or decision.request.run_id
+        """Count the end of a call."""
+        key = _key(decision.request)
         if key is None or not self.is_local(attempt.model):
             return
         with self._lock:
             before = self._counts.pop(key, 0)
             if attempt.ok:
-                _keep(self._before, key, before)
+                self._before[key] = before
             else:
-                _keep(self._counts, key, before + 1)
+                self._counts[key] = before + 1
 
     def heard(self, subject: Answered, reward: float, previous: float | None) -> None:
         """Take what was said of an answer, by feedback or as an outcome; a correction of an earlier word changes nothing.
@@ -65,16 +74,16 @@ class ConsecutiveFailures(RecordObserver):
             before = self._before.pop(key, self._counts.get(key, 0))
             self._counts.pop(key, None)
             if reward < _HALF:
-                _keep(self._counts, key, before + 1)
+                self._counts[key] = before + 1
 
     def count(self, request: RoutingRequest) -> int:
-        """Return how many failed in a row in the request's session or run."""
-        key = (request.session_id or request.run_id) if self._counts else None
-        return 0 if key is None else self._counts.get(key, 0)
+        """Return the number of consecutive failures in the request's session or run."""
+        key = _key(request) if self._counts else None
+        if key is None:
+            return 0
+        with self._lock:  # reading moves the key to the end
+            return self._counts.get(key, 0)
 
 
-def _keep(counts: OrderedDict[str, int], key: str, count: int) -> None:
-    counts[key] = count
-    counts.move_to_end(key)
-    while len(counts) > _KEEP:
-        counts.popitem(last=False)
+def _key(request: RoutingRequest) -> str | None:
+    return request.session_id or request.run_id

@@ -1,4 +1,4 @@
-"""The models of a router, with what is known of whether they can be called; it grows by what local servers list."""
+"""The models of a router and whether they can be called; models that local servers list are added at run time."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ModelPool:
 
     Args:
         registry: The configured models.
-        servers: What local servers listed.
+        servers: The models that local servers listed.
         declared: Models whose entries the user wrote.
-        find_usual: Whether servers on the usual ports are looked for.
-        count_tokens: Whether tokenizers that are installed are used.
-        found: Models that local servers listed earlier.
+        find_usual: Whether to look for servers on default ports.
+        count_tokens: Whether to use installed tokenizers.
+        found: Models found on local servers earlier, to keep after a reload.
     """
 
     def __init__(
@@ -45,22 +45,34 @@ class ModelPool:
         self.registry = registry.with_models(self.found) if self.found else registry
         self._servers, self._declared, self._find_usual, self._count_tokens = servers, declared, find_usual, count_tokens
         self._current: Pool | None = None
+        self._listed: Mapping[str, frozenset[str] | None] = {}
         self._limited = False
 
+    @property
+    def settled(self) -> bool:
+        """Whether the next decision needs neither a server's listing nor anything built."""
+        return self.made and not self._servers.due(self.registry.models)
+
+    @property
+    def made(self) -> bool:
+        """Whether :meth:`current` has nothing to build."""
+        return self._current is not None and self._listed is self._servers.listed
+
     def current(self) -> Pool:
-        """Return the models as a decision looks at them; made again when a check found something new."""
-        pool = self._current
-        if pool is None:
-            import numpy as np  # the first decision pays for numpy
+        """Return the models in the form that decisions use; rebuilt after a check of local servers."""
+        pool, listed = self._current, self._servers.listed
+        if pool is None or self._listed is not listed:
+            import numpy as np  # slow to import, so only for the first decision
 
             from crew_router.decide.model_table import model_table_of
             from crew_router.decide.rules import Pool
 
             models = self.registry.models
-            reach = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
+            reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
-            table, tokenizers = model_table_of(models), self._tokenizers(reach)
-            pool = self._current = Pool(table.models, table, reach[table.model_code], self.registry.version, tokenizers)
+            self._listed = listed
+            table, tokenizers = model_table_of(models), self._tokenizers(reachable)
+            pool = self._current = Pool(table.models, table, reachable[table.model_code], self.registry.version, tokenizers)
         return pool
 
     @property
@@ -70,20 +82,20 @@ class ModelPool:
         return self._limited
 
     def obstacle(self, model: ModelDefinition) -> str | None:
-        """Return what keeps a model from being called, or ``None``."""
+        """Return why a model cannot be called, or ``None``."""
         return obstacle(model, env=os.environ, serving=self._servers.listed, declared=model.ref in self._declared)
 
     def reachable(self) -> frozenset[ModelRef]:
-        """Return the models that nothing keeps from being called."""
+        """Return the models that can be called."""
         return frozenset(model.ref for model in self.registry.models if self.obstacle(model) is None)
 
     def look_for_servers(self, *, again: bool = False) -> None:
-        """Ask the registry's local servers what they list, at most once in a while."""
+        """Ask the local servers of the registry's models what they list, at most once a minute unless ``again``."""
         if self._servers.look(self.registry.models, again=again):
             self._current = None
 
     def discover(self) -> None:
-        """Check local servers, and add what the usual ports serve where those are looked for."""
+        """Ask local servers what they list, and add the models that servers on default ports list, if that is enabled."""
         self.look_for_servers(again=True)
         if self._find_usual:
             new = self._servers.usual(model.ref for model in self.registry.models)
@@ -93,7 +105,7 @@ class ModelPool:
             self._current = None
 
     def resolved(self, request: RoutingRequest) -> RoutingRequest:
-        """Return the request with its forced model as a whole reference.
+        """Return the request with its forced model resolved to ``provider:model``.
 
         Raises:
             UnknownModelError: The registry has no such model.
@@ -103,7 +115,7 @@ class ModelPool:
         return dataclasses.replace(request, force_model=self.registry.resolve(request.force_model).ref)
 
     def credential_of(self, ref: ModelRef) -> str:
-        """Return the key of the breaker of a model's credential."""
+        """Return the breaker key of a model's credential."""
         return credential_key(self.registry[ref])
 
     def is_local(self, ref: ModelRef) -> bool:
@@ -111,9 +123,9 @@ class ModelPool:
         model = self.registry.get(ref)
         return model is not None and (model.tier is Tier.LOCAL or (model.tier is None and model.ref.provider in LOCAL_PROVIDERS))
 
-    def _tokenizers(self, reach: Flags) -> Mapping[str, Tokenizer]:
+    def _tokenizers(self, reachable: Flags) -> Mapping[str, Tokenizer]:
         if not self._count_tokens:
             return {}
-        from crew_router.decide.tokenizers import tokenizers_of  # the first decision pays for it
+        from crew_router.decide.tokenizers import tokenizers_of  # slow to import, so only for the first decision
 
-        return tokenizers_of(self.registry.models[index].provider for index in reach.nonzero()[0])
+        return tokenizers_of(self.registry.models[index].provider for index in reachable.nonzero()[0])

@@ -1,9 +1,13 @@
-"""Asking a local OpenAI-compatible server whether it is there and what it serves."""
+"""Ask OpenAI-compatible servers which models they list."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import queue
+import threading
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -12,26 +16,27 @@ from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.types import ModelRef
 
 TIMEOUT_S: Final = 0.5
+WITHIN_S: Final = 1.0
 _OK: Final = 200
 _MAX_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answered, with the names of the models it lists."""
+    """A local server that answered, with the names of the models it lists."""
 
     provider: str
     base_url: str
     models: tuple[str, ...]
 
     def refs(self) -> tuple[ModelRef, ...]:
-        """Return the models as references."""
+        """Return references to the models."""
         return tuple(ModelRef(f"{self.provider}:{name}") for name in self.models)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a server answered to ``GET /models``: the status, and the names where it lists any."""
+    """A server's answer to ``GET /models``: the HTTP status, and the names of models, if it lists any."""
 
     status: int
     models: tuple[str, ...]
@@ -40,14 +45,14 @@ class Listing:
 def listed_models(base_url: str, *, timeout_s: float = TIMEOUT_S) -> tuple[str, ...] | None:
     """Return the model names that ``GET {base_url}/models`` lists.
 
-    Nothing is listed by a server that answers otherwise; ``None`` when nobody answers at all.
+    The list is empty when the answer is not a listing; ``None`` when no server answers.
     """
-    found = listing(base_url, timeout_s=timeout_s)
-    return None if found is None else found.models
+    answer = listing(base_url, timeout_s=timeout_s)
+    return None if answer is None else answer.models
 
 
 def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIMEOUT_S) -> Listing | None:
-    """Return what ``GET {base_url}/models`` answers; ``None`` when nobody answers at all.
+    """Return the answer to ``GET {base_url}/models``; ``None`` when no server answers.
 
     Args:
         base_url: Address of an OpenAI-compatible server, with ``/v1`` where it has one.
@@ -69,10 +74,30 @@ def listing(base_url: str, *, api_key: str | None = None, timeout_s: float = TIM
     return Listing(response.status, _names(body) if response.status == _OK else ())
 
 
+def all_listed(urls: Iterable[str], *, within_s: float = WITHIN_S) -> dict[str, tuple[str, ...] | None]:
+    """Return what servers list, asking all at once; one that has not answered within so many seconds counts as not answering."""
+    answers: queue.SimpleQueue[tuple[str, tuple[str, ...] | None]] = queue.SimpleQueue()
+    listed: dict[str, tuple[str, ...] | None] = dict.fromkeys(urls)
+
+    def ask(url: str) -> None:
+        answers.put((url, listed_models(url)))
+
+    for url in listed:
+        threading.Thread(target=ask, args=(url,), name="crew-router-discovery", daemon=True).start()
+    end = time.monotonic() + within_s  # real time, because an injected clock does not move while the network is slow
+    for _ in range(len(listed)):
+        try:
+            url, names = answers.get(timeout=max(end - time.monotonic(), 0.0))
+        except queue.Empty:
+            break
+        listed[url] = names
+    return listed
+
+
 def usual_servers() -> tuple[Server, ...]:
-    """Return the local servers that answer on their usual ports (1234, 11434, 8000)."""
-    found = ((provider, url, listed_models(url)) for provider, url in LOCAL_SERVERS.items())
-    return tuple(Server(provider, url, names) for provider, url, names in found if names)
+    """Return the local servers that answer on their default ports (1234, 11434, 8000)."""
+    listed = all_listed(LOCAL_SERVERS.values())
+    return tuple(Server(provider, url, names) for provider, url in LOCAL_SERVERS.items() if (names := listed[url]))
 
 
 def _names(body: bytes) -> tuple[str, ...]:

@@ -1,33 +1,33 @@
-"""A changed configuration is taken over while requests run; one that means nothing is refused and the old one stays."""
+"""Reload a changed configuration while requests run; when it is not valid the old one stays in force."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
 from crew_router.types import fork_hooks
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.router.runtime import Runtime
     from crew_router.router.source import ConfigSource, Fingerprint
 
-_log = logging.getLogger(__name__)
-_LOOK_S: Final = 1.0
+_log = logger(__name__)
+_CHECK_INTERVAL_S: Final = 1.0
 _SETTLE_S: Final = 0.1
 
 
 class Reloader:
-    """Holds the runtime that new requests are served with, and looks once a second whether the files they came from changed.
+    """Holds the runtime for new requests, and checks once a second whether the files of the configuration have changed.
 
-    The runtime is replaced in one assignment: a request that has begun ends with the one it began with. Files are read once
-    they have stood still for a tenth of a second, so that one that is being written is not taken for a whole one.
+    The runtime is replaced in one assignment; a request that has begun keeps the one it began with. Changed files are read
+    once they have not changed for a tenth of a second, so that a half-written file is not read.
 
     Args:
         source: Where the configuration comes from.
-        runtime: What it came to so far.
-        fingerprint: That of the files before they were read.
+        runtime: The runtime built from it.
+        fingerprint: Fingerprint of the files before they were read.
     """
 
     def __init__(self, source: ConfigSource, runtime: Runtime, fingerprint: Fingerprint) -> None:
@@ -41,10 +41,10 @@ class Reloader:
             fork_hooks.watch(self)
 
     def reload(self) -> None:
-        """Take the configuration over as it stands.
+        """Load the configuration as it is now, and replace the runtime.
 
         Raises:
-            ConfigurationError: It cannot be read or means nothing; the old one stays.
+            ConfigurationError: It cannot be read or is not valid; the old runtime stays.
         """
         from crew_router.router.build import rebuild  # reads files, which importing must not
 
@@ -58,7 +58,7 @@ class Reloader:
             self._problem, self._loaded_at = None, self.runtime.clock.now()
 
     def look(self) -> None:
-        """Take the configuration over if its files changed; one that is refused is logged once."""
+        """Reload if the files changed; an invalid configuration is logged once."""
         fingerprint = self._source.fingerprint()
         if fingerprint == self._fingerprint:
             return
@@ -72,7 +72,7 @@ class Reloader:
             _log.info("the configuration was taken over, policy version %s", self.runtime.rules.policy_version)
 
     def status(self) -> dict[str, object]:
-        """Return what holds since when, what was refused, and which changed settings wait for the next start."""
+        """Return the loaded version and when it was loaded, the last error, and the changed settings that need a restart."""
         runtime = self.runtime
         return {
             "policy_version": runtime.rules.policy_version,
@@ -83,28 +83,28 @@ class Reloader:
         }
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking the files."""
         self._stop.set()
 
     def before_fork(self) -> None:
-        """Nothing to hold: the runtime is replaced in one assignment."""
+        """Do nothing: the runtime is replaced in one assignment, so no lock has to be held."""
 
     def after_fork(self, *, child: bool) -> None:
-        """Look on in the child; a take-over that the fork cut in two is done again there."""
+        """Continue checking in the child, where a reload that the fork interrupted is done again."""
         if child and not self._stop.is_set():
             self._lock, self._stop, self._fingerprint = threading.Lock(), threading.Event(), ()
             self._start()
 
     def _start(self) -> None:
-        looking = threading.Thread(target=_look, args=(weakref.ref(self), self._stop), name="crew-router-configuration", daemon=True)
-        looking.start()
+        thread = threading.Thread(target=_look, args=(weakref.ref(self), self._stop), name="crew-router-configuration", daemon=True)
+        thread.start()
 
 
 def _look(reloader: weakref.ref[Reloader], stop: threading.Event) -> None:
-    """Look until the reloader is closed or nobody uses it any more."""
-    while not stop.wait(_LOOK_S):
-        held = reloader()
-        if held is None:
+    """Check the files until the reloader is closed or garbage collected."""
+    while not stop.wait(_CHECK_INTERVAL_S):
+        strong_reference = reloader()
+        if strong_reference is None:
             return
-        held.look()
-        del held
+        strong_reference.look()
+        del strong_reference

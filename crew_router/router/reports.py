@@ -1,4 +1,4 @@
-"""What callers report of an answer, and what a router reports of itself."""
+"""Reported outcomes and feedback, and the figures that a router reports about itself."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def take_outcome(
     cost_usd: float | None,
     quality: float | None,
 ) -> None:
-    """Take what a caller reports an answer came to, or a call that was made without this router.
+    """Record the outcome that a caller reports, of an answer of this router or of a call made without it.
 
     Raises:
         InvalidRequestError: Neither decision nor model is named, or a figure is out of range.
-        UnknownDecisionError: The ledger does not hold the decision.
+        UnknownDecisionError: The ledger does not have the decision.
     """
     for name, value, high in (("latency_ms", latency_ms, math.inf), ("cost", cost_usd, math.inf), ("quality", quality, 1.0)):
         if value is not None and not (0.0 <= value <= high and value < math.inf):
@@ -49,17 +49,17 @@ def take_outcome(
     expected = known.expected if known is not None and known.model == model else None
     runtime.recorder.reported(outcome, expected_quality=expected)
     if decision_id is not None:
-        runtime.learning.reported(decision_id, success=success, quality=quality)
+        runtime.learning.record_outcome(decision_id, success=success, quality=quality)
 
 
 def take_feedback(runtime: Runtime, feedback: FeedbackData) -> float:
-    """Take feedback into the ledger and, when learning is on, into everything that learns; return its reward 0..1."""
+    """Record feedback and, when learning is on, learn from it; return the reward, 0..1."""
     model = None if feedback.model_id is None else runtime.models.registry.resolve(feedback.model_id).ref
-    return runtime.learning.take(feedback, model)
+    return runtime.learning.record(feedback, model)
 
 
 def stats(runtime: Runtime) -> dict[str, object]:
-    """Return totals of the ledger and the age of what decisions see."""
+    """Return the totals of the ledger, and the health of state and ledger."""
     return {
         "project": runtime.config.project,
         "models": len(runtime.models.registry.models),
@@ -70,13 +70,13 @@ def stats(runtime: Runtime) -> dict[str, object]:
 
 
 def budget_left(runtime: Runtime, name: str) -> float | None:
-    """Return the USD left of a budget, ``None`` when it is not limited."""
+    """Return the USD left of a budget, ``None`` when there is no such limit."""
     scope = runtime.limits.scope(name, at=runtime.clock.now())
     return None if scope is None else runtime.budgets.remaining_nano(scope) / NANO_PER_USD
 
 
 def reset(runtime: Runtime, *, before: float | None) -> None:
-    """Start a new statistics epoch; without a time the shared numbers are emptied too. The audit says so."""
+    """Start a new epoch of statistics; without a time the shared state is emptied too. This is written to the audit."""
     runtime.ledger.reset(before=before)
     if before is None:
         runtime.state.reset()
@@ -93,5 +93,5 @@ def _subject(
         return (answered.model if answered is not None and answered.model.model == ref else ref), task
     if decision_id is None:
         raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
-    known = runtime.learning.subject(decision_id)
-    return known.model, task or known.task_type
+    answered = runtime.learning.subject(decision_id)
+    return answered.model, task or answered.task_type

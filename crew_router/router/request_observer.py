@@ -1,4 +1,4 @@
-"""Following requests to their end."""
+"""Observe one request from its decision to its end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from crew_router.types import RoutedChunk, RoutedResponse, RoutingDecision
+from crew_router.types.exit_hooks import watch
 
 if TYPE_CHECKING:
     from crew_router.learn.learning import Learning
@@ -14,40 +15,55 @@ if TYPE_CHECKING:
 
 
 class RequestObserver:
-    """Times one request and tells the recorder how it ended, whatever that is; a context manager around its execution."""
+    """Times one request and tells the recorder how it ended; a context manager around its execution.
+
+    Args:
+        decision: The decision that is executed.
+        recorder: Records how the request ended.
+        clock: Source of the time.
+        learning: Remembers which model answered; ``None`` for requests that are not learnt from.
+    """
 
     def __init__(self, decision: RoutingDecision, *, recorder: Recorder, clock: Clock, learning: Learning | None = None) -> None:
         self._decision, self._recorder, self._learning, self._clock = decision, recorder, learning, clock
-        self._began = clock.monotonic()
-        self._answered = False
+        self._started_s = clock.monotonic()
+        self._answered = self._over = False
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the observer; if the process exits before the request has ended, :meth:`at_exit` records that."""
+        watch(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Take what ended the request early, if anything did."""
+        """Record the error that ended the request, if any."""
         if error is not None:
             self.failed(error)
+        self._over = True
+
+    def at_exit(self) -> None:
+        """Record the exit of the process as the end of the request."""
+        if not self._over:
+            self.failed(SystemExit())
+            self._over = True
 
     def answered(self, response: RoutedResponse) -> RoutedResponse:
-        """Take the answer and return it."""
+        """Record the answer and return it."""
         self._answered = True
         if self._learning is not None:
-            self._learning.answered(response.decision, response.model)
+            self._learning.remember(response.decision, response.model)
         self._recorder.answered(response, latency_s=self._elapsed())
         return response
 
     def on_chunk(self, chunk: RoutedChunk) -> RoutedChunk:
-        """Take a piece and return it; the last one carries the answer."""
+        """Return a chunk of a stream; the last one carries the whole answer, which is recorded."""
         if chunk.response is not None:
             self.answered(chunk.response)
         return chunk
 
     def failed(self, error: BaseException) -> None:
-        """Take the end without an answer; a consumer that stops reading after the answer has not failed."""
-        if not self._answered:
+        """Record a failure, unless the answer was complete: a consumer that stops reading after it has not failed."""
+        if not self._answered and not self._over:
             self._recorder.failed(self._decision, error, latency_s=self._elapsed())
 
     def _elapsed(self) -> float:
-        return self._clock.monotonic() - self._began
+        return self._clock.monotonic() - self._started_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from crew_router.errors import ApprovalRequiredError, InvalidRequestError
-from crew_router.router import decisions, health_report, reports
+from crew_router.router import decisions, health_report, readiness, reports
 from crew_router.router.overrides import ordered
 from crew_router.types import (
     Attempt,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from crew_router.learn.replay.estimators import OffPolicy
     from crew_router.learn.replay.queue import Reruns
     from crew_router.record.ledger.protocol import Ledger
+    from crew_router.router.reload import Reloader
     from crew_router.router.runtime import Runtime
     from crew_router.types.clock import Clock
 
@@ -95,6 +97,7 @@ class Router:
         from crew_router.router.build import build
         from crew_router.router.reload import Reloader
         from crew_router.router.source import Arguments, ConfigSource
+        from crew_router.types.exit_hooks import release_with
 
         if state_url is not None and redis_url is not None:
             raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
@@ -110,6 +113,7 @@ class Router:
         source = ConfigSource.of(config, models, arguments)
         fingerprint = source.fingerprint()
         self._reloader = Reloader(source, build(source, classifier=classifier, clock=clock, seed=seed), fingerprint)
+        release_with(self, functools.partial(_released, self._reloader))
 
     @property
     def _runtime(self) -> Runtime:
@@ -148,6 +152,7 @@ class Router:
             UnknownModelError: ``force_model`` is not in the registry.
         """
         runtime = self._runtime
+        readiness.prepare(runtime, servers=False)
         decision = decisions.decide(runtime, request, executing=False)
         if record:
             runtime.recorder.decided(decision, text=request.task_description)
@@ -156,6 +161,7 @@ class Router:
     async def aselect_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
         """Decide only, as :meth:`select_model` does; it waits for nothing but the disk with ``durability: full``."""
         runtime = self._runtime
+        await readiness.aprepare(runtime, servers=False)
         decision = decisions.decide(runtime, request, executing=False)
         if record:
             async with runtime.ledger.deferred(decision.id):
@@ -172,6 +178,7 @@ class Router:
         Raises:
             NoCandidateError: No model satisfies the request.
         """
+        readiness.prepare(self._runtime, servers=False)
         return decisions.frontier(self._runtime, request)
 
     # Order
@@ -226,6 +233,7 @@ class Router:
     async def ainvoke(self, prompt: Prompt, *, request: RoutingRequest = _ANYTHING, options: Options | None = None) -> RoutedResponse:
         """Return the answer, as :meth:`invoke` does."""
         runtime = self._runtime
+        await readiness.aprepare(runtime, servers=True)
         payload, decision = _decided(runtime, prompt, request)
         async with runtime.ledger.deferred(decision.id):
             _record(runtime, decision, request, options)
@@ -246,6 +254,7 @@ class Router:
     ) -> AsyncGenerator[RoutedChunk, None]:
         """Yield the answer piece by piece, as :meth:`stream` does."""
         runtime = self._runtime
+        await readiness.aprepare(runtime, servers=True)
         payload, decision = _decided(runtime, prompt, request)
         async with runtime.ledger.deferred(decision.id):
             _record(runtime, decision, request, options)
@@ -259,6 +268,7 @@ class Router:
         self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
     ) -> list[RoutedResponse | Exception]:
         """Answer several prompts, at most ``max_concurrency`` at once, in order; a failure stands in its place."""
+        _at_least_one("max_concurrency", max_concurrency)
         from concurrent.futures import ThreadPoolExecutor
 
         def one(prompt: Prompt) -> RoutedResponse | Exception:
@@ -274,6 +284,7 @@ class Router:
         self, prompts: Iterable[Prompt], *, request: RoutingRequest = _ANYTHING, max_concurrency: int = 8
     ) -> list[RoutedResponse | Exception]:
         """Answer several prompts, as :meth:`batch` does."""
+        _at_least_one("max_concurrency", max_concurrency)
         import asyncio
 
         gate = asyncio.Semaphore(max_concurrency)
@@ -492,7 +503,19 @@ class Router:
         await self._runtime.aclose()
 
 
+def _released(reloader: Reloader) -> None:
+    """Do what :meth:`Router.close` does, for a router that nobody holds any more."""
+    reloader.close()
+    reloader.runtime.release()
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance] - the caller's
+        raise InvalidRequestError(name, value, expected="a whole number of at least 1")
+
+
 def _plan(runtime: Runtime, prompt: Prompt, request: RoutingRequest, options: Options | None) -> tuple[Payload, RoutingDecision]:
+    readiness.prepare(runtime, servers=True)
     payload, decision = _decided(runtime, prompt, request)
     _record(runtime, decision, request, options)
     return payload, decision
@@ -500,14 +523,13 @@ def _plan(runtime: Runtime, prompt: Prompt, request: RoutingRequest, options: Op
 
 def _decided(runtime: Runtime, prompt: Prompt, request: RoutingRequest) -> tuple[Payload, RoutingDecision]:
     payload = payload_of(prompt)
-    runtime.models.look_for_servers()
     return payload, decisions.decide(runtime, described(request, payload), executing=True)
 
 
 def _record(runtime: Runtime, decision: RoutingDecision, request: RoutingRequest, options: Options | None) -> None:
-    runtime.recorder.decided(decision, text=request.task_description)
+    by = "" if options is None else options.approved_by
+    runtime.recorder.decided(decision, text=request.task_description, runs=not decision.approval or bool(by))
     if decision.approval:
-        by = "" if options is None else options.approved_by
         runtime.recorder.approved(decision, by=by)
         if not by:
             raise ApprovalRequiredError(decision)

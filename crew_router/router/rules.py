@@ -1,4 +1,4 @@
-"""What the configuration says about deciding, as the values that the line works with."""
+"""Build the rules of the decision pipeline from the configuration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TENFOLD_PRICE_BUYS: Final = {"quality": 0.02, "balanced": 0.05, "cost": 0.1}
 
 
 def rules_of(config: RouterConfig, registry: Registry) -> Rules:
-    """Return what the configuration says about deciding.
+    """Return the rules of the decision pipeline.
 
     Raises:
         ConfigurationError: A strategy, a policy or one of their parameters is not known.
@@ -78,7 +78,7 @@ def _weights(config: RouterConfig) -> Weights:
 
 
 def check_strategy(settings: StrategySettings) -> None:
-    """Raise the error that building a strategy would.
+    """Check that a strategy can be built from its settings.
 
     Raises:
         ConfigurationError: The strategy, or one of its parameters, is not known.
@@ -98,19 +98,19 @@ def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
     packaged = packaged_preferences()
     return {
         task: TaskPreference(
-            tuple(map(ModelRef, listed.preferred)),
-            tuple(map(ModelRef, listed.budget)),
-            packaged={*listed.preferred, *listed.budget} <= packaged.get(task, frozenset()),
+            tuple(map(ModelRef, settings.preferred)),
+            tuple(map(ModelRef, settings.budget)),
+            packaged={*settings.preferred, *settings.budget} <= packaged.get(task, frozenset()),
         )
-        for task, listed in config.task_types.items()
+        for task, settings in config.task_types.items()
     }
 
 
 def _task_strategies(config: RouterConfig) -> dict[TaskType, tuple[str, Strategy]]:
     return {
-        task: (listed.strategy.name, _strategy(listed.strategy))
-        for task, listed in config.task_types.items()
-        if listed.strategy is not None
+        task: (settings.strategy.name, _strategy(settings.strategy))
+        for task, settings in config.task_types.items()
+        if settings.strategy is not None
     }
 
 
@@ -123,7 +123,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _version(config: RouterConfig, registry: Registry, name: str) -> str:
-    """Return a text that changes whenever a decision could: models, strategy, weights, preferences, policies, experiments."""
-    said = [config.strategy, config.scoring, config.task_types, config.policies, config.experiments, config.optimize, config.parallel]
-    text = json.dumps([encode(each) for each in (*said, config.baseline, config.escalation.enabled)], sort_keys=True, default=str)
+    """Return a version that changes whenever a setting changes that may change decisions."""
+    settings = [config.strategy, config.scoring, config.task_types, config.policies, config.experiments, config.optimize, config.parallel]
+    text = json.dumps([encode(each) for each in (*settings, config.baseline, config.escalation.enabled)], sort_keys=True, default=str)
     return f"{registry.version}:{name}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import random
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
+from crew_router.errors import NoCandidateError
 from crew_router.router.request_observer import RequestObserver
-from crew_router.types import RoutingDecision
+from crew_router.types import RoutingDecision, RoutingRequest
+from crew_router.types.cached import cached_property
+from crew_router.types.fork_hooks import importing
 
 if TYPE_CHECKING:
     from crew_router.config.router_config import RouterConfig
@@ -85,6 +88,9 @@ class Runtime:
     Args:
         config: The configuration.
         kept: What outlives it.
+        clock: Time.
+        ledger: The history.
+        state: The shared numbers.
         models: The models, and whether they can be called.
         rules: What the configuration says about deciding.
         limits: The configured budgets.
@@ -98,6 +104,9 @@ class Runtime:
     config: RouterConfig
     kept: Lasting
     _: KW_ONLY
+    clock: Clock
+    ledger: SqlLedger
+    state: State
     models: ModelPool
     rules: Rules
     limits: Limits
@@ -107,27 +116,41 @@ class Runtime:
     executor: Executor
     later: tuple[str, ...] = ()
 
-    @functools.cached_property
+    @cached_property
     def pipeline(self) -> DecisionPipeline:
         """What decides; made with the first decision, which loads numpy."""
-        from crew_router.decide.pipeline import DecisionPipeline
+        with importing:
+            from crew_router.decide.pipeline import DecisionPipeline
 
         return DecisionPipeline(self.kept.classifier, self.rules, self.kept.rng, self.kept.new_id)
 
     @property
-    def clock(self) -> Clock:
-        """Time."""
-        return self.kept.clock
+    def has_decided(self) -> bool:
+        """Whether what decisions need is imported and built."""
+        return "pipeline" in vars(self)
 
-    @property
-    def ledger(self) -> SqlLedger:
-        """The history."""
-        return self.kept.ledger
+    def warm(self) -> None:
+        """Import and build what decisions need, by one decision that nobody sees and that changes nothing."""
+        with importing:
+            from crew_router.decide.classify.classifier import TextClassifier
+            from crew_router.decide.pipeline import DecisionPipeline
+            from crew_router.decide.strategies import make_strategy
 
-    @property
-    def state(self) -> State:
-        """The shared numbers."""
-        return self.kept.state
+        rules = replace(self.rules, strategy=make_strategy("weighted"), task_strategies={}, experiment=None)
+        # Of its own chance and names, so that those of real decisions are what they would have been.
+        trial = DecisionPipeline(TextClassifier(), rules, random.Random(0), lambda: "")  # noqa: S311 - as above
+        with contextlib.suppress(NoCandidateError):
+            trial.decide(
+                RoutingRequest(task_description="Say yes."),
+                pool=self.models.current(),
+                snapshot=self.state.snapshot(),
+                now=self.clock.now(),
+                executing=True,
+            )
+        self.pipeline  # noqa: B018 - made when first asked for
+        prepare = getattr(self.kept.classifier, "prepare", None)
+        if prepare is not None:
+            prepare()
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""
@@ -137,6 +160,12 @@ class Runtime:
         """Write what is pending and release everything."""
         self.kept.transports.close()
         self.ledger.close()
+        self.state.close()
+
+    def release(self) -> None:
+        """Close, but for what somebody who still holds the ledger may ask it."""
+        self.kept.transports.close()
+        self.ledger.release()
         self.state.close()
 
     async def aclose(self) -> None:

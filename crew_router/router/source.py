@@ -1,4 +1,4 @@
-"""What a router was made with, so that it can be read again."""
+"""The source of a router's configuration, kept so that it can be loaded again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Fingerprint: TypeAlias = "tuple[tuple[str, int, int, int], ...]"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Arguments that win over configuration; ``None`` leaves the configuration as it is."""
+    """Arguments that override the configuration; ``None`` does not override."""
 
     state_url: str | None = None
     ledger_url: str | None = None
@@ -37,9 +37,9 @@ class ConfigSource:
     """Where the configuration of a router comes from.
 
     Args:
-        config: The configuration as it was given.
-        models: The models that were given in its place.
-        arguments: Arguments that win over it.
+        config: The configuration as given: a file, a folder, a dictionary, a RouterConfig or ``None``.
+        models: The models given as an argument, which replace the configured ones.
+        arguments: Arguments that override the configuration.
     """
 
     config: GivenConfig
@@ -51,37 +51,40 @@ class ConfigSource:
         """Return a source.
 
         Raises:
-            RegistryError: An entry of ``models`` means nothing.
+            RegistryError: An entry of ``models`` is not valid.
         """
-        given = _given_models(models)
-        return cls(config if config is not None or given is None else {"registry": "none"}, given, arguments)
+        registry = _given_models(models)
+        return cls(config if config is not None or registry is None else {"registry": "none"}, registry, arguments)
 
     def load(self) -> RouterConfig:
-        """Read the configuration as it stands.
+        """Load the configuration as it is now.
 
         Raises:
-            ConfigurationError: It cannot be read or means nothing.
+            ConfigurationError: It cannot be read or is not valid.
         """
-        from crew_router.config.load import load_config  # pydantic and YAML come when something is loaded
+        from crew_router.config.load import load_config  # imports pydantic and YAML, so only when needed
+        from crew_router.config.secrets import remember_secrets
 
-        return _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        config = _overridden(load_config(self.config, env=os.environ, registry=self.models), self.arguments)
+        remember_secrets(config, os.environ)
+        return config
 
     def pinned(self) -> ConfigSource:
-        """Return a source that means the same files when the working directory or the environment have changed."""
+        """Return the source with absolute paths, so that a later change of working directory or environment has no effect."""
         from crew_router.config.load import pinned
 
         return replace(self, config=pinned(self.config, os.environ))
 
     def declared(self, registry: Registry) -> frozenset[ModelRef]:
-        """Return the models whose entries a user wrote or changed."""
+        """Return the models whose entries the user wrote or changed."""
         return _declared_models(registry) if self.models is None else frozenset(model.ref for model in registry.models)
 
     def fingerprint(self) -> Fingerprint:
-        """Return what changes when a file of the configuration does; nothing where there is no file."""
+        """Return a value that changes when a file of the configuration changes; empty when there is no file."""
         return tuple(_file_fingerprint(path) for path in self.files())
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files that the configuration is read from, apart from those of the package."""
+        """Return the files that the configuration is read from, without those of the package."""
         from crew_router.config.load import files_of
 
         return files_of(self.config, os.environ)
@@ -89,17 +92,17 @@ class ConfigSource:
 
 def _file_fingerprint(path: Path) -> tuple[str, int, int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return str(path), 0, 0, 0
-    return str(path), found.st_mtime_ns, found.st_size, found.st_ino
+    return str(path), status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _given_models(models: Mapping[str, object] | None) -> Registry | None:
     """Return the registry that the ``models`` argument describes.
 
     Raises:
-        RegistryError: An entry means nothing.
+        RegistryError: An entry is not valid.
     """
     if models is None:
         return None
@@ -109,7 +112,7 @@ def _given_models(models: Mapping[str, object] | None) -> Registry | None:
 
 
 def _declared_models(registry: Registry) -> frozenset[ModelRef]:
-    """Return the models that are not exactly those of the package: entries that a user wrote or changed."""
+    """Return the models whose entries differ from the package's, or are not in it."""
     from crew_router.config.environment import with_environment
     from crew_router.config.load import packaged_registry  # reads files
 
@@ -118,7 +121,7 @@ def _declared_models(registry: Registry) -> frozenset[ModelRef]:
 
 
 def _overridden(config: RouterConfig, arguments: Arguments) -> RouterConfig:
-    """Return the configuration with the arguments put over it."""
+    """Return the configuration with the settings that arguments override."""
     escalation = replace(
         config.escalation,
         enabled=config.escalation.enabled if arguments.escalation is None else arguments.escalation,

@@ -1,4 +1,4 @@
-"""State and ledger as the configuration says."""
+"""Open state and ledger as the configuration says."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ _DAY_S: Final = 86_400.0
 
 
 def opened_ledger(config: RouterConfig, clock: Clock | None = None) -> SqlLedger:
-    """Return the ledger; nothing is connected before it is used.
+    """Return the ledger; it connects when it is first used.
 
     Raises:
         ConfigurationError: No database is known for its url.
         MissingDependencyError: The database needs an extra that is not installed.
     """
-    from crew_router.record.ledger.opening import open_ledger  # only what the url asks for is loaded
+    from crew_router.record.ledger.opening import open_ledger  # loads only what the url needs
     from crew_router.record.ledger.retention import Retention
-    from crew_router.record.ledger.writer import WriterPolicy  # only what the url asks for is loaded
+    from crew_router.record.ledger.writer import WriterPolicy
 
-    kept, mirror = config.ledger, config.analytics.jsonl
+    settings, mirror = config.ledger, config.analytics.jsonl
     _, url = storage_urls(config)
     return open_ledger(
         url,
         project=str(config.project),
         clock=clock,
-        keep_text=kept.keep_text,
-        durability=kept.durability,
-        policy=WriterPolicy(overflow=kept.overflow, max_rows=kept.max_rows),
+        keep_text=settings.keep_text,
+        durability=settings.durability,
+        policy=WriterPolicy(overflow=settings.overflow, max_rows=settings.max_rows),
         mirror=None if mirror is None else Path(mirror).expanduser(),
-        retention=Retention(rows_s=_seconds(kept.rows_days), texts_s=_seconds(kept.texts_days)),
+        retention=Retention(rows_s=_seconds(settings.rows_days), texts_s=_seconds(settings.texts_days)),
     )
 
 
 def opened_state(config: RouterConfig, clock: Clock | None = None) -> SharedState:
-    """Return the shared numbers.
+    """Return the shared state.
 
     Raises:
         ConfigurationError: No store is known for its url.
@@ -54,14 +54,14 @@ def opened_state(config: RouterConfig, clock: Clock | None = None) -> SharedStat
     from crew_router.record.state.opening import open_state
     from crew_router.record.state.shared import Refresh
 
-    kept = config.state
+    settings = config.state
     url, _ = storage_urls(config)
     return open_state(
         url,
         project=str(config.project),
         clock=clock,
-        namespace=kept.namespace,
-        refresh=Refresh(max_age_s=kept.max_age_s),
+        namespace=settings.namespace,
+        refresh=Refresh(max_age_s=settings.max_age_s),
         policy=breaker_policy(config),
         alpha=config.learning.alpha,
     )
@@ -72,22 +72,22 @@ def _seconds(days: float | None) -> float | None:
 
 
 def breaker_policy(config: RouterConfig) -> BreakerPolicy:
-    """Return when breakers open."""
+    """Return the rules by which breakers open, from the configuration."""
     from crew_router.record.state.breaker import BreakerPolicy
 
-    said = config.breaker
+    settings = config.breaker
     return BreakerPolicy(
-        failures=said.failures,
-        window_s=said.window_s,
-        least=said.window_calls,
-        share=said.failure_rate,
-        open_s=said.open_s,
-        longest_s=said.max_open_s,
+        failures=settings.failures,
+        window_s=settings.window_s,
+        least=settings.window_calls,
+        share=settings.failure_rate,
+        open_s=settings.open_s,
+        longest_s=settings.max_open_s,
     )
 
 
 def storage_urls(config: RouterConfig) -> tuple[str, str]:
-    """Return the urls of state and ledger; a ledger in memory takes the state with it unless a state url is given."""
+    """Return the urls of state and ledger; with a ledger in memory, the state is in memory too unless it has a url."""
     ledger_url = config.ledger.url or _file_url("ledger.db")
     if config.state.url is not None:
         return config.state.url, ledger_url

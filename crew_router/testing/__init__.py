@@ -1,4 +1,4 @@
-"""Models that answer from a script or a recording, a clock that stands still, and guards, for tests without a network.
+"""Tools for tests without a network: scripted and recorded models, a clock set by hand, a simulator, a guard against paid calls.
 
 Example:
     >>> from crew_router.testing import ScriptedModel
@@ -7,8 +7,8 @@ Example:
 
 from crew_router.testing.clock import FrozenClock
 from crew_router.testing.guard import no_paid_calls
-from crew_router.testing.inside import runtime_of
 from crew_router.testing.recorded import RecordedModel
+from crew_router.testing.runtime_access import runtime_of, take_over_changes
 from crew_router.testing.script import ScriptedFault, ScriptedFaultError, ScriptedReply
 from crew_router.testing.scripted import ScriptedModel
 from crew_router.testing.simulator import Outcome, World, check_seeds
@@ -25,4 +25,5 @@ __all__ = [
     "check_seeds",
     "no_paid_calls",
     "runtime_of",
+    "take_over_changes",
 ]

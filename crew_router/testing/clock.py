@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to move."""
+"""A clock whose time passes only when a test says so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class FrozenClock:
-    """Time that passes only by :meth:`advance`; waits of the engine and latencies of recorded models pass on it.
+    """A clock that only :meth:`advance` moves; waits of the engine and latencies of recorded models use it without sleeping.
 
     Args:
         at: Seconds since the epoch at which it starts.
@@ -28,7 +28,7 @@ class FrozenClock:
         return self._start + self._passed
 
     def monotonic(self) -> float:
-        """Return the seconds that have passed."""
+        """Return the seconds that have passed since the start."""
         return self._passed
 
     def advance(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""An assertion that no call was paid for."""
+"""A guard that lets tests make no call that costs money."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from crew_router.types.vocabulary import Tier
 
 @contextlib.contextmanager
 def no_paid_calls() -> Generator[None, None, None]:
-    """Fail every call that would cost money, in every thread, before it is made.
+    """Raise an error before any call that would cost money, in every thread.
 
-    Scripted and recorded models, local models and models whose price is zero may be called.
+    Scripted and recorded models, local models and models with a price of 0 may be called.
 
     Raises:
         AssertionError: A call to a paid model, or to one of unknown price, was about to be made.

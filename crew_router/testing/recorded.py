@@ -22,7 +22,7 @@ from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutcome:
-    """What one model did with one prompt; ``score`` 0..1."""
+    """The recorded outcome of one model on one prompt; ``score`` is 0..1."""
 
     score: float
     _: KW_ONLY
@@ -34,15 +34,14 @@ class RecordedOutcome:
 
 
 class RecordedModel:
-    """Answers a prompt as a real model once did.
+    """Replays the recorded answers of a real model.
 
-    The price of a call is that of its tokens, or the recorded ``cost_usd`` when no tokens were recorded. The recorded
-    latency passes on ``clock``; without one no time passes.
+    The cost of a call is that of its tokens, or the recorded ``cost_usd`` when no tokens were recorded.
 
     Args:
-        outcomes: What the model did, by prompt text.
+        outcomes: Recorded outcomes by prompt text.
         price: (input, output) in USD per million tokens, for recordings with tokens.
-        clock: Where the recorded latency passes.
+        clock: Advanced by the recorded latency of each call; without it a call takes no time.
         quality: Quality 0..1 for the registry.
         context_window: Tokens.
     """
@@ -77,13 +76,13 @@ class RecordedModel:
         cls, path: str | Path, *, clock: FrozenClock | None = None, prices: Mapping[str, tuple[float, float]] | None = None
     ) -> dict[str, Self]:
         """Read every model of an outcome file, by name."""
-        found: dict[str, dict[str, RecordedOutcome]] = {}
+        outcomes_by_model: dict[str, dict[str, RecordedOutcome]] = {}
         with _opened(Path(path)) as lines:
             for line in lines:
                 row = cast("dict[str, object]", json.loads(line))
                 for model, outcome in cast("dict[str, dict[str, object]]", row["outcomes"]).items():
-                    found.setdefault(model, {}).setdefault(str(row["prompt"]), _outcome(outcome))
-        return {model: cls(outcomes, clock=clock, price=(prices or {}).get(model)) for model, outcomes in found.items()}
+                    outcomes_by_model.setdefault(model, {}).setdefault(str(row["prompt"]), _outcome(outcome))
+        return {model: cls(outcomes, clock=clock, price=(prices or {}).get(model)) for model, outcomes in outcomes_by_model.items()}
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
         """Return the registry entry of this model."""
@@ -96,11 +95,11 @@ class RecordedModel:
         )  # fmt: skip
 
     def outcome(self, prompt: str) -> RecordedOutcome | None:
-        """Return what the model did with a prompt, or ``None`` when it never saw it."""
+        """Return the recorded outcome of a prompt, or ``None`` when there is none."""
         return self._outcomes.get(prompt.strip())
 
     def steps(self, asked: Asked) -> Iterator[Step]:
-        """Yield what happened in the recorded call."""
+        """Yield the steps of the recorded call."""
         self.calls += 1
         outcome = self.outcome(prompt_text(asked.payload)) or self.outcome(whole_text(asked.payload))
         if outcome is None:
@@ -112,7 +111,7 @@ class RecordedModel:
         return timed([*words, end], outcome.latency_s or 0.0)
 
     def pass_time(self, seconds: float) -> float:
-        """Let the recorded time pass on the clock; nothing is slept."""
+        """Advance the clock, if there is one; return 0, as nothing has to be slept."""
         if self._clock is not None:
             self._clock.advance(seconds)
         return 0.0

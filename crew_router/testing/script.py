@@ -1,4 +1,4 @@
-"""What a scripted call does, step by step, so that real time and the simulator can play the same script."""
+"""Scripts of calls as sequences of steps, which can be played in real time or by the simulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crew_router.types.vocabulary import ErrorKind
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """After some seconds a piece arrives or an error is raised."""
+    """One step: after some seconds a piece arrives, or an error is raised."""
 
     after_s: float
     piece: Piece | None = None
@@ -35,14 +35,14 @@ class Asked:
 
 @runtime_checkable
 class Scripted(Protocol):
-    """A model of this package: it gives the steps of a call, and passes time."""
+    """A scripted or recorded model: it gives the steps of a call, and decides how their time passes."""
 
     def steps(self, asked: Asked) -> Iterator[Step]:
-        """Yield what happens in one call."""
+        """Yield the steps of one call."""
         ...
 
     def pass_time(self, seconds: float) -> float:
-        """Let time pass on the model's own clock and return the seconds that must be slept for real."""
+        """Let time pass on the model's own clock, and return the seconds that have to be slept in real time."""
         ...
 
 
@@ -63,10 +63,10 @@ class ScriptedFault:
     """One fault of a script.
 
     Args:
-        kind: What goes wrong. ``empty`` and ``content_policy`` answer without any text, ``truncated`` ends without a
-            finish reason, ``timeout`` gives nothing more until the client's timeout; all others raise.
-        after: Pieces that arrive before the fault; 0 is before the first.
-        retry_after_s: Seconds the provider asks to wait.
+        kind: The kind of error. ``empty`` and ``content_policy`` answer without any text, ``truncated`` ends without a
+            finish reason, ``timeout`` sends nothing until the client's timeout; all others raise an error.
+        after: Number of pieces that arrive before the fault.
+        retry_after_s: Seconds that the provider asks to wait.
         status_code: HTTP status.
     """
 
@@ -78,7 +78,7 @@ class ScriptedFault:
 
 
 class ScriptedFaultError(Exception):
-    """What a scripted model raises; carries the fault."""
+    """The error that a scripted model raises for a fault."""
 
     def __init__(self, fault: ScriptedFault) -> None:
         self.fault = fault
@@ -87,7 +87,7 @@ class ScriptedFaultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ToolPart:
-    """A part of a tool call in a stream, the raw content of its piece."""
+    """A part of a tool call in a stream; stands in ``Piece.raw``."""
 
     index: int
     id: str
@@ -97,13 +97,13 @@ class ToolPart:
 
 @dataclass(frozen=True, slots=True)
 class LogProbs:
-    """Log-probabilities of the tokens of an answer, the raw content of its last piece."""
+    """Log-probabilities of the tokens of an answer; stands in ``Piece.raw`` of the last piece."""
 
     values: tuple[float, ...]
 
 
 def pieces_of(reply: ScriptedReply, usage: Usage | None) -> list[Piece]:
-    """Return a reply as a stream: words, parts of tool calls, and a last piece with the finish reason."""
+    """Return the pieces of a stream: words, parts of tool calls, and a last piece with usage and finish reason."""
     pieces = [Piece(word) for word in _words(reply.text)]
     for index, call in enumerate(reply.tool_calls):
         half = len(call.arguments) // 2
@@ -119,7 +119,7 @@ def pieces_of(reply: ScriptedReply, usage: Usage | None) -> list[Piece]:
 
 @functools.lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[str, ...]:
-    """Split a text after its words; simulations play the same few texts millions of times."""
+    """Split a text after its words; cached, because simulations play the same few texts millions of times."""
     return tuple(re.findall(r"\s*\S+\s*", text)) or ((text,) if text else ())
 
 
@@ -127,14 +127,14 @@ _WITHOUT_TEXT = frozenset({ErrorKind.EMPTY, ErrorKind.CONTENT_POLICY})
 
 
 def timed(pieces: Sequence[Piece], latency_s: float) -> Iterator[Step]:
-    """Spread pieces over a latency: half of it passes before the first, the rest between the others."""
+    """Yield pieces spread over a latency in seconds: half of it before the first piece, the rest between the others."""
     gap_s = latency_s / 2 / max(len(pieces) - 1, 1)
-    for at, piece in enumerate(pieces):
-        yield Step(gap_s if at else latency_s / (2 if len(pieces) > 1 else 1), piece)
+    for index, piece in enumerate(pieces):
+        yield Step(gap_s if index else latency_s / (2 if len(pieces) > 1 else 1), piece)
 
 
 def faulty(pieces: Sequence[Piece], fault: ScriptedFault, *, latency_s: float, timeout_s: float | None) -> Iterator[Step]:
-    """Play a script that a fault ends."""
+    """Yield the steps of a script that ends with a fault."""
     last = pieces[-1]
     before = [] if fault.kind in _WITHOUT_TEXT else [*pieces[:-1]][: fault.after]
     yield from timed(before, latency_s) if before else ()

@@ -22,23 +22,23 @@ _ALL = frozenset({ModelCapability.TOOLS, ModelCapability.JSON, ModelCapability.S
 
 
 class ScriptedModel:
-    """Answers from a script, with faults by plan; a fake, for tests, examples and dry runs.
+    """Answers from a script, with planned faults; a fake for tests, examples and dry runs.
 
     Args:
-        replies: One answer for all calls, a list that is gone through again and again, or a function of the prompt.
+        replies: One answer for all calls, a list that is repeated, or a function of the prompt.
         usage: (input, output) tokens of every call, or a :class:`Usage`; ``None`` for a model that reports none.
         price: (input, output) in USD per million tokens, or a :class:`Price`; ``None`` for an unknown price.
         latency_s: Seconds of a whole call.
         faults: One fault for all calls, or a list by call number with ``None`` for a good call. A fault is a kind
             (``"rate_limit"``), a :class:`ScriptedFault`, or any exception to raise. ``"kind@2"`` comes after two pieces.
-        clock: Where the latency passes; real time when not given.
+        clock: Advanced by the latency of each call; without it calls take real time.
         quality: Quality 0..1 for the registry.
         context_window: Tokens.
-        prefill: Whether the model goes on from an assistant prefix.
-        capabilities: What it can do.
+        prefill: Whether the model continues from the beginning of an answer.
+        capabilities: What the model can do.
 
     Raises:
-        InvalidRequestError: A fault is of no known kind.
+        InvalidRequestError: A fault is of an unknown kind.
 
     Example:
         >>> ScriptedModel("Hello.", faults=["rate_limit", None]).calls
@@ -75,12 +75,12 @@ class ScriptedModel:
 
     @property
     def calls(self) -> int:
-        """How often the model was called."""
+        """Number of calls so far."""
         return len(self.asked)
 
     @property
     def usage_bound(self) -> Usage | None:
-        """Most tokens of one call, for budgets."""
+        """Highest usage of one call, for budgets."""
         return self._usage
 
     def describe(self, ref: ModelRef) -> ModelDefinition:
@@ -96,7 +96,7 @@ class ScriptedModel:
         )  # fmt: skip
 
     def steps(self, asked: Asked) -> Iterator[Step]:
-        """Yield what happens in one call."""
+        """Yield the steps of one call."""
         with self._lock:
             number = len(self.asked)
             self.asked.append(asked)
@@ -113,19 +113,19 @@ class ScriptedModel:
         return faulty(pieces, fault, latency_s=self._latency_s, timeout_s=asked.timeout_s)
 
     def pass_time(self, seconds: float) -> float:
-        """Let time pass on the model's clock; without one it must be slept."""
+        """Advance the model's clock and return 0; without a clock, return the seconds to sleep."""
         if self._clock is None:
             return seconds
         self._clock.advance(seconds)
         return 0.0
 
     def _reply(self, number: int, prompt: str) -> ScriptedReply:
-        given = self._replies
-        if callable(given):
-            given = given(prompt)
-        elif not isinstance(given, (str, ScriptedReply)):
-            given = given[number % len(given)]
-        return ScriptedReply(given) if isinstance(given, str) else given
+        reply = self._replies
+        if callable(reply):
+            reply = reply(prompt)
+        elif not isinstance(reply, (str, ScriptedReply)):
+            reply = reply[number % len(reply)]
+        return ScriptedReply(reply) if isinstance(reply, str) else reply
 
     def _fault(self, number: int) -> Fault | None:
         return self._faults[number] if number < len(self._faults) else self._always

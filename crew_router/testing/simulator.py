@@ -1,7 +1,7 @@
-"""Runs flows in virtual time, in an order drawn from a seed, and ends them at any step.
+"""Run flows in virtual time, in a random order given by a seed, and abort them at any step.
 
-The same flows and the same desk as in real execution run here; only the engine differs. Many requests may share one world,
-so that breakers, budgets and rate limits are seen under every interleaving.
+Flows and attempt runner are those of real execution; only the engine differs. Many requests may share one world, so that
+breakers, budgets and rate limits are tested under many interleavings.
 
 Example:
     >>> import random
@@ -29,10 +29,13 @@ from crew_router.testing.transport import ScriptedCall
 
 @dataclass(slots=True)
 class Outcome:
-    """What one simulated request came to.
+    """The outcome of one simulated request.
 
-    ``result`` is ``None`` when the request was killed; ``emitted`` is what its consumer saw, ``steps`` the commands that
-    were carried out, ``ended_at`` virtual monotonic seconds.
+    Args:
+        result: The result of its flow; ``None`` when the request was aborted.
+        emitted: What its consumer got.
+        steps: Number of commands executed.
+        ended_at: When it ended, in virtual monotonic seconds.
     """
 
     result: Result | None = None
@@ -42,7 +45,7 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The text that the consumer has, after the last reset."""
+        """The text that the consumer has got since the last reset."""
         text = ""
         for emit in self.emitted:
             text = "" if emit.reset else text + emit.piece.text
@@ -53,8 +56,8 @@ class World:
     """Virtual time for any number of requests.
 
     Args:
-        rng: Decides the order of what happens at the same moment, and small delays of every step.
-        jitter_s: Most seconds that a step of a script is delayed at random.
+        rng: Decides the order of simultaneous events, and the random delays.
+        jitter_s: Longest random delay of a script's step, in seconds.
     """
 
     def __init__(self, rng: random.Random, *, jitter_s: float = 0.0) -> None:
@@ -64,50 +67,50 @@ class World:
         self._numbers = itertools.count()
 
     def spawn(self, flow: Callable[[], tuple[Flow, AttemptRunner]], *, at: float = 0.0, kill_after: int | None = None) -> Outcome:
-        """Let a request begin at a time; ``kill_after`` ends it after so many commands, as a lost caller would."""
+        """Start a request at a virtual time; ``kill_after`` aborts it after that many commands, as when its caller is gone."""
         outcome = Outcome()
-        self.at(at, lambda: _Actor(self, *flow(), outcome=outcome, kill_after=kill_after).step(None))
+        self.at(at, lambda: _SimulatedRequest(self, *flow(), outcome=outcome, kill_after=kill_after).step(None))
         return outcome
 
     def run(self) -> None:
-        """Let everything happen."""
+        """Run until nothing is left to do."""
         while self._agenda:
-            at, _, _, act = heapq.heappop(self._agenda)
-            passes = at - self.clock.monotonic()
-            if passes > 0.0:
-                self.clock.advance(passes)
+            time, _, _, act = heapq.heappop(self._agenda)
+            seconds = time - self.clock.monotonic()
+            if seconds > 0.0:
+                self.clock.advance(seconds)
             act()
 
     def at(self, time: float, act: Callable[[], None]) -> None:
-        """Let something happen at a time."""
+        """Schedule a function at a virtual time, in monotonic seconds."""
         heapq.heappush(self._agenda, (time, self._rng.random(), next(self._numbers), act))
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Let something happen after some seconds, and a random moment."""
+        """Schedule a function after some seconds and a random delay."""
         delay = self._rng.random() * self._jitter_s if self._jitter_s else 0.0
         self.at(self.clock.monotonic() + seconds + delay, act)
 
 
-class _Actor:
-    """One request: its flow, its running scripts, and what it waits for."""
+class _SimulatedRequest:
+    """One request: its flow, its running scripts, events that the flow has not got yet, and the wait it is in."""
 
     def __init__(self, world: World, flow: Flow, runner: AttemptRunner, *, outcome: Outcome, kill_after: int | None) -> None:
         self._world, self._flow, self._runner, self._outcome, self._kill_after = world, flow, runner, outcome, kill_after
-        self._mail: list[Event] = []
+        self._undelivered: list[Event] = []
         self._waiting: Wait | None = None
         self._running: dict[int, Iterator[Step]] = {}
         self._queued: set[int] = set()
 
     def step(self, event: Event | None) -> None:
-        """Send an event to the flow and carry out its commands until it waits."""
+        """Send an event to the flow and execute its commands until it waits."""
         while True:
             if self._kill_after is not None and self._outcome.steps >= self._kill_after:
-                self._end(None)
+                self._finish(None)
                 return
             try:
                 command = self._flow.send(event)
             except StopIteration as stop:
-                self._end(stop.value)
+                self._finish(stop.value)
                 return
             self._outcome.steps += 1
             event = None
@@ -116,49 +119,49 @@ class _Actor:
             elif isinstance(command, Emit):
                 self._outcome.emitted.append(command)
             elif isinstance(command, Cancel):
-                self._forget(command.call)
+                self._drop_call(command.call)
                 event = self._runner.cancelled(command.call, command.kind)
-            elif self._mail:
-                event = self._mail.pop(0)
+            elif self._undelivered:
+                event = self._undelivered.pop(0)
             else:
                 self._wait(command)
                 return
 
     def _start(self, start: Start) -> None:
-        self._opened(start, self._runner.open(start))
+        self._on_open(start, self._runner.open(start))
 
-    def _opened(self, start: Start, opened: OpenCall | Waiting | Done) -> None:
+    def _on_open(self, start: Start, opened: OpenCall | Waiting | Done) -> None:
         if isinstance(opened, Done):
             self._deliver(opened)
             return
         if isinstance(opened, Waiting):
             self._queued.add(start.call)
-            opened.subscribe(lambda: self._world.later(0.0, lambda: self._granted(start)))
+            opened.subscribe(lambda: self._world.later(0.0, lambda: self._on_slot(start)))
             return
         assert isinstance(opened.call, ScriptedCall), "only scripted models run in a simulation"
         self._running[start.call] = opened.call.steps()
         self._next(opened)
 
-    def _granted(self, start: Start) -> None:
+    def _on_slot(self, start: Start) -> None:
         if start.call in self._queued:
             self._queued.discard(start.call)
-            self._opened(start, self._runner.resume(start.call))
+            self._on_open(start, self._runner.resume(start.call))
 
     def _next(self, opened: OpenCall) -> None:
-        """Put the next step of a script on the agenda."""
+        """Schedule the next step of a script."""
         call, steps = opened.start.call, self._running[opened.start.call]
         step = next(steps, None)
         if step is None:
-            self._arrive(call, self._ended(opened))
+            self._finish_call(call, self._ended(opened))
             return
-        self._world.later(step.after_s, lambda: self._played(opened, step, steps))
+        self._world.later(step.after_s, lambda: self._on_step(opened, step, steps))
 
-    def _played(self, opened: OpenCall, step: Step, steps: Iterator[Step]) -> None:
+    def _on_step(self, opened: OpenCall, step: Step, steps: Iterator[Step]) -> None:
         call = opened.start.call
         if self._running.get(call) is not steps:
             return
         if step.error is not None:
-            self._arrive(call, self._runner.failed(opened, step.error))
+            self._finish_call(call, self._runner.failed(opened, step.error))
             return
         if step.piece is not None and opened.start.live:
             self._deliver(self._runner.on_chunk(opened, step.piece))
@@ -172,18 +175,18 @@ class _Actor:
             return self._runner.finish_stream(opened)
         pieces, opened.pieces = tuple(opened.pieces), []
         try:
-            reply = ScriptedCall.whole(pieces)
+            reply = ScriptedCall.reply_of(pieces)
         except Exception as error:  # noqa: BLE001 - the attempt boundary, as in the engines
             return self._runner.failed(opened, error)
         return self._runner.replied(opened, reply)
 
-    def _arrive(self, call: int, done: Done) -> None:
+    def _finish_call(self, call: int, done: Done) -> None:
         self._running.pop(call, None)
         self._deliver(done)
 
     def _deliver(self, event: Event) -> None:
         if self._waiting is None:
-            self._mail.append(event)
+            self._undelivered.append(event)
             return
         self._waiting = None
         self.step(event)
@@ -192,18 +195,18 @@ class _Actor:
         self._waiting = wait
         assert self._running or self._queued or wait.until is not None, "a flow waits for ever without a running call"
         if wait.until is not None:
-            self._world.at(max(wait.until, self._world.clock.monotonic()), lambda: self._ring(wait))
+            self._world.at(max(wait.until, self._world.clock.monotonic()), lambda: self._timer_fired(wait))
 
-    def _ring(self, wait: Wait) -> None:
+    def _timer_fired(self, wait: Wait) -> None:
         if self._waiting is wait:
             self._deliver(Timer(self._world.clock.monotonic()))
 
-    def _forget(self, call: int) -> None:
+    def _drop_call(self, call: int) -> None:
         self._running.pop(call, None)
         self._queued.discard(call)
-        self._mail = [event for event in self._mail if isinstance(event, Timer) or event.call != call]
+        self._undelivered = [event for event in self._undelivered if isinstance(event, Timer) or event.call != call]
 
-    def _end(self, result: Result | None) -> None:
+    def _finish(self, result: Result | None) -> None:
         self._outcome.result, self._outcome.ended_at = result, self._world.clock.monotonic()
         self._running.clear()
         self._queued.clear()
@@ -213,7 +216,7 @@ class _Actor:
 
 
 def check_seeds(scenario: Callable[[int], None], seeds: Iterable[int], *, replay: str) -> int:
-    """Run a scenario over many seeds and return how many held.
+    """Run a scenario with many seeds and return how many runs passed.
 
     Args:
         scenario: Runs one world from a seed and asserts its invariants.
@@ -221,14 +224,14 @@ def check_seeds(scenario: Callable[[int], None], seeds: Iterable[int], *, replay
         replay: The command that replays one seed, with ``{seed}`` in it.
 
     Raises:
-        AssertionError: An invariant does not hold; the message names the seed and the command that replays it.
+        AssertionError: An invariant is violated; the message names the seed and the command that replays it.
     """
-    held = 0
+    passed = 0
     for seed in seeds:
         try:
             scenario(seed)
         except AssertionError as error:
             message = f"seed {seed} breaks an invariant: {error}\nreplay: {replay.format(seed=seed)}"
             raise AssertionError(message) from error
-        held += 1
-    return held
+        passed += 1
+    return passed

@@ -41,7 +41,7 @@ class TestingTransport:
         return ScriptedCall(cast("Scripted", model.instance), asked)
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
-        """Put a stream together."""
+        """Return the whole answer of a stream."""
         text = "".join(piece.text for piece in pieces)
         calls = _tool_calls(pieces)
         last = next((piece for piece in reversed(pieces) if piece.finish_reason is not None), Piece())
@@ -55,7 +55,7 @@ class TestingTransport:
         )  # fmt: skip
 
     def classify(self, error: BaseException) -> Fault:
-        """Tell what a scripted error means."""
+        """Return the fault that a scripted error stands for."""
         if isinstance(error, ScriptedFaultError):
             fault = error.fault
             return Fault(fault.kind, str(error), fault.retry_after_s, fault.status_code)
@@ -74,12 +74,12 @@ class ScriptedCall:
     asked: Asked
 
     def steps(self) -> Iterator[Step]:
-        """Yield what happens; the simulator plays it in virtual time."""
+        """Yield the steps of the script; the simulator plays them in virtual time."""
         return self.model.steps(self.asked)
 
     @staticmethod
-    def whole(pieces: tuple[Piece, ...]) -> Reply:
-        """Return a whole answer; a script that ends without a finish reason is a body cut in half.
+    def reply_of(pieces: tuple[Piece, ...]) -> Reply:
+        """Return the answer that pieces add up to; without a finish reason it counts as a response cut in half.
 
         Raises:
             ScriptedFaultError: The script ended without a finish reason.
@@ -90,11 +90,11 @@ class ScriptedCall:
 
     def complete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.whole(tuple(self._played(self._in_time(whole=True))))
+        return self.reply_of(tuple(self._played(self._in_time(limit_total=True))))
 
     async def acomplete(self) -> Reply:
         """Play the script and return the whole answer."""
-        return self.whole(tuple([piece async for piece in self._aplayed(self._in_time(whole=True))]))
+        return self.reply_of(tuple([piece async for piece in self._aplayed(self._in_time(limit_total=True))]))
 
     def stream(self) -> Iterator[Piece]:
         """Play the script."""
@@ -104,14 +104,14 @@ class ScriptedCall:
         """Play the script."""
         return self._aplayed(self._in_time())
 
-    def _in_time(self, *, whole: bool = False) -> Iterator[Step]:
-        """Yield the steps until the client's timeout: of a whole answer, or between two pieces of a stream."""
+    def _in_time(self, *, limit_total: bool = False) -> Iterator[Step]:
+        """Yield the steps until the client's timeout, which limits a whole answer, or the gap between two pieces of a stream."""
         left_s = limit_s = math.inf if self.asked.timeout_s is None else self.asked.timeout_s
         for step in self.steps():
             if step.after_s > left_s:
                 yield Step(left_s, error=ScriptedFaultError(ScriptedFault(ErrorKind.TIMEOUT)))
             yield step
-            left_s = left_s - step.after_s if whole else limit_s
+            left_s = left_s - step.after_s if limit_total else limit_s
 
     def _played(self, steps: Iterator[Step]) -> Iterator[Piece]:
         for step in steps:
@@ -137,4 +137,7 @@ def _tool_calls(pieces: tuple[Piece, ...]) -> tuple[ToolCall, ...]:
     for piece in pieces:
         if isinstance(piece.raw, ToolPart):
             parts.setdefault(piece.raw.index, []).append(piece.raw)
-    return tuple(ToolCall(own[0].id, own[0].name, "".join(part.arguments for part in own)) for _, own in sorted(parts.items()))
+    return tuple(
+        ToolCall(call_parts[0].id, call_parts[0].name, "".join(part.arguments for part in call_parts))
+        for _, call_parts in sorted(parts.items())
+    )

@@ -27,7 +27,7 @@ def clock():
 def opened(request, clock, tmp_path, monkeypatch):
     """A function that opens one more ledger over the same database."""
     if request.param == "postgresql":
-        monkeypatch.setattr("crew_router.record.ledger.postgres._Statements.time_s", lambda _: clock.now())
+        monkeypatch.setattr("crew_router.record.ledger.postgres.Statements.time_s", lambda _: clock.now())
     url = f"sqlite:///{tmp_path}/ledger.sqlite3" if request.param == "sqlite" else request.getfixturevalue("postgres_schema")
     ledgers = []
 
@@ -147,7 +147,10 @@ def test_closing_gives_the_rest_of_the_slice_back(opened):
     spend(first.budgets(), (DAY,), upper=10, cost=10)
     first.close()
 
-    opened().budgets().reserve((DAY,), 999_990)
+    second = opened().budgets()
+    second.reserve((DAY,), 999_990)
+    with pytest.raises(BudgetExceededError, match="day"):
+        second.reserve((DAY,), 1)
 
 
 def test_an_idle_slice_goes_back(opened, clock):
@@ -160,6 +163,8 @@ def test_an_idle_slice_goes_back(opened, clock):
         time.sleep(0.005)
 
     other.budgets().reserve((DAY,), 999_990)
+    with pytest.raises(BudgetExceededError, match="day"):
+        other.budgets().reserve((DAY,), 1)
 
 
 def forgotten(budgets, name):
@@ -280,7 +285,7 @@ def test_reconcile_puts_a_wrong_account_right(opened):
     ledger = opened()
     spend(ledger.budgets(), (DAY,), upper=100, cost=60)
     ledger.flush()
-    with ledger._database.transaction() as cursor:
+    with ledger.database.transaction() as cursor:
         cursor.run("UPDATE accounts SET spent_nano = 5")
 
     found = ledger.reconcile(repair=True)

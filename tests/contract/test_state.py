@@ -27,9 +27,10 @@ class ClockedRedis(RedisStore):
         super().__init__(url, **names)
         self._clock = clock
 
-    def _script(self, script, keys, arguments):
+    def run_script(self, script, keys, arguments):
+        """Run a script of the store with the time put in."""
         seconds, rest = divmod(self._clock.now(), 1)
-        return super()._script(script.replace("redis.call('TIME')", f"{{'{seconds:.0f}', '{rest * 1e6:.0f}'}}"), keys, arguments)
+        return super().run_script(script.replace("redis.call('TIME')", f"{{'{seconds:.0f}', '{rest * 1e6:.0f}'}}"), keys, arguments)
 
 
 def seen(model=A, at=NOON, **figures):

@@ -10,7 +10,7 @@ import pytest
 from storage_samples import NOON, attempt, decision, outcome
 
 from crew_router.errors import StorageError
-from crew_router.record.ledger import export_import, retention
+from crew_router.record.ledger import export_import
 from crew_router.record.ledger.budgets import Scope
 from crew_router.record.ledger.opening import open_ledger
 from crew_router.record.ledger.retention import Retention
@@ -105,7 +105,7 @@ def test_what_was_reported_without_a_decision_and_what_was_said_later_is_taken_i
 
 def test_an_export_and_an_import_take_constant_memory(tmp_path, monkeypatch):
     """Ten times the rows take less than one and a half times the memory."""
-    monkeypatch.setattr(export_import, "_PAGE", 50)
+    monkeypatch.setattr(export_import, "PAGE_ROWS", 50)
     peaks = {}
     for rows in (300, 3000):
         book = open_ledger(f"sqlite:///{tmp_path}/{rows}.sqlite3", project="crew")
@@ -129,8 +129,7 @@ def test_an_export_and_an_import_take_constant_memory(tmp_path, monkeypatch):
 
 def test_texts_that_are_too_old_go_and_hashes_stay(ledger):
     """Prompts, answers and comments of the first two days are nowhere any more; counts, hashes and the third day's texts stay."""
-    project = ledger._project
-    kept = SqlLedger(ledger._database, project, clock=FrozenClock(NOON + 2 * 86_400), keep_text=True, retention=Retention(texts_s=3600.0))
+    kept = SqlLedger(ledger.database, "crew", clock=FrozenClock(NOON + 2 * 86_400), keep_text=True, retention=Retention(texts_s=3600.0))
     for day in range(3):
         at = NOON + day * 86_400
         kept.decided(decision(10 + day, at=at, messages=("zebra",)), text="zebra")
@@ -147,25 +146,25 @@ def test_texts_that_are_too_old_go_and_hashes_stay(ledger):
     assert ledger.decision("d-10").request.messages == ()
     assert ledger.decision("d-12").request.messages == ("zebra",)
     assert ledger.select("SELECT detail FROM audit WHERE event = 'retention'") == [('{"deleted_rows": 0, "texts": 6}',)]
-    kept._writer.close()
+    kept.close()
 
 
-def test_rows_that_are_too_old_go_by_themselves(tmp_path, monkeypatch):
+def test_rows_that_are_too_old_go_by_themselves(tmp_path):
     """With a limit on their age old rows are deleted in the background, and the audit says how many."""
-    monkeypatch.setattr(retention, "_FIRST_S", 0.01)
     url, clock = f"sqlite:///{tmp_path}/old.sqlite3", FrozenClock(NOON + 86_400)
-    book = open_ledger(url, project="crew", clock=clock, retention=Retention(rows_s=3600.0))
+    book = open_ledger(url, project="crew", clock=clock, retention=Retention(rows_s=3600.0, first_s=0.5, every_s=0.05))
     for number in range(1200):
         book.finished(outcome(number))
     book.finished(outcome(5000, at=clock.now()))
     book.flush()
 
-    book._keeper.start()
     end = time.monotonic() + 10
     while book.totals()["requests"] > 1 and time.monotonic() < end:
         time.sleep(0.02)
 
     assert book.totals()["requests"] == 1
+    audited = book.select("SELECT detail FROM audit WHERE event = 'retention'")
+    assert sum(json.loads(detail)["deleted_rows"] for (detail,) in audited) == 1200
     book.close()
 
 

@@ -16,7 +16,7 @@ from crew_router.testing import FrozenClock
 from crew_router.types import ModelRef, RoutedResponse, RoutingRequest
 from crew_router.types.transport import Payload
 
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/cache_world.py {seed}"
+REPLAY = "PYTHONPATH=.:tests/support python tests/simulation/cache_world.py {seed}"
 MODEL = ModelRef("lab:a")
 TTL_S = 60.0
 

@@ -267,7 +267,7 @@ def scenario(seed: int, kind: str) -> None:
 
 def replay(kind: str) -> str:
     """Return the command that replays a seed of a flow, with ``{seed}`` in it."""
-    return f"PYTHONPATH=.:tests python tests/simulation/flow_world.py {{seed}} {kind}"
+    return f"PYTHONPATH=.:tests/support python tests/simulation/flow_world.py {{seed}} {kind}"
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ KEYS = ("a:one", "a:two", "a", "key")
 ERRORS = (ErrorKind.OVERLOAD, ErrorKind.OVERLOAD, ErrorKind.TIMEOUT, ErrorKind.AUTH, ErrorKind.INVALID_REQUEST, ErrorKind.CONTENT_POLICY)
 STEPS = 8
 RANK = (Urgency.INTERACTIVE, Urgency.NORMAL, Urgency.BATCH)
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/gate_world.py {{seed}} {kind}"
+REPLAY = "PYTHONPATH=.:tests/support python tests/simulation/gate_world.py {{seed}} {kind}"
 
 
 class BreakerWorld:

@@ -35,7 +35,7 @@ from crew_router.types.transport import Payload
 
 PROMPT = Payload(("Go on.",))
 TRANSPORT = TestingTransport()
-REPLAY = "PYTHONPATH=.:tests python tests/simulation/shared_world.py {seed}"
+REPLAY = "PYTHONPATH=.:tests/support python tests/simulation/shared_world.py {seed}"
 REPLAY_REAL = f"{REPLAY} real"
 KINDS = ["overload", "rate_limit", "connection", "empty", "content_policy", "auth", "timeout"]
 LIMITS = [60_000, 200_000, 10_000_000]

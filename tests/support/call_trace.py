@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import sys
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import Self
+from types import CodeType, FrameType
+from typing import Final, Self
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("crew_router", "crew_router_langchain")
+PACKAGES: Final = ("crew_router", "crew_router_langchain")
+_GENERATORS: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 @dataclass
 class Trace:
     """The files in the order in which calls entered them.
 
-    ``entered`` are different files, ``switches`` calls from one file into another, ``returns`` those into a file that was
-    entered before. Leaving a function is not counted: a reader who follows a call knows where he came from.
+    A call into another file than the call before is a switch, one into a file that was entered before a return. Leaving a function
+    is not counted: a reader who follows a call knows where he came from. Neither is a generator that goes on where it stood,
+    except in ``resumed``, which holds every entry.
     """
 
     files: list[str] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    _begun: set[int] = field(default_factory=set)
+    _known: dict[CodeType, str | None] = field(default_factory=dict)
 
     @property
     def entered(self) -> list[str]:
@@ -31,17 +36,22 @@ class Trace:
     @property
     def switches(self) -> int:
         """Return how often a call went into another file than the call before."""
-        return sum(one != other for one, other in zip(self.files, self.files[1:], strict=False))
+        return _switches(self.files)
 
     @property
     def returns(self) -> int:
         """Return how many switches went to a file that was visited before."""
         return self.switches - (len(self.entered) - 1)
 
+    @property
+    def switches_with_resumptions(self) -> int:
+        """Return the switches where a generator that goes on counts as a call too."""
+        return _switches(self.resumed)
+
     def __enter__(self) -> Self:
         """Begin to listen, in every thread that starts from here on too."""
-        sys.setprofile(self._note)
         threading.setprofile(self._note)
+        sys.setprofile(self._note)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,11 +60,33 @@ class Trace:
         threading.setprofile(None)
 
     def _note(self, frame: FrameType, event: str, _: object) -> None:
-        if event != "call" or frame.f_code.co_name.startswith("<"):
+        if event != "call":
             return
-        name = frame.f_code.co_filename
-        for package in PACKAGES:
-            at = name.rfind(f"/{package}/")
-            if at >= 0:
-                self.files.append(name[at + 1 :])
+        code = frame.f_code
+        if code not in self._known:
+            self._known[code] = _file_of(code)
+        name = self._known[code]
+        if name is None:
+            return
+        self.resumed.append(name)
+        if code.co_flags & _GENERATORS:
+            # The frame of a generator lives until it ends, so that its address stands for it.
+            if id(frame) in self._begun:
                 return
+            self._begun.add(id(frame))
+        self.files.append(name)
+
+
+def _switches(files: list[str]) -> int:
+    return sum(one != other for one, other in itertools.pairwise(files))
+
+
+def _file_of(code: CodeType) -> str | None:
+    """Return the file of a function of the product below its package, ``None`` for any other; comprehensions are no functions."""
+    if code.co_name.startswith("<"):
+        return None
+    for package in PACKAGES:
+        at = code.co_filename.rfind(f"/{package}/")
+        if at >= 0:
+            return code.co_filename[at + 1 :]
+    return None

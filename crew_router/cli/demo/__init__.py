@@ -1,1 +1,1 @@
-"""The main job on real recordings: 121 graded tasks that three models answered on a machine with two cores."""
+"""What the product is for, on real recordings: tasks written for this project that three models answered on one core."""

@@ -1,81 +1,58 @@
-"""The recordings and what they cost."""
+"""The recorded tasks, split so that the router is judged on tasks that nothing was learnt from."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Final, cast
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final
 
-CORES: Final = 2
-USD_PER_CORE_HOUR: Final = 0.05  # a stated price, about that of an on-demand cloud core; the recordings themselves were free
-_SECONDS_PER_HOUR: Final = 3600.0
+from crew_router.evaluate.outcomes import OutcomeTable, read_outcomes
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one model made of one task: graded 0..1, timed in seconds, counted in tokens."""
-
-    score: float
-    latency_s: float
-    input_tokens: int
-    output_tokens: int
-    text: str
-
-    @property
-    def cost_usd(self) -> float:
-        """Return what the machine's time cost."""
-        return compute_cost_usd(self.latency_s)
+FILE: Final = "tasks.jsonl.gz"
+PRICES: Final = "0.10 USD per million tokens and billion parameters, in and out alike"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One task with the answers of all models."""
+class Halves:
+    """The tasks to learn from and those to be judged on."""
 
-    id: str
-    domain: str
-    prompt: str
-    answers: Mapping[str, Answer]
+    known: OutcomeTable
+    judged: OutcomeTable
 
 
-def load_tasks() -> tuple[Task, ...]:
-    """Read the recordings that come with the package."""
-    text = files("crew_router.cli.demo").joinpath("local_models.jsonl").read_text(encoding="utf-8")
-    return tuple(_task(json.loads(line)) for line in text.splitlines())
+def recorded_halves(*, seed: int) -> Halves:
+    """Read the recordings that come with the package and split them at random.
+
+    Tasks that ask the same in other words stay on one side.
+    """
+    with as_file(files("crew_router.cli.demo").joinpath(FILE)) as path:
+        return split(read_outcomes(path), _groups(path), seed=seed)
 
 
-def compute_cost_usd(seconds: float) -> float:
-    """Return the price of so many seconds of the whole machine."""
-    return seconds * CORES * USD_PER_CORE_HOUR / _SECONDS_PER_HOUR
+def split(table: OutcomeTable, groups: list[str], *, seed: int) -> Halves:
+    """Return two halves of a table, in its order, each with half of the groups of every domain, none with a group of the other.
+
+    With the same share of every domain on both sides, less of a result is the luck of the split.
+
+    Args:
+        table: The recordings.
+        groups: The group of each row.
+        seed: Another seed, another split.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a split is no secret
+    first: set[str] = set()
+    for domain in sorted(set(table.domains)):
+        own = sorted({group for group, label in zip(groups, table.domains, strict=True) if label == domain})
+        chance.shuffle(own)
+        first.update(own[len(first) % 2 :: 2])  # of an odd number the one side gets more, then the other
+    rows = range(len(table))
+    return Halves(table.take([row for row in rows if groups[row] in first]), table.take([row for row in rows if groups[row] not in first]))
 
 
-def halves(tasks: Sequence[Task], *, seed: int) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
-    """Split the tasks in two at random, so that what is known of the models for one half comes from the other."""
-    order = list(tasks)
-    random.Random(seed).shuffle(order)  # noqa: S311 - a split is no secret
-    middle = len(order) // 2
-    return tuple(order[:middle]), tuple(order[middle:])
-
-
-def mean(values: Iterable[float]) -> float:
-    """Return the mean of at least one value."""
-    listed = list(values)
-    return sum(listed) / len(listed)
-
-
-def _task(row: dict[str, object]) -> Task:
-    made = cast("dict[str, dict[str, object]]", row["outcomes"])
-    return Task(str(row["id"]), str(row["domain"]), str(row["prompt"]), {name: _answer(fields) for name, fields in made.items()})
-
-
-def _answer(fields: dict[str, object]) -> Answer:
-    numbers = cast("dict[str, float]", fields)
-    return Answer(
-        score=float(numbers["score"]),
-        latency_s=float(numbers["latency_s"]),
-        input_tokens=int(numbers["input_tokens"]),
-        output_tokens=int(numbers["output_tokens"]),
-        text=str(fields["answer"]),
-    )
+def _groups(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [str(json.loads(line)["group"]) for line in lines]

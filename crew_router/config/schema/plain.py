@@ -1,7 +1,7 @@
-"""Values given in code to plain data, the shape that YAML files have too."""
+"""Convert settings given in code into plain data, the shape that YAML files have too."""
 
 # pyright: basic
-# Values of any type pass through here; strictness would only ask for casts.
+# Values of any type pass through here, so strict typing would only add casts.
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plain_mapping(values: Mapping[str, object], place: str) -> dict[str, Plain]:
 
 
 def too_deep(place: str, where: str) -> ConfigurationError:
-    """Return the error for nesting that nobody writes by hand."""
+    """Return the error for data that are nested deeper than ``MAX_DEPTH`` levels."""
     return ConfigurationError(place, where, f"nested deeper than {MAX_DEPTH} levels", cure="flatten it")
 
 
@@ -40,7 +40,7 @@ def _plain(value: Any, place: str, *, path: tuple[str, ...]) -> Plain:
         return {key: _plain(value[key], place, path=(*path, key)) for key in _keys(value, place, path=path)}
     if isinstance(value, (list, tuple, set, frozenset)):
         items = value if isinstance(value, (list, tuple)) else sorted(value, key=str)
-        return [_plain(item, place, path=(*path, str(at))) for at, item in enumerate(items)]
+        return [_plain(item, place, path=(*path, str(index))) for index, item in enumerate(items)]
     if isinstance(value, Path) or hasattr(value, "isoformat"):
         return str(value)
     problem = f"{shown(value)} is {type(value).__name__}, which has no form in YAML"

@@ -1,4 +1,4 @@
-"""Plain data to the schema's values, with errors that name place, key, value and cure."""
+"""Check plain data against the schema; errors name the source, the key, the value and the cure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JsonSchema = dict[str, Any]
 
 
 def validated(kind: type[T], data: Mapping[str, object], *, place_of: PlaceOf) -> T:
-    """Return plain data as a value of the schema.
+    """Return plain data as a checked value of the schema.
 
     Args:
         kind: A dataclass of the schema.
@@ -32,7 +32,7 @@ def validated(kind: type[T], data: Mapping[str, object], *, place_of: PlaceOf) -
 
     Raises:
         RegistryError: Something under ``models`` is wrong.
-        ConfigurationError: Something else is wrong; the first of all problems is named, the number of the others said.
+        ConfigurationError: Something else is wrong. One problem is described, the others are counted.
     """
     from pydantic import ValidationError  # only needed when something is loaded
 
@@ -72,7 +72,7 @@ def _first_error(kind: type[Any], details: Sequence[ErrorDetails], *, place_of: 
     detail = min(details, key=_importance)
     path = _path(detail)
     problem = _problem(detail, path)
-    # The members of a union each complain about the same value.
+    # Every member of a union reports the same wrong value; it counts once.
     others = len({other for other in map(_path, details) if other != path[: len(other)]})
     if others:
         problem += f" (and {others} more {'problem' if others == 1 else 'problems'})"
@@ -81,12 +81,13 @@ def _first_error(kind: type[Any], details: Sequence[ErrorDetails], *, place_of: 
 
 
 def _importance(detail: ErrorDetails) -> tuple[bool, int]:
-    # A misspelt key explains the missing one beside it, and the member of a union that got furthest was meant.
+    # A misspelt key comes first because it is why another one is missing. Of a union's members, the one whose error lies
+    # deepest is most likely the one that was meant.
     return detail["type"] != "unexpected_keyword_argument", -len(_path(detail))
 
 
 def _path(detail: ErrorDetails) -> tuple[str, ...]:
-    # Besides keys and indices, pydantic puts the names of union members and "[key]" into its locations.
+    # pydantic's locations also contain the names of union members and "[key]", which are not part of the file.
     return tuple(str(part) for part in detail["loc"] if isinstance(part, int) or not _NO_KEY.fullmatch(part))
 
 
@@ -125,8 +126,8 @@ def _problem(detail: ErrorDetails, path: tuple[str, ...]) -> str:
     context = detail.get("ctx", {})
     if detail["type"] == "greater_than_equal":
         return f"{value} is negative" if context.get("ge") == 0 else f"{value} is below {context.get('ge')}"
-    words = _PROBLEMS.get(detail["type"], "{value} is not valid")
-    return words.format(value=value, **{key: f"{item:g}" if isinstance(item, float) else item for key, item in context.items()})
+    template = _PROBLEMS.get(detail["type"], "{value} is not valid")
+    return template.format(value=value, **{key: f"{item:g}" if isinstance(item, float) else item for key, item in context.items()})
 
 
 _REDACTED: Final = "the value"
@@ -155,20 +156,22 @@ def _schema_of(kind: type[Any]) -> JsonSchema:
 def _schema_at(kind: type[Any], path: Sequence[str]) -> JsonSchema:
     """Return the part of the JSON Schema that describes a key, with the description of the nearest described key above it."""
     root = _schema_of(kind)
-    here, described = root, ""
+    schema, description = root, ""
     for part in path:
-        here = _step(root, here, part)
-        described = str(here.get("description", "")) or described
-    return {**_resolved(root, here), "description": described}
+        schema = _step(root, schema, part)
+        description = str(schema.get("description", "")) or description
+    return {**_resolved(root, schema), "description": description}
 
 
 def _keys_at(kind: type[Any], path: Sequence[str]) -> set[str]:
-    root, here = _schema_of(kind), _schema_at(kind, path)
-    return {key for option in [here, *here.get("anyOf", [])] for key in _resolved(root, option).get("properties", {})}
+    """Return the keys that may stand at a path."""
+    root, schema = _schema_of(kind), _schema_at(kind, path)
+    return {key for option in [schema, *schema.get("anyOf", [])] for key in _resolved(root, option).get("properties", {})}
 
 
-def _step(root: JsonSchema, here: JsonSchema, part: str) -> JsonSchema:
-    for option in [here, *here.get("anyOf", [])]:
+def _step(root: JsonSchema, schema: JsonSchema, part: str) -> JsonSchema:
+    """Return the schema of one key or entry inside another schema, empty when there is none."""
+    for option in [schema, *schema.get("anyOf", [])]:
         inner = _resolved(root, option)
         if part in inner.get("properties", {}):
             return dict(inner["properties"][part])
@@ -178,21 +181,22 @@ def _step(root: JsonSchema, here: JsonSchema, part: str) -> JsonSchema:
     return {}
 
 
-def _resolved(root: JsonSchema, here: JsonSchema) -> JsonSchema:
-    name = str(here.get("$ref", "")).rpartition("/")[2]
-    return {**root["$defs"][name], **here} if name else here
+def _resolved(root: JsonSchema, schema: JsonSchema) -> JsonSchema:
+    """Return a schema with its ``$ref`` replaced by what it refers to."""
+    name = str(schema.get("$ref", "")).rpartition("/")[2]
+    return {**root["$defs"][name], **schema} if name else schema
 
 
 def _reachable(kind: type[Any]) -> set[type[Any]]:
-    """Return a dataclass and those that its module, and the modules of those, hold."""
-    found: set[type[Any]] = {kind}
+    """Return all dataclasses that can occur in one: those in the modules of it and its bases, and so on."""
+    reachable: set[type[Any]] = {kind}
     waiting = list(kind.__mro__)
     while waiting:
         module = sys.modules[waiting.pop().__module__]
-        new = {item for item in vars(module).values() if isinstance(item, type) and is_dataclass(item)} - found
-        found |= new
+        new = {item for item in vars(module).values() if isinstance(item, type) and is_dataclass(item)} - reachable
+        reachable |= new
         waiting += new
-    return found
+    return reachable
 
 
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): (.+)$", re.MULTILINE)

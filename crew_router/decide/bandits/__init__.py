@@ -1,11 +1,11 @@
-"""Bandit policies, each one file, registered by name; importing this package makes the built-in ones known."""
+"""Bandit policies, one a file, registered by name; importing this package registers the built-in ones."""
 
 from crew_router.decide.bandits import epsilon_greedy, lin_ucb, thompson_beta, thompson_gaussian, ucb1
-from crew_router.decide.bandits.protocol import Arms, Policy, Pull, bandit, bandit_names, make_bandit
+from crew_router.decide.bandits.bandit_policy import Arms, BanditPolicy, Pull, bandit, bandit_names, make_bandit
 
 __all__ = [
     "Arms",
-    "Policy",
+    "BanditPolicy",
     "Pull",
     "bandit",
     "bandit_names",

@@ -1,11 +1,11 @@
-"""Epsilon-greedy: the best arm so far, and now and then any."""
+"""Epsilon-greedy: the best arm so far, and with a small probability any arm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from crew_router.decide.bandits.protocol import Arms, Pull, at_least, bandit, greedy
+from crew_router.decide.bandits.bandit_policy import Arms, Pull, at_least, bandit, greedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,6 @@ class EpsilonGreedy:
         at_least("epsilon", self.epsilon, 0.0, high=1.0)
 
     def pull(self, arms: Arms, generator: np.random.Generator) -> Pull:  # noqa: ARG002 - the draw is made by the caller
-        """Share the pulls."""
+        """Return the probabilities: ``epsilon`` shared evenly, the rest for the best arm."""
         values = arms.mean - arms.penalty
         return Pull((1.0 - self.epsilon) * greedy(values) + self.epsilon / len(values), values)

@@ -1,4 +1,4 @@
-"""Features of a request for policies that look at it; all are about 0..1, the first is the intercept."""
+"""Features of a request for contextual bandits; each is scaled to about 0..1, and the first is the intercept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TOKENS: Final = math.log1p(100_000)
 
 
 def features_of(profile: RequestProfile) -> tuple[float, ...]:
-    """Return the features of a request; the mean request is near ``(1, 0, 0, 0, 0, 0)``."""
+    """Return the features of a request, in the order of ``FEATURES``; an average request is near ``(1, 0, 0, 0, 0, 0)``."""
     return (
         1.0,
         (profile.complexity.value - _MIDDLE) / _MIDDLE,

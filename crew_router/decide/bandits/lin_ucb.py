@@ -1,4 +1,4 @@
-"""LinUCB: an upper bound of the reward that depends on the request."""
+"""LinUCB: the arm with the highest upper bound of the reward, which is predicted from features of the request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from crew_router.decide.bandits.protocol import Arms, Pull, at_least, bandit, greedy
+from crew_router.decide.bandits.bandit_policy import Arms, Pull, at_least, bandit, greedy
 
 
 @bandit("lin_ucb")
@@ -15,7 +15,7 @@ from crew_router.decide.bandits.protocol import Arms, Pull, at_least, bandit, gr
 class LinUcb:
     """Ridge regression per arm plus ``width`` standard errors (Li, Chu, Langford and Schapire, 2010, disjoint models).
 
-    The prior enters as ``strength`` rewards at the mean request, so that an arm of which nothing was seen stands at it.
+    The prior counts as ``strength`` rewards at the average request, so that an arm without rewards is estimated at its prior.
 
     Args:
         width: Standard errors above the estimate.
@@ -32,7 +32,7 @@ class LinUcb:
         at_least("ridge", self.ridge, 1e-9)
 
     def pull(self, arms: Arms, generator: np.random.Generator) -> Pull:  # noqa: ARG002 - no chance here
-        """Bound every arm for this request."""
+        """Return the arm with the highest upper bound for this request."""
         assert arms.features is not None
         assert arms.gram is not None
         assert arms.moments is not None
@@ -40,7 +40,7 @@ class LinUcb:
         intercept = np.zeros(size)
         intercept[0] = 1.0
         design = arms.gram + self.ridge * np.eye(size) + arms.strength * np.outer(intercept, intercept)
-        # The ridge pulls the intercept to the prior and the other coefficients to nothing.
+        # The ridge shrinks the intercept towards the prior and the other coefficients towards 0.
         target = arms.moments + np.outer((arms.strength + self.ridge) * arms.prior, intercept)
         solved = np.linalg.solve(design, np.stack([target, np.broadcast_to(x, target.shape)], axis=2))
         estimate, spread = solved[:, :, 0] @ x, np.sqrt(np.maximum(solved[:, :, 1] @ x, 0.0))

@@ -1,9 +1,9 @@
-"""Fading sums that processes can add to without reading: exponential discounting by forward decay.
+"""Exponentially discounted sums that several processes can add to without reading, by forward decay.
 
-A reward that is the n-th of its context is added with the growing weight ``2 ** ((n - landmark) / half_life)``; whoever reads
-divides by the weight that the newest has. So fading needs no write, additions commute, and sums of several processes merge by
-addition (Cormode, Shkapenyuk, Srivastava and Xu, "Forward decay", ICDE 2009). A new landmark, with sums of its own, begins
-every 50 half-lives, which keeps the weights below 2 ** 50; of older landmarks only the last one still counts.
+The n-th reward of a context is added with the growing weight ``2 ** ((n - landmark) / half_life)``. On reading, sums are
+divided by the weight of the newest reward. So discounting needs no writes, additions commute, and the sums of several processes
+can be added (Cormode, Shkapenyuk, Srivastava and Xu, "Forward decay", ICDE 2009). Every 50 half-lives a new landmark begins,
+with sums of its own, which keeps the weights below 2 ** 50; only the current and the previous landmark are read.
 """
 
 from __future__ import annotations
@@ -22,41 +22,51 @@ _COUNT: Final = "/n"
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Sums per context and arm in which a reward counts half as much for every ``half_life`` rewards that follow it.
+    """Sums per context and arm in which the weight of a reward halves with every ``half_life`` rewards that follow it.
+
+    A reward's position is the number of rewards that its context had before it.
 
     Args:
-        name: Name of the sums; memories of another half-life need another one.
-        half_life: Rewards in the same context.
+        name: Name of the sums in the shared state; memories with another half-life need another name.
+        half_life: Number of rewards in the same context after which a reward counts half.
     """
 
     name: str
     half_life: float
 
     def position(self, sums: Sums, context: str) -> float:
-        """Return how many rewards the context has seen."""
-        seen = sums.get(f"{self.name}:{context}", {}).get("n", ())
-        return seen[0] if seen else 0.0
+        """Return the number of rewards that the context has had, which is the position of the next."""
+        counted = sums.get(f"{self.name}:{context}", {}).get("n", ())
+        return counted[0] if counted else 0.0
 
-    def additions(self, context: str, arm: str, values: Sequence[float], *, at: float) -> tuple[Addition, ...]:
-        """Return what a reward at a position adds."""
-        return self.corrections(context, arm, values, at=at), (f"{self.name}:{context}{_COUNT}", (1.0,))
+    def additions(self, context: str, arm: str, values: Sequence[float], *, position: float) -> tuple[Addition, ...]:
+        """Return what to add to the sums for a new reward at a position."""
+        return self.corrections(context, arm, values, position=position), (f"{self.name}:{context}{_COUNT}", (1.0,))
 
-    def corrections(self, context: str, arm: str, values: Sequence[float], *, at: float) -> Addition:
-        """Return what changes when a reward at a position is replaced; ``values`` are the differences."""
-        landmark, weight = self._weighed(at)
+    def corrections(self, context: str, arm: str, values: Sequence[float], *, position: float) -> Addition:
+        """Return what to add to the sums to correct the reward at a position; ``values`` are the differences."""
+        landmark, weight = self._weighed(position)
         return f"{self.name}:{context}:{landmark}/{arm}", tuple(weight * value for value in values)
 
     def sums_of(self, sums: Sums, context: str, arms: Sequence[str], *, width: int) -> list[tuple[float, ...]]:
-        """Return the faded sums of every arm, in order; zeros where nothing was seen."""
-        at = self.position(sums, context)
-        landmark, weight = self._weighed(at)
+        """Return the discounted sums of every arm, in order; zeros for an arm without rewards.
+
+        Args:
+            sums: The shared sums.
+            context: The context.
+            arms: Names of the arms.
+            width: Numbers per arm.
+        """
+        position = self.position(sums, context)
+        landmark, weight = self._weighed(position)
         now = sums.get(f"{self.name}:{context}:{landmark}", {})
         before = sums.get(f"{self.name}:{context}:{landmark - 1}", {})
         return [self._faded(now, before, arm, weight=weight, width=width) for arm in arms]
 
-    def _weighed(self, at: float) -> tuple[int, float]:
-        landmark = int(at // (_SPAN * self.half_life))
-        return landmark, 2.0 ** (at / self.half_life - landmark * _SPAN)
+    def _weighed(self, position: float) -> tuple[int, float]:
+        """Return the number of the landmark that a position belongs to, and the weight of a reward there."""
+        landmark = int(position // (_SPAN * self.half_life))
+        return landmark, 2.0 ** (position / self.half_life - landmark * _SPAN)
 
     @staticmethod
     def _faded(

@@ -1,4 +1,4 @@
-"""UCB1: the arm whose reward could be the highest."""
+"""UCB1: the arm with the highest upper bound of its mean reward."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from crew_router.decide.bandits.protocol import Arms, Pull, at_least, bandit, greedy
+from crew_router.decide.bandits.bandit_policy import Arms, Pull, at_least, bandit, greedy
 
 
 @bandit("ucb1")
@@ -15,11 +15,11 @@ from crew_router.decide.bandits.protocol import Arms, Pull, at_least, bandit, gr
 class Ucb1:
     """Mean plus ``width x sqrt(2 ln N / n)`` (Auer, Cesa-Bianchi and Fischer, 2002).
 
-    Over faded counts it is D-UCB (Garivier and Moulines, 2011). It is deterministic: its propensity is 1, and its log says
-    nothing of other policies unless ``explore`` is set.
+    With discounted counts this is D-UCB (Garivier and Moulines, 2011). It is deterministic: its propensity is 1, so its log
+    cannot be used to evaluate other policies unless ``explore`` is set.
 
     Args:
-        width: How many times the bound of the paper; 0.5 suits rewards 0..1 whose variance is below the largest one.
+        width: Multiple of the paper's bound; 0.5 suits rewards 0..1 whose variance is below the largest possible one.
     """
 
     width: float = 0.5
@@ -30,7 +30,7 @@ class Ucb1:
         at_least("width", self.width, 0.0)
 
     def pull(self, arms: Arms, generator: np.random.Generator) -> Pull:  # noqa: ARG002 - no chance here
-        """Bound every arm; one of which nothing is known comes first."""
+        """Return the arm with the highest bound; one without rewards and prior comes first."""
         weight = arms.weight
         total = np.log(np.maximum(weight.sum(), 1.0))
         bound = np.sqrt(2.0 * total / np.where(weight > 0, weight, 1.0))

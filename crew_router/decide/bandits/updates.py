@@ -1,4 +1,4 @@
-"""What a strategy that learns is told of an answer, and what it adds to the numbers that all processes share."""
+"""What a strategy that learns is given for a reward, and what it returns: additions to sums that all processes share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Addition = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class BanditUpdate:
-    """A reward for one answer, as learners take it.
+    """A reward for one answer.
 
     Args:
-        model: Who answered.
-        task_type: What for.
-        reward: 0..1.
-        previous: The reward that this one corrects, ``None`` for the first.
+        model: The model that answered.
+        task_type: The task type of the request; ``None`` when it is not known.
+        reward: The reward, 0..1.
+        previous: The earlier reward that this one corrects; ``None`` for the first.
         profile: What was read from the request, where it is known.
-        weight: Share of the reward that this answer deserves; below 1 for early steps of a run.
-        of_run: Whether it is the result of a whole run.
-        marks: Where learners put the reward that is corrected, by learner.
+        weight: Weight of the reward; below 1 for early steps of a run.
+        of_run: Whether the reward is the result of a whole run.
+        positions: By learner, the position where it added the reward that is corrected.
     """
 
     model: ModelRef
@@ -38,12 +38,17 @@ class BanditUpdate:
     profile: RequestProfile | None = None
     weight: float = 1.0
     of_run: bool = False
-    marks: Mapping[str, float] = field(default_factory=dict[str, float])
+    positions: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
 class StateUpdate:
-    """What a learner makes of a credit: numbers to add to shared sums, and a mark to find them by when it is corrected."""
+    """A learner's response to a reward.
+
+    Args:
+        additions: Numbers to add to shared sums, each with the name of its sum.
+        position: Where the reward was added; needed to correct it later (see :class:`crew_router.decide.bandits.memory.Memory`).
+    """
 
     additions: tuple[Addition, ...]
-    mark: float
+    position: float

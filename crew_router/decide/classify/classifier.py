@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from crew_router.decide.classify.conversation import asked_of
 from crew_router.decide.classify.difficulty import confidence_of, packaged_difficulty
-from crew_router.decide.classify.features import Hashes, hashes_of
-from crew_router.decide.classify.language import language_of
-from crew_router.decide.classify.linear import DOMAINS, TASKS, LinearModel, Scores, packaged_model
-from crew_router.decide.classify.output_length import output_length
+from crew_router.decide.classify.lengths import estimate_tokens, output_length
+from crew_router.decide.classify.linear import DOMAINS, TASKS, Hashes, LinearModel, Scores, hashes_of, packaged_model
 from crew_router.decide.classify.patterns import Sample, content_type_of, needs_retrieval, urgency_of
 from crew_router.decide.classify.risk import risks_of
-from crew_router.decide.classify.text import SpokenText, read_text
-from crew_router.decide.classify.tokens import estimate_tokens
+from crew_router.decide.classify.text import SpokenText, asked_of, language_of, read_text
 from crew_router.types import Difficulty, Domain, ModelCapability, Reading, RequestProfile, RoutingRequest, TaskType
 from crew_router.types.profile import CALLER
 
@@ -40,6 +36,10 @@ class TextClassifier:
         >>> TextClassifier().classify(RoutingRequest(task_description="Write a haiku about rain")).task_type.value
         <TaskType.CREATIVE: 'creative'>
     """
+
+    def prepare(self) -> None:
+        """Load weights and word lists, which the first request would otherwise wait for."""
+        self.classify(RoutingRequest(task_description="yes, do it", messages=("Prove it.", "Shall I?", "yes, do it")))
 
     def classify(self, request: RoutingRequest) -> RequestProfile:
         """Return the profile; whatever the caller said wins."""
@@ -123,4 +123,4 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:
-    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO}
+    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO, ModelCapability.DOCUMENTS}

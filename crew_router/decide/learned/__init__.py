@@ -1,1 +1,1 @@
-"""What `crew-router train` fitted, as it is read when a decision is made or an answer is weighed."""
+"""Inference of what `crew-router train` fitted: predictions before a call, and the probability that an answer is right."""

@@ -1,4 +1,4 @@
-"""How often what a model says is right: "B" from a model that nearly always says "A" is worth more than its "A"."""
+"""How often a certain answer of a model is right: "B" from a model that nearly always answers "A" deserves more trust than its "A"."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 if TYPE_CHECKING:
     from crew_router.types.arrays import Codes, Floats
 
-_PRIOR: Final = 6.0  # answers that what all models' record says is worth for one model
-_PRIOR_SHARED: Final = 18.0
-_LEAST: Final = 2  # prompts; an answer to one alone says little of the next, and may give away what was asked
+_PRIOR: Final = 6.0  # answers that the surplus over all models counts for in the one of a single model
+_PRIOR_SHARED: Final = 18.0  # answers that a surplus of 0 counts for in the one over all models
+_MIN_PROMPTS: Final = 2  # an answer to one prompt alone predicts little, and could reveal what was asked
 
 Key = tuple[int, int, str]
-"""Cluster, model (-1 for all of them together) and the answer."""
+"""Cluster of prompts, index of the model (-1 for all models together), and the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Answers of one kind: how many, and by how much more often they were right than predicted."""
+    """Equal answers: their number, and the sum of their scores minus the predicted quality."""
 
     count: int = 0
     surplus: float = 0.0
 
     def without(self, count: int, surplus: float) -> Tally:
-        """Return the tally as if some answers had not been seen."""
+        """Return the tally without some answers."""
         return Tally(self.count - count, self.surplus - surplus)
 
 
@@ -39,44 +39,46 @@ class AnswerPrior:
     tallies: Mapping[Key, Tally]
 
     def surplus(self, cluster: int, model: int, answer: str | None) -> tuple[float, float]:
-        """Return by how much an answer is more probable than predicted: from this model, and from any."""
+        """Return by how much an answer is more probably right than predicted: when this model gives it, and when any does."""
         key = "" if answer is None else answer
         none = Tally()
-        return _pulled(self.tallies.get((cluster, model, key), none), self.tallies.get((cluster, -1, key), none))
+        return _shrunk(self.tallies.get((cluster, model, key), none), self.tallies.get((cluster, -1, key), none))
 
 
-def count_sayings(answers: Sequence[Sequence[str | None]], *, quality: Floats, score: Floats, cluster: Codes) -> tuple[AnswerPrior, Floats]:
+def fit_answer_prior(
+    answers: Sequence[Sequence[str | None]], *, quality: Floats, score: Floats, cluster: Codes
+) -> tuple[AnswerPrior, Floats]:
     """Count the answers of the training rows.
 
     Returns:
-        The tallies worth keeping, and the surplus of every training answer as if its own row had not been seen.
+        The tallies of answers to at least two prompts, and the two surpluses of every training answer without its own row.
     """
-    rest = score - quality
+    surplus_of = score - quality
     counted: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
     prompts: dict[Key, int] = defaultdict(int)
-    own: list[dict[str, list[float]]] = []
-    for row, said in enumerate(answers):
+    by_row: list[dict[str, list[float]]] = []
+    for row, row_answers in enumerate(answers):
         shared: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for model, answer in enumerate(said):
+        for model, answer in enumerate(row_answers):
             key = "" if answer is None else answer
             for tally in (counted[int(cluster[row]), model, key], counted[int(cluster[row]), -1, key], shared[key]):
                 tally[0] += 1
-                tally[1] += float(rest[row, model])
+                tally[1] += float(surplus_of[row, model])
             prompts[int(cluster[row]), model, key] += 1
         for key in shared:
             prompts[int(cluster[row]), -1, key] += 1
-        own.append(shared)
+        by_row.append(shared)
     tallies = {key: Tally(int(count), surplus) for key, (count, surplus) in counted.items()}
     held_out = np.zeros((*score.shape, 2))
-    for row, said in enumerate(answers):
-        for model, answer in enumerate(said):
+    for row, row_answers in enumerate(answers):
+        for model, answer in enumerate(row_answers):
             key = "" if answer is None else answer
-            mine = tallies[int(cluster[row]), model, key].without(1, float(rest[row, model]))
-            shared_count, shared_surplus = own[row][key]
-            held_out[row, model] = _pulled(mine, tallies[int(cluster[row]), -1, key].without(int(shared_count), shared_surplus))
-    return AnswerPrior({key: tally for key, tally in tallies.items() if prompts[key] >= _LEAST}), held_out
+            own_tally = tallies[int(cluster[row]), model, key].without(1, float(surplus_of[row, model]))
+            shared_count, shared_surplus = by_row[row][key]
+            held_out[row, model] = _shrunk(own_tally, tallies[int(cluster[row]), -1, key].without(int(shared_count), shared_surplus))
+    return AnswerPrior({key: tally for key, tally in tallies.items() if prompts[key] >= _MIN_PROMPTS}), held_out
 
 
-def _pulled(own: Tally, shared: Tally) -> tuple[float, float]:
-    everybody = shared.surplus / (shared.count + _PRIOR_SHARED)
-    return (own.surplus + _PRIOR * everybody) / (own.count + _PRIOR), everybody
+def _shrunk(own: Tally, shared: Tally) -> tuple[float, float]:
+    overall = shared.surplus / (shared.count + _PRIOR_SHARED)
+    return (own.surplus + _PRIOR * overall) / (own.count + _PRIOR), overall

@@ -1,4 +1,4 @@
-"""Weighs the answers of a cascade by what was learnt."""
+"""Weigh the answers of a cascade with a trained model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from crew_router.types.transport import Payload
 
 
 @dataclass(frozen=True, slots=True)
-class Weigher:
-    """Gives the executor the posterior of the best answer; it cannot tell about models that were not learnt."""
+class AnswerWeigher:
+    """Tells the executor of a cascade which answer is best, and how probably it is right."""
 
     learned: TrainedModel
 
-    def __call__(self, payload: Payload, said: Sequence[tuple[ModelRef, str]]) -> tuple[int, float] | None:
-        """Return the place of the best answer and the probability that it is right."""
-        places = [self.learned.place_of(ref) for ref, _ in said]
-        spoken = [GivenAnswer(place, text) for place, (_, text) in zip(places, said, strict=True) if place is not None]
-        if len(spoken) < len(said):
+    def __call__(self, payload: Payload, answers: Sequence[tuple[ModelRef, str]]) -> tuple[int, float] | None:
+        """Return the index of the best answer and the probability that it is right; ``None`` when a model was not trained on."""
+        indices = [self.learned.index_of(ref) for ref, _ in answers]
+        given = [GivenAnswer(index, text) for index, (_, text) in zip(indices, answers, strict=True) if index is not None]
+        if len(given) < len(answers):
             return None
-        standing = self.learned.standing(prompt_text(payload), spoken)
-        return standing.best, standing.probability
+        best = self.learned.best_answer(prompt_text(payload), given)
+        return best.index, best.probability

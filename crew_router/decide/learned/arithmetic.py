@@ -1,4 +1,4 @@
-"""Re-checks the arithmetic that an answer states: ``3 * 4 = 12`` is right, ``3 * 4 = 13`` is not."""
+"""Check the arithmetic in an answer: ``3 * 4 = 12`` holds, ``3 * 4 = 13`` does not."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _EQUATION: Final = re.compile(
 )
 _TOKEN: Final = re.compile(r"\d+\.?\d*|[-+*/()]")
 _SAFE: Final = re.compile(r"^[\d\s.+\-*/()]+$")
-_LONGEST: Final = 80
+_MAX_CHARS: Final = 80
 _ROUNDING: Final = 0.011
 _WHOLE_ROUNDING: Final = 0.51
 _LARGE: Final = 20
 
 
-def checked(text: str) -> Iterator[bool]:
-    """Yield for every equation that can be computed whether it holds, up to rounding."""
+def equations_hold(text: str) -> Iterator[bool]:
+    """Yield, for every equation that can be computed, whether it holds up to rounding."""
     for left, right in _EQUATION.findall(text.replace("<<", " ").replace(">>", " ")):
         value, stated = _value(left), _number(right)
         if value is not None and stated is not None:
@@ -43,24 +43,24 @@ def _value(expression: str) -> float | None:
     for sign in "x×":  # noqa: RUF001 - a times sign
         plain = plain.replace(sign, "*")
     plain = plain.replace("÷", "/")
-    if len(plain) > _LONGEST or not _SAFE.match(plain):
+    if len(plain) > _MAX_CHARS or not _SAFE.match(plain):
         return None
     try:
-        return _Parser(_TOKEN.findall(plain)).whole()
+        return _Parser(_TOKEN.findall(plain)).parse()
     except (ValueError, IndexError, ZeroDivisionError, OverflowError):
         return None
 
 
 class _Parser:
-    """Computes sums and products by recursive descent; no code of the answer is ever evaluated."""
+    """Computes sums and products by recursive descent; text of the answer is never evaluated as code."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
-        self._at = 0
+        self._position = 0
 
-    def whole(self) -> float:
+    def parse(self) -> float:
         value = self._sum()
-        if self._at != len(self._tokens):
+        if self._position != len(self._tokens):
             raise ValueError(self._tokens)
         return value
 
@@ -92,9 +92,9 @@ class _Parser:
         return float(token)
 
     def _peek(self) -> str | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
 
     def _take(self) -> str:
-        token = self._tokens[self._at]
-        self._at += 1
+        token = self._tokens[self._position]
+        self._position += 1
         return token

@@ -1,4 +1,4 @@
-"""A trained artifact as a folder: ``manifest.json`` and ``arrays.npz``, versioned; nothing in it can run."""
+"""Save and load a trained artifact: a folder with ``manifest.json`` and ``arrays.npz``, versioned, without executable code."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 FORMAT: Final = 4
 MANIFEST: Final = "manifest.json"
 ARRAYS: Final = "arrays.npz"
-_UNKNOWN: Final = ("cost_band", "tokens_band")  # NaN where nothing was recorded
+_UNKNOWN: Final = ("cost_band", "tokens_band")  # arrays that may hold NaN, where nothing was recorded
 _HEADS: Final = ("difficulty", "deviation", "cost", "tokens")
 _CURE: Final = "train again with `crew-router train --data FILE --out FOLDER`"
 
 
 def save(learned: TrainedModel, folder: Path) -> None:
-    """Write an artifact; what the folder held of an earlier one is replaced.
+    """Write an artifact; an earlier one in the folder is replaced.
 
     Raises:
         ConfigurationError: The folder cannot be written.
@@ -48,7 +48,7 @@ def save(learned: TrainedModel, folder: Path) -> None:
         "settings": list(learned.settings),
         "plans": encode(learned.plans),
         "sets": [list(members) for members in learned.agreement.weights],
-        "sayings": None if learned.reader is None else _sayings_to_json(learned.reader.sayings),
+        "sayings": None if learned.correctness is None else _answer_prior_to_json(learned.correctness.answer_prior),
         "report": {name: None if value != value else value for name, value in encode(learned.report).items()},  # noqa: PLR0124 - NaN is no JSON
     }
     try:
@@ -69,9 +69,9 @@ def load(folder: Path) -> TrainedModel:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest.get("format") != FORMAT:
             raise ConfigurationError(str(folder), "format", f"{manifest.get('format')!r} is not {FORMAT}", cure=_CURE)
-        with np.load(folder / ARRAYS, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        return _learned(manifest, arrays)
+        with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return _from_arrays(manifest, arrays)
     except OSError as error:
         raise ConfigurationError(str(folder), "", f"it holds no trained model ({error.strerror})", cure=_CURE) from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
@@ -96,40 +96,40 @@ def _arrays(learned: TrainedModel) -> dict[str, NDArray[Any]]:
     for name in _HEADS:
         head: Head = getattr(quality, name)
         arrays |= {f"{name}.means": head.means, f"{name}.weights": head.rest.weights, f"{name}.intercept": head.rest.intercept}
-    arrays |= {f"agreement.{at}": weights for at, weights in enumerate(learned.agreement.weights.values())}
-    if learned.reader is not None:
-        reader = learned.reader
-        arrays |= {"reader.centre": reader.centre, "reader.scale": reader.scale}
-        arrays |= {"reader.weights": reader.weights, "reader.record": reader.record}
-        arrays |= {"trees.figure": reader.trees.figure, "trees.above": reader.trees.above, "trees.leaf": reader.trees.leaf}
-        arrays |= _memory_arrays(learned.memory)
+    arrays |= {f"agreement.{index}": weights for index, weights in enumerate(learned.agreement.weights.values())}
+    if learned.correctness is not None:
+        model = learned.correctness
+        arrays |= {"reader.centre": model.centre, "reader.scale": model.scale}
+        arrays |= {"reader.weights": model.weights, "reader.record": model.model_odds}
+        arrays |= {"trees.figure": model.trees.feature, "trees.above": model.trees.threshold, "trees.leaf": model.trees.leaf}
+        arrays |= _nearest_prompt_arrays(learned.nearest_prompt)
     return arrays
 
 
-def _memory_arrays(memory: NearestPrompt | None) -> dict[str, NDArray[Any]]:
+def _nearest_prompt_arrays(memory: NearestPrompt | None) -> dict[str, NDArray[Any]]:
     if memory is None:
         return {}
-    # Half precision is ample for likenesses, and the sketches are most of the memory.
-    whole = {"memory.said": memory.said, "memory.right": memory.right, "memory.ends": memory.ends}
-    return {"memory.sketch": memory.sketch.astype(np.float16), **whole}
+    # Half precision is enough for similarities, and the sketches take most of the space.
+    exact = {"memory.said": memory.answers, "memory.right": memory.right, "memory.ends": memory.ends}
+    return {"memory.sketch": memory.sketch.astype(np.float16), **exact}
 
 
-def _memory(arrays: Mapping[str, Floats]) -> NearestPrompt | None:
+def _nearest_prompt(arrays: Mapping[str, Floats]) -> NearestPrompt | None:
     if "memory.sketch" not in arrays:
         return None
-    said, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
-    if len(ends) != len(arrays["memory.sketch"]) or len(said) != len(right) or ends[-1] != len(said):
+    answers, right, ends = (arrays[f"memory.{name}"].astype(np.int64) for name in ("said", "right", "ends"))
+    if len(ends) != len(arrays["memory.sketch"]) or len(answers) != len(right) or ends[-1] != len(answers):
         raise ValueError("the memory of prompts is incomplete")
-    return NearestPrompt(arrays["memory.sketch"], said, right, ends)
+    return NearestPrompt(arrays["memory.sketch"], answers, right, ends)
 
 
 def _short(array: Floats) -> Floats:
-    """Return an array rounded to single precision: the projection of texts is most of an artifact."""
+    """Return an array rounded to single precision, so that the largest arrays of an artifact compress better."""
     rounded: Floats = array.astype(np.float32).astype(np.float64)
     return rounded
 
 
-def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> TrainedModel:
+def _from_arrays(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> TrainedModel:
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for name, array in wide.items() if name not in _UNKNOWN):
         raise ValueError("an array holds a figure that is not finite")
@@ -142,19 +142,19 @@ def _learned(manifest: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Train
     models = tuple(str(name) for name in manifest["models"])
     plans: tuple[Plan, ...] = decode(tuple[Plan, ...], manifest["plans"])
     _check(plans, len(models))
-    sets = [tuple(int(at) for at in members) for members in manifest["sets"]]
+    sets = [tuple(int(index) for index in members) for members in manifest["sets"]]
     return TrainedModel(
         models,
         text=TextFeatures(wide["text.weight"], wide["text.basis"], wide["text.centre"], wide["text.scale"]),
         quality=quality,
-        reader=_reader(manifest["sayings"], wide, clusters=len(quality.centres)),
-        agreement=Agreement({members: wide[f"agreement.{at}"] for at, members in enumerate(sets)}, wide["generic"]),
+        correctness=_correctness_model(manifest["sayings"], wide, clusters=len(quality.centres)),
+        agreement=Agreement({members: wide[f"agreement.{index}"] for index, members in enumerate(sets)}, wide["generic"]),
         plans=plans,
-        settings=tuple(float(worth) for worth in manifest["settings"]),
+        settings=tuple(float(value) for value in manifest["settings"]),
         mean_quality=wide["mean_quality"],
         mean_cost_usd=wide["mean_cost_usd"],
         report=TrainingReport(**report),
-        memory=_memory(wide),
+        nearest_prompt=_nearest_prompt(wide),
     )
 
 
@@ -166,18 +166,18 @@ def _check(plans: tuple[Plan, ...], models: int) -> None:
             raise ValueError(f"a plan of cluster {plan.cluster} names models that are not there")
 
 
-def _reader(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, clusters: int) -> CorrectnessModel | None:
+def _correctness_model(sayings: list[list[Any]] | None, arrays: Mapping[str, Floats], *, clusters: int) -> CorrectnessModel | None:
     if sayings is None:
         return None
     tallies = {
         (int(cluster), int(model), str(answer)): Tally(int(count), float(surplus)) for cluster, model, answer, count, surplus in sayings
     }
     trees = Trees(arrays["trees.figure"].astype(np.int64), arrays["trees.above"], arrays["trees.leaf"])
-    if trees.figure.shape != trees.above.shape or len(trees.leaf) != len(trees):
+    if trees.feature.shape != trees.threshold.shape or len(trees.leaf) != len(trees):
         raise ValueError("trees are incomplete")
     centre, scale, weights, record = (arrays[f"reader.{name}"] for name in ("centre", "scale", "weights", "record"))
     return CorrectnessModel(centre, scale, weights, AnswerPrior(tallies), clusters, record, trees)
 
 
-def _sayings_to_json(sayings: AnswerPrior) -> list[list[object]]:
-    return [[*key, tally.count, round(tally.surplus, 6)] for key, tally in sayings.tallies.items()]
+def _answer_prior_to_json(answer_prior: AnswerPrior) -> list[list[object]]:
+    return [[*key, tally.count, round(tally.surplus, 6)] for key, tally in answer_prior.tallies.items()]

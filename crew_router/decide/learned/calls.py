@@ -1,4 +1,4 @@
-"""What can be seen of the function calls in an answer: how many there are, and whether the prompt supports them."""
+"""Features of the function calls in an answer: how many there are, and how far the prompt supports them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from crew_router.types.canonical_answer import written_calls
 
-CALL_READINGS: Final = 20
-_LONGEST: Final = 8000
+CALL_FEATURES: Final = 20
+_MAX_CHARS: Final = 8000
 _HEAD: Final = re.compile(r"(?:^|\)\s*;\s*)([A-Za-z_][\w.]*)\(")
 _VALUE: Final = re.compile(
     r"""[\w.-]+\s*=\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+\.?\d*|true|false|none|null|\[[^\]]*\]|\{[^}]*\})""", re.IGNORECASE
@@ -31,7 +31,14 @@ _ABSENT: Final = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Function calls of an answer: each as it is written, the name of each, and the values of all their arguments."""
+    """The function calls of an answer.
+
+    Args:
+        written: Each call as written.
+        names: The function of each call.
+        values: The values of all arguments of all calls, as written.
+        empty: Number of calls without arguments.
+    """
 
     written: tuple[str, ...]
     names: tuple[str, ...]
@@ -42,9 +49,10 @@ class Calls:
 def calls_of(answer: str) -> Calls | None:
     """Return the calls that an answer consists of, ``None`` when it is something else.
 
-    Read are ``name(key=value, …)``, several with a semicolon between them, and the form in which tool calls are compared.
+    Two forms are read: ``name(key=value, …)``, several separated by semicolons, and the JSON form in which
+    :mod:`crew_router.types.canonical_answer` writes tool calls.
     """
-    text = answer[:_LONGEST]
+    text = answer[:_MAX_CHARS]
     if _NONE.match(text):
         return Calls((), (), (), 0)
     if text.startswith(_TOOLS):
@@ -56,7 +64,7 @@ def calls_of(answer: str) -> Calls | None:
 
 
 def same_calls(answer: str) -> str | None:
-    """Return a text that is equal for the same calls in any order, ``None`` when the answer is something else."""
+    """Return a text that is the same for the same calls in any order; ``None`` when the answer is not calls."""
     calls = calls_of(answer)
     if calls is None:
         return None
@@ -68,16 +76,25 @@ def same_calls(answer: str) -> str | None:
 def _from_tools(text: str) -> Calls | None:
     try:
         pairs = cast("list[list[str]]", json.loads(text))
-        arguments = [cast("dict[str, object]", json.loads(given)) for _, given in pairs]
+        arguments = [cast("dict[str, object]", json.loads(values_by_name)) for _, values_by_name in pairs]
     except (ValueError, TypeError):
         return None
-    values = [json.dumps(value) for given in arguments for value in given.values()]
-    return Calls(tuple(map(json.dumps, pairs)), tuple(name for name, _ in pairs), tuple(values), sum(not given for given in arguments))
+    values = [json.dumps(value) for values_by_name in arguments for value in values_by_name.values()]
+    empty = sum(not values_by_name for values_by_name in arguments)
+    return Calls(tuple(map(json.dumps, pairs)), tuple(name for name, _ in pairs), tuple(values), empty)
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What of a prompt the calls are held against; made once per prompt."""
+class PromptText:
+    """A prompt prepared for comparison with calls; made once per prompt.
+
+    Args:
+        text: The prompt in lower case.
+        packed: The same without white space.
+        stems: First five letters of its words.
+        numbers: Its numbers, without sign.
+        names: Names and quoted texts in it, in lower case without white space.
+    """
 
     text: str
     packed: str
@@ -86,24 +103,24 @@ class Ground:
     names: frozenset[str]
 
     @classmethod
-    def of(cls, prompt: str) -> Ground:
-        """Read a prompt."""
-        low = prompt.casefold()
+    def of(cls, prompt: str) -> PromptText:
+        """Return the prepared prompt."""
+        lowered = prompt.casefold()
         names = frozenset(_packed(name.casefold()) for name in _NAME.findall(prompt))
-        return cls(low, _packed(low), _stems(low), frozenset(number.lstrip("-") for number in _NUMBER.findall(prompt)), names)
+        return cls(lowered, _packed(lowered), _stems(lowered), frozenset(number.lstrip("-") for number in _NUMBER.findall(prompt)), names)
 
 
-def call_readings(ground: Ground, answer: str) -> list[float]:
-    """Return the figures of the calls of an answer; the first says whether there are any (1), none on purpose (2) or other text (0)."""
+def call_features(prompt: PromptText, answer: str) -> list[float]:
+    """Return the features of an answer's calls; the first is 1 for calls, 2 for an explicit "no call", 0 for any other answer."""
     calls = calls_of(answer)
     if calls is None:
-        return [0.0, *([_ABSENT] * (CALL_READINGS - 1))]
+        return [0.0, *([_ABSENT] * (CALL_FEATURES - 1))]
     if not calls.names:
-        return [2.0, *([_ABSENT] * (CALL_READINGS - 1))]
-    return [1.0, *_size(calls), *_named(ground, calls), *_given(ground, calls)]
+        return [2.0, *([_ABSENT] * (CALL_FEATURES - 1))]
+    return [1.0, *_count_features(calls), *_name_features(prompt, calls), *_value_features(prompt, calls)]
 
 
-def _size(calls: Calls) -> list[float]:
+def _count_features(calls: Calls) -> list[float]:
     distinct = len(set(calls.names))
     return [
         float(len(calls.names)),
@@ -117,14 +134,14 @@ def _size(calls: Calls) -> list[float]:
     ]
 
 
-def _named(ground: Ground, calls: Calls) -> list[float]:
+def _name_features(prompt: PromptText, calls: Calls) -> list[float]:
     stems = [_stems(_CAMEL.sub(" ", name).replace("_", " ").replace(".", " ").casefold()) for name in calls.names]
-    shares = [len(own & ground.stems) / max(len(own), 1) for own in stems]
-    whole = frozenset[str]().union(*stems)
-    return [float(np.mean(shares)), min(shares), float(len(whole & ground.stems))]
+    shares = [len(name_stems & prompt.stems) / max(len(name_stems), 1) for name_stems in stems]
+    all_stems = frozenset[str]().union(*stems)
+    return [float(np.mean(shares)), min(shares), float(len(all_stems & prompt.stems))]
 
 
-def _given(ground: Ground, calls: Calls) -> list[float]:
+def _value_features(prompt: PromptText, calls: Calls) -> list[float]:
     written = " ".join(calls.values).casefold()
     texts = [_packed(value.strip("\"'").casefold()) for value in calls.values if value[0] in "\"'"]
     numbers = _NUMBER.findall(written)
@@ -132,12 +149,12 @@ def _given(ground: Ground, calls: Calls) -> list[float]:
     pieces = _PIECE.findall(written)
     packed = _packed(written)
     return [
-        _share([text in ground.packed for text in texts]),
-        _share([number.lstrip("-") in ground.numbers for number in numbers]),
-        _share([number in used for number in ground.numbers]),
-        _share([name in packed for name in ground.names]),
-        _share([piece in ground.text for piece in pieces]),
-        float(sum(text not in ground.packed for text in texts)),
+        _share([text in prompt.packed for text in texts]),
+        _share([number.lstrip("-") in prompt.numbers for number in numbers]),
+        _share([number in used for number in prompt.numbers]),
+        _share([name in packed for name in prompt.names]),
+        _share([piece in prompt.text for piece in pieces]),
+        float(sum(text not in prompt.packed for text in texts)),
         float(sum(value.casefold() in ("true", "false") for value in calls.values)),
         float(sum(value[0] in "[{" for value in calls.values)),
     ]

@@ -1,8 +1,8 @@
-"""Cost-quality curves: hull, AIQ, cost at a share of the best, and what two-model routers are judged by.
+"""Cost-quality curves: hull, AIQ, cost at a given quality, and APGR and CPT of routers between two models.
 
-AIQ is RouterBench's (Hu and others 2024): the area under the non-decreasing convex hull of (cost, quality) between the
-cheapest and the dearest single model, divided by the range of costs. It is 0 left of the router's cheapest point and flat
-to the right; points above the dearest single are dropped.
+AIQ is RouterBench's (Hu and others 2024): the area under the non-decreasing convex hull of (cost, quality) between the costs
+of the cheapest and the dearest single model, divided by that range. The hull counts as 0 left of the router's cheapest point
+and as flat to the right of its dearest; points above the dearest single model are dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SAME: Final = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Mean cost of a request in USD and mean quality 0..1 of one setting."""
+    """Mean cost of a request, USD, and mean quality, 0..1, at one setting."""
 
     cost_usd: float
     quality: float
@@ -46,7 +46,7 @@ def _below(first: CurvePoint, middle: CurvePoint, last: CurvePoint) -> bool:
 
 
 def quality_at(corners: Sequence[CurvePoint], cost_usd: float) -> float:
-    """Return the quality of a hull at a cost: 0 left of it, flat to the right."""
+    """Return the quality of a hull at a cost: 0 left of its first corner, flat right of its last."""
     if not corners or cost_usd < corners[0].cost_usd - _SAME:
         return 0.0
     for left, right in itertools.pairwise(corners):
@@ -57,7 +57,7 @@ def quality_at(corners: Sequence[CurvePoint], cost_usd: float) -> float:
 
 
 def aiq(points: Iterable[CurvePoint], *, low_usd: float, high_usd: float) -> float:
-    """Return the average quality over a range of costs; of an empty range, the quality at it."""
+    """Return the average quality over a range of costs; when the range is empty, the quality at that cost."""
     corners = hull(point for point in points if point.cost_usd <= high_usd + _SAME)
     if not corners:
         return 0.0
@@ -72,7 +72,7 @@ def aiq(points: Iterable[CurvePoint], *, low_usd: float, high_usd: float) -> flo
 
 
 def cost_for(points: Iterable[CurvePoint], quality: float) -> float | None:
-    """Return the least cost at which a curve reaches a quality, mixing two settings; ``None`` when it never does."""
+    """Return the lowest cost at which a curve, with mixtures of two settings, reaches a quality; ``None`` when it does not."""
     corners = hull(points)
     if not corners or corners[-1].quality < quality - _SAME:
         return None
@@ -93,13 +93,19 @@ class StrongShare:
 
 
 def apgr(settings: Iterable[StrongShare], *, weak: float, strong: float) -> float:
-    """Return RouteLLM's average performance gap recovered over all shares of strong calls (Ong and others 2024)."""
+    """Return RouteLLM's average performance gap recovered (APGR), over all shares of strong calls (Ong and others 2024).
+
+    Args:
+        settings: The settings of the router.
+        weak: Quality of the weak model, 0..1.
+        strong: Quality of the strong model, 0..1.
+    """
     line = _between(settings, weak=weak, strong=strong)
     return sum((right.share - left.share) * (left.quality + right.quality) / 2 for left, right in itertools.pairwise(line))
 
 
 def cpt(settings: Iterable[StrongShare], recovered: float, *, weak: float, strong: float) -> float | None:
-    """Return the share of strong calls that recovers a share of the performance gap; ``None`` when nothing does."""
+    """Return the share of strong calls that recovers a given share of the performance gap (CPT); ``None`` when none does."""
     line = _between(settings, weak=weak, strong=strong)
     for left, right in itertools.pairwise(line):
         if left.quality >= recovered:

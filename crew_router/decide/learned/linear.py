@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from crew_router.types.arrays import Codes, Flags, Floats
 
 _STEPS: Final = 6
-_LEAST_CURVATURE: Final = 1e-3
-_LEAST_OUT: Final = 0.2
+_MIN_CURVATURE: Final = 1e-3
+_MIN_LEAVE_OUT: Final = 0.2
 _EDGE: Final = 1e-4
 
 
@@ -48,60 +48,60 @@ def solved(matrix: Floats, right: Floats) -> Floats:
 
 
 def ridge(inputs: Floats, targets: Floats, *, penalty: float) -> Ridge:
-    """Fit by least squares with a penalty on the weights but not on the intercept."""
+    """Return the ridge regression of the targets; the intercept has no penalty."""
     centre, mean = inputs.mean(axis=0), targets.mean(axis=0)
-    moved = inputs - centre
-    gram = moved.T @ moved + penalty * np.eye(inputs.shape[1])
-    weights = solved(gram, moved.T @ (targets - mean))
+    centred = inputs - centre
+    gram = centred.T @ centred + penalty * np.eye(inputs.shape[1])
+    weights = solved(gram, centred.T @ (targets - mean))
     return Ridge(weights, mean - centre @ weights)
 
 
 def logistic(inputs: Floats, target: Floats, *, penalty: float, start: Floats) -> Floats:
-    """Return the weights of a logistic regression that is pulled towards ``start``; column 0 is the intercept."""
+    """Return the weights of a logistic regression whose penalty pulls them towards ``start``; column 0 is the intercept."""
     weights = start.copy()
-    pull = np.full(len(weights), penalty)
-    pull[0] = 0.1
+    penalties = np.full(len(weights), penalty)
+    penalties[0] = 0.1
     for _ in range(_STEPS):
         mean = expit(inputs @ weights)
-        curvature = np.maximum(mean * (1 - mean), _LEAST_CURVATURE)
+        curvature = np.maximum(mean * (1 - mean), _MIN_CURVATURE)
         hessian = (inputs * curvature[:, None]).T @ inputs
-        hessian[np.diag_indices(len(weights))] += pull
-        weights = weights + solved(hessian, inputs.T @ (target - mean) - pull * (weights - start))
+        hessian[np.diag_indices(len(weights))] += penalties
+        weights = weights + solved(hessian, inputs.T @ (target - mean) - penalties * (weights - start))
     return weights
 
 
-def left_out(inputs: Floats, target: Floats, weights: Floats, *, penalty: float) -> Floats:
-    """Return the probabilities of a logistic regression as if each row had been left out (one Newton step)."""
+def leave_one_out(inputs: Floats, target: Floats, weights: Floats, *, penalty: float) -> Floats:
+    """Return leave-one-out probabilities of a logistic regression, approximated by one Newton step."""
     mean = expit(inputs @ weights)
-    curvature = np.maximum(mean * (1 - mean), _LEAST_CURVATURE)
+    curvature = np.maximum(mean * (1 - mean), _MIN_CURVATURE)
     hessian = (inputs * curvature[:, None]).T @ inputs
-    pull = np.full(len(weights), penalty)
-    pull[0] = 0.1
-    hessian[np.diag_indices(len(weights))] += pull
+    penalties = np.full(len(weights), penalty)
+    penalties[0] = 0.1
+    hessian[np.diag_indices(len(weights))] += penalties
     leverage = np.einsum("ij,ij->i", inputs @ np.linalg.inv(hessian), inputs) * curvature
-    step = (target - mean) * leverage / curvature / np.maximum(1 - leverage, _LEAST_OUT)
+    step = (target - mean) * leverage / curvature / np.maximum(1 - leverage, _MIN_LEAVE_OUT)
     return expit(inputs @ weights - step)
 
 
 def folds(rows: int, count: int, *, seed: int) -> Codes:
-    """Return the fold of each row, folds of equal size, at random."""
-    places = np.empty(rows, dtype=np.int64)
-    places[np.random.default_rng(seed).permutation(rows)] = np.arange(rows) % count
-    return places
+    """Return the fold, 0 to ``count - 1``, of each row: drawn at random, of equal sizes."""
+    fold = np.empty(rows, dtype=np.int64)
+    fold[np.random.default_rng(seed).permutation(rows)] = np.arange(rows) % count
+    return fold
 
 
 def nearest(points: Floats, centres: Floats) -> Codes:
-    """Return the nearest centre of each point."""
+    """Return the index of the nearest centre of each point."""
     distance = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
-    found: Codes = distance.argmin(axis=1)
-    return found
+    index: Codes = distance.argmin(axis=1)
+    return index
 
 
 def k_means(points: Floats, count: int, *, seed: int, starts: int = 8) -> Floats:
-    """Return the centres of the tightest of several clusterings (k-means++ starts)."""
+    """Return the centres of the clustering of least variance among several k-means++ starts."""
     best: tuple[float, Floats] | None = None
     for start in range(starts):
-        centres = _settled(points, _spread(points, count, np.random.default_rng((seed, start))))
+        centres = _iterated(points, _start_centres(points, count, np.random.default_rng((seed, start))))
         loss = float(((points - centres[nearest(points, centres)]) ** 2).sum())
         if best is None or loss < best[0]:
             best = loss, centres
@@ -109,19 +109,19 @@ def k_means(points: Floats, count: int, *, seed: int, starts: int = 8) -> Floats
     return best[1]
 
 
-def _spread(points: Floats, count: int, rng: np.random.Generator) -> Floats:
+def _start_centres(points: Floats, count: int, rng: np.random.Generator) -> Floats:
     centres = [points[rng.integers(len(points))]]
     while len(centres) < count:
         distance = np.min([((points - centre) ** 2).sum(axis=1) for centre in centres], axis=0)
         total = distance.sum()
-        at = rng.choice(len(points), p=distance / total) if total > 0 else rng.integers(len(points))
-        centres.append(points[at])
+        index = rng.choice(len(points), p=distance / total) if total > 0 else rng.integers(len(points))
+        centres.append(points[index])
     return np.array(centres)
 
 
-def _settled(points: Floats, centres: Floats) -> Floats:
+def _iterated(points: Floats, centres: Floats) -> Floats:
     for _ in range(30):
-        own = nearest(points, centres)
-        members: list[Flags] = [own == at for at in range(len(centres))]
-        centres = np.array([points[mine].mean(axis=0) if mine.any() else centres[at] for at, mine in enumerate(members)])
+        cluster = nearest(points, centres)
+        members: list[Flags] = [cluster == index for index in range(len(centres))]
+        centres = np.array([points[rows].mean(axis=0) if rows.any() else centres[index] for index, rows in enumerate(members)])
     return centres

@@ -16,67 +16,75 @@ if TYPE_CHECKING:
     from crew_router.decide.learned.trained_model import PromptPrediction, TrainedModel
     from crew_router.types.arrays import Floats
 
-PRIOR_OUTCOMES: Final = 50.0  # guess, not measured: outcomes that training is worth against what was reported since
+PRIOR_OUTCOMES: Final = 50.0  # guess, not measured: reported outcomes that the training data count for
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A plan in places of the registry, with what it is expected to achieve (0..1) and to cost on this prompt."""
+    """A plan for one prompt.
 
-    places: tuple[int, ...]
+    Args:
+        indices: Its models, as indices of the model table, in the order of calls.
+        quality: Expected score on this prompt, 0..1.
+        cost_usd: Expected cost on this prompt.
+        plan: The plan.
+        prediction: What was predicted for the prompt.
+    """
+
+    indices: tuple[int, ...]
     _: KW_ONLY
     quality: float
     cost_usd: float
     plan: Plan
-    foreseen: PromptPrediction
+    prediction: PromptPrediction
 
     @property
     def stops(self) -> tuple[float, ...]:
-        """Return the probability at which the best answer after each model is good enough; only the chosen plan is asked."""
-        return tuple(float(stop) for stop in self.plan.stops(self.foreseen.quality[None], self.foreseen.cost_usd[None])[0])
+        """Return the probability at which the best answer after each model is good enough; only computed for the chosen plan."""
+        return tuple(float(stop) for stop in self.plan.stops(self.prediction.quality[None], self.prediction.cost_usd[None])[0])
 
 
 def options_for(learned: TrainedModel, request: RoutingRequest, *, refs: Sequence[ModelRef], snapshot: Snapshot) -> tuple[Option, ...]:
-    """Return the plans for a prompt, moved by the quality that was reported of each model since training.
+    """Return the plans for a prompt, with expected scores corrected by the quality reported of each model since training.
 
     Args:
-        learned: What training left.
-        request: What is asked.
-        refs: Models of the registry in order.
-        snapshot: The shared numbers.
+        learned: The trained model.
+        request: The request.
+        refs: The models of the model table, in order.
+        snapshot: The shared numbers, with the reported qualities.
     """
-    foreseen = learned.foresee(asked_text(request))
-    registry = {place: at for at, ref in enumerate(refs) if (place := learned.place_of(ref)) is not None}
-    return tuple(_options(learned, foreseen, registry=registry, moved=_moved(learned, snapshot)))
+    prediction = learned.predict(asked_text(request))
+    registry = {model: index for index, ref in enumerate(refs) if (model := learned.index_of(ref)) is not None}
+    return tuple(_options(learned, prediction, registry=registry, quality_change=_quality_change(learned, snapshot)))
 
 
-def _options(learned: TrainedModel, foreseen: PromptPrediction, *, registry: dict[int, int], moved: Floats) -> Iterator[Option]:
+def _options(learned: TrainedModel, prediction: PromptPrediction, *, registry: dict[int, int], quality_change: Floats) -> Iterator[Option]:
     for plan in learned.plans:
-        if plan.cluster == foreseen.cluster and all(model in registry for model in plan.models):
-            quality, cost = plan.expected(foreseen.quality, foreseen.cost_usd)
+        if plan.cluster == prediction.cluster and all(model in registry for model in plan.models):
+            quality, cost = plan.expected(prediction.quality, prediction.cost_usd)
             yield Option(
                 tuple(registry[model] for model in plan.models),
-                quality=min(max(quality + _drift(plan, moved), 0.0), 1.0),
+                quality=min(max(quality + _expected_change(plan, quality_change), 0.0), 1.0),
                 cost_usd=cost,
                 plan=plan,
-                foreseen=foreseen,
+                prediction=prediction,
             )
 
 
-def _drift(plan: Plan, moved: Floats) -> float:
-    return float(sum(share * moved[model] for model, share in zip(plan.models, plan.answered, strict=True)))
+def _expected_change(plan: Plan, quality_change: Floats) -> float:
+    return float(sum(share * quality_change[model] for model, share in zip(plan.models, plan.answered, strict=True)))
 
 
-def _moved(learned: TrainedModel, snapshot: Snapshot) -> Floats:
-    """Return by how much each model does better or worse than in training, pulled to nothing while little was reported."""
-    moved = np.zeros(len(learned.models))
+def _quality_change(learned: TrainedModel, snapshot: Snapshot) -> Floats:
+    """Return by how much each model's reported quality differs from training, shrunk to 0 while little was reported."""
+    quality_change = np.zeros(len(learned.models))
     if not snapshot.performance:
-        return moved
-    samples, total = np.zeros(len(moved)), np.zeros(len(moved))
+        return quality_change
+    samples, total = np.zeros(len(quality_change)), np.zeros(len(quality_change))
     for (ref, _task), metrics in snapshot.performance.items():
-        place = learned.place_of(ref)
-        if place is not None and metrics.quality is not None:
-            samples[place] += metrics.samples
-            total[place] += metrics.samples * (metrics.quality - learned.mean_quality[place])
-    found: Floats = total / (samples + PRIOR_OUTCOMES)
-    return found
+        model = learned.index_of(ref)
+        if model is not None and metrics.quality is not None:
+            samples[model] += metrics.samples
+            total[model] += metrics.samples * (metrics.quality - learned.mean_quality[model])
+    change: Floats = total / (samples + PRIOR_OUTCOMES)
+    return change

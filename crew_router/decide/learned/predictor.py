@@ -1,4 +1,4 @@
-"""P(success) and length of the answer of every model, as training left them, for the seam of :mod:`crew_router.decide.predict.protocol`."""
+"""The predictor (see :mod:`crew_router.decide.predict.protocol`) that uses a trained model."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
 
 
 def asked_text(request: RoutingRequest) -> str:
-    """Return the text of a request that training prompts are compared with."""
+    """Return the text of a request that the features are computed from."""
     return prompt_text(Payload(request.messages)) if request.messages else request.task_description
 
 
 def _first_known(learned: TrainedModel, ref: ModelRef) -> int | None:
     """Return the place of a candidate in what was learnt; what was learnt of a model alone holds for all its efforts."""
-    own = learned.place_of(ref)
-    return learned.place_of(ref.model) if own is None and ref.effort is not None else own
+    own = learned.index_of(ref)
+    return learned.index_of(ref.model) if own is None and ref.effort is not None else own
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedPredictor:
-    """Predicts for the models that were learnt; NaN leaves all others to their priors."""
+    """Predicts for the models of a trained artifact; NaN for all others, which keep their prior figures."""
 
     learned: TrainedModel
 
     def predict(self, request: RoutingRequest, profile: RequestProfile, *, model_table: ModelTable) -> Prediction:  # noqa: ARG002 - the text says more
         """Return the prediction for one request."""
-        foreseen = self.learned.foresee(asked_text(request))
-        places = [_first_known(self.learned, ref) for ref in model_table.candidates]
-        known = np.array([at is not None for at in places], dtype=np.bool_)
-        of = np.array([at or 0 for at in places], dtype=np.int64)
+        prediction = self.learned.predict(asked_text(request))
+        indices = [_first_known(self.learned, ref) for ref in model_table.candidates]
+        known = np.array([index is not None for index in indices], dtype=np.bool_)
+        columns = np.array([index or 0 for index in indices], dtype=np.int64)
         quality = self.learned.quality
 
         def spread(values: Floats) -> Floats:
-            return np.where(known, values[..., of], np.nan)
+            return np.where(known, values[..., columns], np.nan)
 
-        # Outcomes that cost nothing (local models) say nothing of a price.
-        paid = np.where(foreseen.cost_usd > 0, foreseen.cost_usd, np.nan)
+        # Training outcomes of local models cost nothing, which does not tell what a priced model would cost.
+        cost_usd = np.where(prediction.cost_usd > 0, prediction.cost_usd, np.nan)
         return Prediction(
-            spread(foreseen.quality), spread(foreseen.tokens), spread(quality.tokens_band), spread(paid), spread(quality.cost_band)
+            spread(prediction.quality), spread(prediction.tokens), spread(quality.tokens_band), spread(cost_usd), spread(quality.cost_band)
         )

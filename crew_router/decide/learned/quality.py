@@ -1,4 +1,4 @@
-"""P(success), price and length of the answer of every model on a prompt, from its text alone."""
+"""Predict P(success), cost and length of the answer of every model on a prompt, from the prompt's text alone."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _PENALTIES: Final = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e9)
 _CLUSTER_COUNTS: Final = (1, 2, 3, 4, 6, 8)
 _ROWS_PER_CLUSTER: Final = 150
 _CLUSTER_DIRECTIONS: Final = 24
-_PRIOR_ROWS: Final = 5.0  # rows that the mean over all prompts is worth in a cluster
-_BETTER: Final = 0.985  # a finer clustering has to lower the error by so much
-_COST_FLOOR: Final = 0.05  # of a model's mean; keeps the logarithm of a free call finite
+_PRIOR_ROWS: Final = 5.0  # rows that the mean over all prompts counts for in the mean of a cluster
+_MAX_ERROR_RATIO: Final = 0.985  # a finer clustering has to lower the error to this share of the coarser one's
+_COST_FLOOR: Final = 0.05  # share of a model's mean cost that is added; keeps the logarithm of a free call finite
 _EDGE: Final = 0.01
-_BEYOND: Final = 0.05  # on each side of a band
-_LEAST_FOR_BAND: Final = 10
+_TAIL: Final = 0.05  # share of the values outside a band on each side
+_MIN_FOR_BAND: Final = 10
 _TINY: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """One row per prompt, one column per model: ``quality`` 0..1, ``cost_usd``, ``tokens`` of the answer; and the cluster."""
+    """Predictions, prompts x models: ``quality`` 0..1, ``cost_usd``, ``tokens`` of the answer; and each prompt's ``cluster``."""
 
     quality: Floats
     cost_usd: Floats
@@ -38,7 +38,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A mean per cluster and what the text adds to it."""
+    """A mean per cluster, plus a ridge regression of the remainder on the text features."""
 
     means: Floats
     rest: Ridge
@@ -54,14 +54,14 @@ class QualityModel:
     """Predicts from text features.
 
     Args:
-        centres: Clusters of prompts.
-        difficulty: How well the models do on average; one column.
-        deviation: How each model differs from that average.
-        cost: Logarithm of the price in USD.
-        cost_scale: Makes the mean of the predicted prices right.
-        tokens: Logarithm of the length of the answer.
-        cost_band: Nine in ten held-out prices lie between these multiples of what was predicted; two rows, a column per model.
-        tokens_band: The same of lengths; NaN where lengths are not known.
+        centres: Centres of the clusters of prompts.
+        difficulty: Mean score of all models; one column.
+        deviation: Each model's score minus that mean.
+        cost: Logarithm of the cost in USD.
+        cost_scale: Factor by model that makes the mean of the predicted costs right.
+        tokens: Logarithm of the length of the answer, in tokens.
+        cost_band: Multiples of the predicted cost between which nine in ten held-out costs lie; two rows (low, high) x models.
+        tokens_band: The same for lengths; NaN where lengths are not known.
     """
 
     centres: Floats
@@ -74,7 +74,7 @@ class QualityModel:
     tokens_band: Floats
 
     def __call__(self, inputs: Floats) -> Predictions:
-        """Return what is predicted for some prompts."""
+        """Return the predictions for some prompts."""
         cluster = self.clusters(inputs)
         quality = self.difficulty(inputs, cluster) + self.deviation(inputs, cluster)
         return Predictions(
@@ -91,7 +91,7 @@ class QualityModel:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model, and what it predicts for each training row when that row is held out."""
+    """A fitted model, and the predictions for each training row when that row is held out."""
 
     model: QualityModel
     held_out: Predictions
@@ -103,8 +103,8 @@ def fit_quality(inputs: Floats, *, score: Floats, cost_usd: Floats, tokens: Floa
     Args:
         inputs: Text features, a row per prompt.
         score: Score of each model, 0..1.
-        cost_usd: Price of each call.
-        tokens: Length of each answer; NaN counts as unknown.
+        cost_usd: Cost of each call.
+        tokens: Length of each answer; NaN where it is not known.
         seed: Makes folds and clusters repeatable.
     """
     fold = folds(len(inputs), min(_FOLDS, len(inputs)), seed=seed)
@@ -126,44 +126,44 @@ def fit_quality(inputs: Floats, *, score: Floats, cost_usd: Floats, tokens: Floa
 
 
 def band(true: Floats, predicted: Floats) -> Floats:
-    """Return the multiples of what was predicted between which nine in ten true figures lie, for each column; two rows.
+    """Return the multiples of the prediction between which nine in ten true values lie; two rows (low, high) x columns.
 
-    The quantiles are those of split conformal prediction, a little outside of the plain ones where there are few rows.
+    The quantiles are those of split conformal prediction, slightly wider than plain ones when there are few rows.
     """
-    found = np.full((2, true.shape[1]), np.nan)
-    for at in range(true.shape[1]):
-        known = np.isfinite(true[:, at]) & (predicted[:, at] > 0)
-        count = int(known.sum())
-        if count >= _LEAST_FOR_BAND:
-            beyond = _BEYOND * (count + 1) / count - 1 / count
-            found[:, at] = np.quantile(true[known, at] / predicted[known, at], (max(beyond, 0.0), min(1 - beyond, 1.0)))
-    return found
+    bounds = np.full((2, true.shape[1]), np.nan)
+    for column in range(true.shape[1]):
+        valid = np.isfinite(true[:, column]) & (predicted[:, column] > 0)
+        count = int(valid.sum())
+        if count >= _MIN_FOR_BAND:
+            tail = _TAIL * (count + 1) / count - 1 / count
+            bounds[:, column] = np.quantile(true[valid, column] / predicted[valid, column], (max(tail, 0.0), min(1 - tail, 1.0)))
+    return bounds
 
 
 def cluster_means(values: Floats, cluster: Codes, count: int, *, prior_rows: float = _PRIOR_ROWS) -> Floats:
-    """Return the mean of each cluster, pulled towards the mean over all rows."""
+    """Return the mean of each cluster, shrunk towards the mean over all rows."""
     overall = values.mean(axis=0)
-    rows = [values[cluster == at] for at in range(count)]
-    return np.array([(own.sum(axis=0) + prior_rows * overall) / (len(own) + prior_rows) for own in rows])
+    rows = [values[cluster == index] for index in range(count)]
+    return np.array([(members.sum(axis=0) + prior_rows * overall) / (len(members) + prior_rows) for members in rows])
 
 
 def _head(inputs: Floats, targets: Floats, *, cluster: Codes, fold: Codes) -> tuple[Head, Floats]:
     """Fit a head with the penalty that predicts held-out rows best; return it with those predictions."""
     count = int(cluster.max()) + 1
-    held = {penalty: np.zeros_like(targets) for penalty in _PENALTIES}
-    for at in range(int(fold.max()) + 1):
-        known, out = fold != at, fold == at
-        means = cluster_means(targets[known], cluster[known], count)
-        rest = targets[known] - means[cluster[known]]
-        for penalty, predicted in held.items():
-            predicted[out] = means[cluster[out]] + ridge(inputs[known], rest, penalty=penalty)(inputs[out])
-    best = min(_PENALTIES, key=lambda penalty: float(((held[penalty] - targets) ** 2).mean()))
+    predictions = {penalty: np.zeros_like(targets) for penalty in _PENALTIES}
+    for part in range(int(fold.max()) + 1):
+        training, held_out = fold != part, fold == part
+        means = cluster_means(targets[training], cluster[training], count)
+        residual = targets[training] - means[cluster[training]]
+        for penalty, predicted in predictions.items():
+            predicted[held_out] = means[cluster[held_out]] + ridge(inputs[training], residual, penalty=penalty)(inputs[held_out])
+    best = min(_PENALTIES, key=lambda penalty: float(((predictions[penalty] - targets) ** 2).mean()))
     means = cluster_means(targets, cluster, count)
-    return Head(means, ridge(inputs, targets - means[cluster], penalty=best)), held[best]
+    return Head(means, ridge(inputs, targets - means[cluster], penalty=best)), predictions[best]
 
 
 def _cluster_count(inputs: Floats, score: Floats, *, fold: Codes, seed: int) -> int:
-    """Return how many clusters predict the scores of held-out prompts best; fewer where it makes no difference."""
+    """Return the number of clusters that predicts the scores of held-out prompts best; the smaller where it hardly matters."""
     best, best_loss = 1, np.inf
     for count in _CLUSTER_COUNTS:
         if count > 1 and count * _ROWS_PER_CLUSTER > len(inputs):
@@ -171,10 +171,10 @@ def _cluster_count(inputs: Floats, score: Floats, *, fold: Codes, seed: int) -> 
         centres = _centres(inputs, count, seed=seed)
         cluster = nearest(inputs[:, : centres.shape[1]], centres)
         loss = 0.0
-        for at in range(int(fold.max()) + 1):
-            means = cluster_means(score[fold != at], cluster[fold != at], count)
-            loss += float(((score[fold == at] - means[cluster[fold == at]]) ** 2).sum())
-        if loss < best_loss * _BETTER:
+        for part in range(int(fold.max()) + 1):
+            means = cluster_means(score[fold != part], cluster[fold != part], count)
+            loss += float(((score[fold == part] - means[cluster[fold == part]]) ** 2).sum())
+        if loss < best_loss * _MAX_ERROR_RATIO:
             best, best_loss = count, loss
     return best
 
@@ -186,6 +186,6 @@ def _centres(inputs: Floats, count: int, *, seed: int) -> Floats:
 
 def _filled(tokens: Floats) -> Floats:
     known = ~np.isnan(tokens)
-    mean = np.array([tokens[known[:, at], at].mean() if known[:, at].any() else 0.0 for at in range(tokens.shape[1])])
+    mean = np.array([tokens[known[:, column], column].mean() if known[:, column].any() else 0.0 for column in range(tokens.shape[1])])
     filled: Floats = np.where(known, tokens, mean)
     return filled

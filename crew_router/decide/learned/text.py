@@ -1,4 +1,4 @@
-"""A prompt as numbers: hashed words and characters, projected, beside a few counts. No network, no vocabulary file."""
+"""Features of a prompt: hashed words and characters, projected, and a few counts. Needs no network and no vocabulary file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 BITS: Final = 12
 _WIDTH: Final = 1 << BITS
 _SIGN_BIT: Final = 31
-_CAP_CHARS: Final = 4000
+_MAX_CHARS: Final = 4000
 _TAIL_CHARS: Final = 600
 _GRAM: Final = 4
-_COUNT_WEIGHT: Final = 0.05  # so that the counts do not drown the words
+_COUNT_WEIGHT: Final = 0.05  # keeps the counts from outweighing the words
 _FIT_ROWS: Final = 4000
 _CHUNK_ROWS: Final = 500
 _WORD: Final = re.compile(r"[a-z_]+|\d+|[^\sa-z\d]")
@@ -30,20 +30,20 @@ _LONG_NUMBER: Final = 2
 
 
 def word_list(text: str) -> list[str]:
-    """Return words, numbers as ``#`` and signs of a lower-case text."""
+    """Return the words and signs of a lower-case text, and ``#`` for each number."""
     return ["#" if word[0].isdigit() else word for word in _WORD.findall(text)]
 
 
 def grams(text: str) -> list[str]:
-    """Return the pieces that are hashed: words, pairs of words, and words and letters of the end, where the question is."""
-    low = text.casefold()
-    if len(low) > _CAP_CHARS:
-        low = f"{low[: _CAP_CHARS // 2]} {low[-_CAP_CHARS // 2 :]}"
-    words, tail = word_list(low), low[-_TAIL_CHARS:]
+    """Return the pieces that are hashed: words, pairs of words, and words and letters of the end, where the question usually is."""
+    lowered = text.casefold()
+    if len(lowered) > _MAX_CHARS:
+        lowered = f"{lowered[: _MAX_CHARS // 2]} {lowered[-_MAX_CHARS // 2 :]}"
+    words, tail = word_list(lowered), lowered[-_TAIL_CHARS:]
     pieces = [f"w{word}" for word in words]
     pieces += [f"b{one} {two}" for one, two in itertools.pairwise(words)]
     pieces += [f"t{word}" for word in word_list(tail)]
-    pieces += [f"c{tail[at : at + _GRAM]}" for at in range(len(tail) - _GRAM + 1)]
+    pieces += [f"c{tail[start : start + _GRAM]}" for start in range(len(tail) - _GRAM + 1)]
     return pieces
 
 
@@ -88,13 +88,13 @@ def counts(text: str) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class TextFeatures:
-    """Turns prompts into numbers as it learnt from the training prompts.
+    """Turns prompts into features; fitted on the training prompts.
 
     Args:
-        weight: Inverse document frequency of each hash place.
-        basis: Directions along which training prompts differ most, as columns.
+        weight: Inverse document frequency of each hash bucket.
+        basis: Main directions of the training prompts, as columns.
         centre: Mean of the counts.
-        scale: Spread of the counts.
+        scale: Standard deviation of the counts.
     """
 
     weight: Floats
@@ -104,10 +104,10 @@ class TextFeatures:
 
     def __call__(self, prompts: Sequence[str]) -> Floats:
         """Return one row per prompt."""
-        return np.vstack([self._rows(prompts[at : at + _CHUNK_ROWS]) for at in range(0, len(prompts), _CHUNK_ROWS)])
+        return np.vstack([self._rows(prompts[start : start + _CHUNK_ROWS]) for start in range(0, len(prompts), _CHUNK_ROWS)])
 
     def weighted(self, prompts: Sequence[str]) -> Floats:
-        """Return unit rows of weighted hashes, which show how alike two prompts are."""
+        """Return weighted hashes as rows of unit length; their dot product is the similarity of two prompts."""
         return _unit(_hashed(prompts) * self.weight)
 
     def _rows(self, prompts: Sequence[str]) -> Floats:
@@ -119,22 +119,22 @@ class TextFeatures:
 
 
 def fit_text(prompts: Sequence[str], *, directions: int, seed: int) -> tuple[TextFeatures, Floats]:
-    """Learn the features from prompts (a randomised singular value decomposition of their weighted hashes).
+    """Fit the features to prompts, by a randomised singular value decomposition of their weighted hashes.
 
     Returns:
-        The features, and what they are of the prompts.
+        The fitted features, and the features of the prompts.
     """
     rng = np.random.default_rng(seed)
-    places = range(len(prompts)) if len(prompts) <= _FIT_ROWS else rng.choice(len(prompts), _FIT_ROWS, replace=False)
-    shown = [prompts[int(at)] for at in places]
-    plain = np.array([counts(text) for text in shown])
-    table = _hashed(shown)
-    seen = (table != 0).sum(axis=0)
-    weight = np.where(seen > 0, np.log((1 + len(shown)) / (1 + seen)) + 1.0, 0.0)
+    indices = range(len(prompts)) if len(prompts) <= _FIT_ROWS else rng.choice(len(prompts), _FIT_ROWS, replace=False)
+    sample = [prompts[int(index)] for index in indices]
+    plain = np.array([counts(text) for text in sample])
+    table = _hashed(sample)
+    document_counts = (table != 0).sum(axis=0)
+    weight = np.where(document_counts > 0, np.log((1 + len(sample)) / (1 + document_counts)) + 1.0, 0.0)
     weighted = _unit(table * weight)
-    basis = _directions(weighted, min(directions, len(shown) - 1), rng)
+    basis = _directions(weighted, min(directions, len(sample) - 1), rng)
     features = TextFeatures(weight, basis, plain.mean(axis=0), plain.std(axis=0) + 1e-9)
-    return features, features.joined(weighted, plain) if len(shown) == len(prompts) else features(prompts)
+    return features, features.joined(weighted, plain) if len(sample) == len(prompts) else features(prompts)
 
 
 def _hashed(prompts: Sequence[str]) -> Floats:
@@ -148,15 +148,15 @@ def _unit(rows: Floats) -> Floats:
 
 def _directions(rows: Floats, count: int, rng: np.random.Generator) -> Floats:
     """Return the main directions by subspace iteration (Halko, Martinsson and Tropp 2011, algorithm 4.4)."""
-    found = np.linalg.qr(rows @ rng.normal(size=(rows.shape[1], count + 10)))[0]
+    subspace = np.linalg.qr(rows @ rng.normal(size=(rows.shape[1], count + 10)))[0]
     for _ in range(3):
-        found = np.linalg.qr(rows @ np.linalg.qr(rows.T @ found)[0])[0]
-    right: Floats = np.linalg.svd(found.T @ rows, full_matrices=False)[2]
+        subspace = np.linalg.qr(rows @ np.linalg.qr(rows.T @ subspace)[0])[0]
+    right: Floats = np.linalg.svd(subspace.T @ rows, full_matrices=False)[2]
     return right[:count].T
 
 
 def weighted_words(prompts: Sequence[str]) -> Floats:
-    """Return unit rows of hashed tf-idf, for yardsticks that need no projection."""
+    """Return hashed tf-idf as rows of unit length, for baselines that need no projection."""
     table = _hashed(prompts)
-    seen = (table != 0).sum(axis=0)
-    return _unit(table * (np.log((1 + len(prompts)) / (1 + seen)) + 1.0))
+    document_counts = (table != 0).sum(axis=0)
+    return _unit(table * (np.log((1 + len(prompts)) / (1 + document_counts)) + 1.0))

@@ -1,4 +1,4 @@
-"""What training leaves: predictions before a call, the table of plans, and the posterior of an answer after one."""
+"""The trained model: predictions before a call, the table of plans, and the probability of an answer after a call."""
 
 from __future__ import annotations
 
@@ -8,27 +8,37 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
+from cachetools import FIFOCache
 
 from crew_router.decide.learned.agreement import Agreement, ballots_of
+from crew_router.decide.learned.answer_features import PromptFacts, answer_features, final_answer
 from crew_router.decide.learned.cascade_table import Plan
-from crew_router.decide.learned.correctness_model import Before, CorrectnessModel, Draft
+from crew_router.decide.learned.correctness_model import AnswerFeatures, CorrectnessModel, PromptTable
 from crew_router.decide.learned.nearest_prompt import NearestPrompt, sketches
 from crew_router.decide.learned.quality import QualityModel
-from crew_router.decide.learned.readings import Asked, final_answer, readings
 from crew_router.decide.learned.text import TextFeatures
 from crew_router.types import ModelRef
+from crew_router.types.fork_hooks import free_in_child
 
 if TYPE_CHECKING:
     from crew_router.types.arrays import Floats
 
-_REMEMBERED: Final = 256
+_MAX_RECENT: Final = 256
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PromptPrediction:
-    """What is predicted for one prompt, by place of the model."""
+    """Predictions for one prompt.
+
+    Args:
+        cluster: Cluster of the prompt.
+        quality: Predicted score 0..1, by index of the model, like the next two.
+        cost_usd: Predicted cost of a call.
+        tokens: Predicted length of the answer.
+        text: Text features of the prompt.
+    """
 
     cluster: int
     quality: Floats
@@ -37,23 +47,29 @@ class PromptPrediction:
     text: Floats
 
     @property
-    def before(self) -> Before:
-        """Return what a reader of answers looks at; one row."""
-        return Before(self.quality[None], np.array([self.cluster]), self.text[None])
+    def as_table(self) -> PromptTable:
+        """Return the input of the correctness model; one row."""
+        return PromptTable(self.quality[None], np.array([self.cluster]), self.text[None])
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
-    """What the answers to one prompt are held against: the prompt as it was read, and the training prompt that is most like it."""
+class ComparedPrompt:
+    """What the answers to one prompt are compared with.
 
-    asked: Asked
-    place: int
-    likeness: float
+    Args:
+        facts: The prompt, prepared.
+        nearest: Index of the most similar training prompt.
+        similarity: Its cosine similarity, -1..1.
+    """
+
+    facts: PromptFacts
+    nearest: int
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """One answer that was given: by which model (its place), and its text."""
+    """One answer: the index of the model that gave it, and its text."""
 
     model: int
     text: str | None
@@ -61,23 +77,23 @@ class GivenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BestAnswer:
-    """The best answer so far: its place among the answers given, and the probability that it is right."""
+    """The best answer so far: its index among the answers given, and the probability that it is right."""
 
-    best: int
+    index: int
     probability: float
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """How training went, on held-out rows.
+    """Figures of a training, on held-out rows.
 
     Args:
-        rows: Prompts that were learnt from.
-        clusters: Clusters of prompts that were told apart.
+        rows: Number of training prompts.
+        clusters: Number of clusters of prompts.
         explained: Share of the variance of scores that is predicted before a call.
         ece_before: Expected calibration error of P(success) before a call.
-        ece_after: The same after reading the answer; NaN without answers.
-        ece_plan: The same of the answers that cascades accept; NaN without cascades.
+        ece_after: The same of the correctness model, after the answer; NaN without answers.
+        ece_plan: The same of the answers that cascades take; NaN without cascades.
     """
 
     rows: int
@@ -88,109 +104,116 @@ class TrainingReport:
     ece_plan: float
 
 
-class Recall(Generic[T]):
-    """What was worked out for the newest prompts, so that deciding and executing one request work it out once."""
+class RecentPrompts(Generic[T]):
+    """Keeps results for the newest prompts, so that deciding and executing one request compute them once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, T] = {}
+        self._known: FIFOCache[str, T] = FIFOCache(_MAX_RECENT)
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def get(self, prompt: str) -> T | None:
-        """Return what was worked out for a prompt lately."""
-        return self._known.get(prompt)
+        """Return the result for a prompt, ``None`` when it is not kept."""
+        with self._lock:
+            return self._known.get(prompt)
 
     def put(self, prompt: str, value: T) -> None:
-        """Remember something and forget the oldest beyond the limit."""
+        """Keep a result, and drop the oldest beyond the limit."""
         with self._lock:
             self._known[prompt] = value
-            while len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A trained artifact; what it learnt never changes, so that it is shared by threads.
+    """A trained artifact; its arrays never change, so that threads can share it.
 
     Args:
         models: Names of the models, in the order of all arrays.
-        text: Turns a prompt into numbers.
-        quality: Predicts before a call.
-        reader: Reads an answer; ``None`` when no answers were recorded.
-        agreement: Weighs answers against one another.
-        plans: The table.
-        settings: Settings of the dial that the table was made for, in USD.
+        text: Turns prompts into features.
+        quality: Predicts quality, cost and length before a call.
+        correctness: Predicts whether an answer is right; ``None`` when no answers were recorded.
+        agreement: Combines the answers of several models.
+        plans: The table of plans.
+        settings: Settings of the dial that the table was made for, USD a right answer.
         mean_quality: Mean score of every model on the training rows.
-        mean_cost_usd: Mean price of a call of every model there.
-        report: How training went.
-        memory: What was right on training prompts; ``None`` when no answers were recorded.
+        mean_cost_usd: Mean cost of a call of every model there.
+        report: Figures of the training.
+        nearest_prompt: Answers to training prompts; ``None`` when no answers were recorded.
+        recent_predictions: Predictions for the newest prompts.
+        recent_comparisons: Prepared newest prompts.
+        indices: Index of each model by name.
     """
 
     models: tuple[str, ...]
     _: KW_ONLY
     text: TextFeatures
     quality: QualityModel
-    reader: CorrectnessModel | None
+    correctness: CorrectnessModel | None
     agreement: Agreement
     plans: tuple[Plan, ...]
     settings: tuple[float, ...]
     mean_quality: Floats
     mean_cost_usd: Floats
     report: TrainingReport
-    memory: NearestPrompt | None = None
-    recall: Recall[PromptPrediction] = field(default_factory=Recall["PromptPrediction"], repr=False, compare=False)
-    grounds: Recall[Grounds] = field(default_factory=Recall["Grounds"], repr=False, compare=False)
-    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    nearest_prompt: NearestPrompt | None = None
+    recent_predictions: RecentPrompts[PromptPrediction] = field(
+        default_factory=RecentPrompts["PromptPrediction"], repr=False, compare=False
+    )
+    recent_comparisons: RecentPrompts[ComparedPrompt] = field(default_factory=RecentPrompts["ComparedPrompt"], repr=False, compare=False)
+    indices: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Note where each model stands."""
-        object.__setattr__(self, "places", {name: at for at, name in enumerate(self.models)})
+        """Index the models by name."""
+        object.__setattr__(self, "indices", {name: index for index, name in enumerate(self.models)})
 
-    def place_of(self, ref: ModelRef) -> int | None:
-        """Return the place of a model: by its whole reference, else by its name; ``None`` when it was not learnt."""
-        return self.places.get(str(ref), self.places.get(ref.name))
+    def index_of(self, ref: ModelRef) -> int | None:
+        """Return the index of a model, found by its reference or else by its name; ``None`` when it was not trained on."""
+        return self.indices.get(str(ref), self.indices.get(ref.name))
 
-    def foresee(self, prompt: str) -> PromptPrediction:
-        """Predict quality, price and length of every model on a prompt."""
-        known = self.recall.get(prompt)
-        if known is None:
+    def predict(self, prompt: str) -> PromptPrediction:
+        """Predict quality, cost and length of every model on a prompt."""
+        prediction = self.recent_predictions.get(prompt)
+        if prediction is None:
             text = self.text([prompt])
             predicted = self.quality(text)
-            known = PromptPrediction(int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0])
-            self.recall.put(prompt, known)
-        return known
+            prediction = PromptPrediction(
+                int(predicted.cluster[0]), predicted.quality[0], predicted.cost_usd[0], predicted.tokens[0], text[0]
+            )
+            self.recent_predictions.put(prompt, prediction)
+        return prediction
 
-    def standing(self, prompt: str, spoken: Sequence[GivenAnswer]) -> BestAnswer:
-        """Return the best of some answers, each of another model, by the posterior given who said what."""
-        foreseen = self.foresee(prompt)
-        members = tuple(sorted(each.model for each in spoken))
-        place = {each.model: at for at, each in enumerate(spoken)}
-        drafts = {each.model: draft for each, draft in zip(spoken, self._drafts(prompt, spoken), strict=True)}
-        read = foreseen.quality.copy()
+    def best_answer(self, prompt: str, given: Sequence[GivenAnswer]) -> BestAnswer:
+        """Return the best of some answers, each of another model, and the probability that it is right given all of them."""
+        prediction = self.predict(prompt)
+        members = tuple(sorted(each.model for each in given))
+        position = {each.model: index for index, each in enumerate(given)}
+        answers = {each.model: answer for each, answer in zip(given, self._features_of(prompt, given), strict=True)}
+        read = prediction.quality.copy()
         final: list[str | None] = [None] * len(self.models)
-        for model, draft in drafts.items():
-            final[model] = draft.final
-            if self.reader is not None:
-                read[model] = self.reader.one(draft, model=model, before=foreseen.before)
-        ballots = ballots_of([final], read=read[None], cluster=np.array([foreseen.cluster]), clusters=self.report.clusters)
+        for model, answer in answers.items():
+            final[model] = answer.final
+            if self.correctness is not None:
+                read[model] = self.correctness.one(answer, model=model, prompts=prediction.as_table)
+        ballots = ballots_of([final], read=read[None], cluster=np.array([prediction.cluster]), clusters=self.report.clusters)
         verdict = self.agreement.verdict(ballots, members)
-        return BestAnswer(place[int(verdict.speaker[0])], float(verdict.probability[0]))
+        return BestAnswer(position[int(verdict.model[0])], float(verdict.probability[0]))
 
-    def _drafts(self, prompt: str, spoken: Sequence[GivenAnswer]) -> list[Draft]:
-        grounds = self._grounds(prompt)
-        final = [final_answer(each.text) for each in spoken]
-        recalled: list[list[float]] = [[] for _ in spoken]
-        if self.memory is not None:
-            recalled = self.memory.figures(grounds.place, grounds.likeness, prompt=prompt, final=final)
-        figures = [[*readings(grounds.asked, each.text), *also] for each, also in zip(spoken, recalled, strict=True)]
-        return [Draft(own, answer) for own, answer in zip(figures, final, strict=True)]
+    def _features_of(self, prompt: str, given: Sequence[GivenAnswer]) -> list[AnswerFeatures]:
+        compared = self._compared(prompt)
+        final = [final_answer(each.text) for each in given]
+        nearest: list[list[float]] = [[] for _ in given]
+        if self.nearest_prompt is not None:
+            nearest = self.nearest_prompt.features(compared.nearest, compared.similarity, prompt=prompt, final=final)
+        features = [[*answer_features(compared.facts, each.text), *of_nearest] for each, of_nearest in zip(given, nearest, strict=True)]
+        return [AnswerFeatures(figures, answer) for figures, answer in zip(features, final, strict=True)]
 
-    def _grounds(self, prompt: str) -> Grounds:
-        known = self.grounds.get(prompt)
-        if known is None:
-            place, likeness = 0, 0.0
-            if self.memory is not None:
-                places, likenesses = self.memory.nearest(sketches(self.text, [prompt]))
-                place, likeness = int(places[0]), float(likenesses[0])
-            known = Grounds(Asked.of(prompt), place, likeness)
-            self.grounds.put(prompt, known)
-        return known
+    def _compared(self, prompt: str) -> ComparedPrompt:
+        compared = self.recent_comparisons.get(prompt)
+        if compared is None:
+            nearest, similarity = 0, 0.0
+            if self.nearest_prompt is not None:
+                indices, similarities = self.nearest_prompt.nearest(sketches(self.text, [prompt]))
+                nearest, similarity = int(indices[0]), float(similarities[0])
+            compared = ComparedPrompt(PromptFacts.of(prompt), nearest, similarity)
+            self.recent_comparisons.put(prompt, compared)
+        return compared

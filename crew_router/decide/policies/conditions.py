@@ -1,6 +1,7 @@
-"""When a rule holds: one matcher for each key of ``when:``, all of which have to match.
+"""Conditions of policies: one matcher for each key of ``when:``; a policy applies when all of them match.
 
-A matcher is a small value, so that two rules can be compared: ``covers`` tells whether one matches whenever another does.
+A matcher is a small value, so that two policies can be compared: ``covers`` tells whether one matches whenever another does,
+``excludes`` whether they can never match together.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from crew_router.decide.policies.reading import listed, mapping
+from crew_router.decide.policies.yaml_values import as_list, as_mapping
 from crew_router.types import Domain, ModelCapability, RequestProfile, Risk, RoutingRequest, TaskType, Tier, Urgency
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -21,7 +22,7 @@ _MINUTES: Final = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What conditions look at; ``now`` is in seconds since the epoch."""
+    """What conditions are evaluated on; ``now`` is in seconds since the epoch."""
 
     request: RoutingRequest
     profile: RequestProfile
@@ -32,11 +33,11 @@ class Matcher(Protocol):
     """One condition."""
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether it holds."""
+        """Tell whether the condition holds."""
         ...
 
     def covers(self, other: Matcher) -> bool:
-        """Tell whether it holds whenever the other does."""
+        """Tell whether the condition holds whenever the other does."""
         ...
 
     def excludes(self, other: Matcher) -> bool:
@@ -50,8 +51,14 @@ Flag = Callable[[Facts], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
-    """At least one of the request's values is listed; ``single`` when a request has one value only."""
+class OneOf:
+    """At least one of the request's values is listed.
+
+    Args:
+        read: Returns the request's values.
+        values: The list.
+        single: Whether a request has at most one value.
+    """
 
     read: Texts
     values: frozenset[str]
@@ -62,105 +69,111 @@ class Among:
         return not self.values.isdisjoint(self.read(facts))
 
     def covers(self, other: Matcher) -> bool:
-        """Tell whether everything that the other lists is listed here."""
-        return isinstance(other, Among) and other.values <= self.values
+        """Tell whether every value of the other list is in this one."""
+        return isinstance(other, OneOf) and other.values <= self.values
 
     def excludes(self, other: Matcher) -> bool:
-        """Tell whether the lists have nothing in common and a request has one value only."""
-        return isinstance(other, Among) and self.single and self.values.isdisjoint(other.values)
+        """Tell whether the lists have nothing in common and a request has at most one value."""
+        return isinstance(other, OneOf) and self.single and self.values.isdisjoint(other.values)
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """A figure lies between two, both included; an unknown figure does not."""
+class InRange:
+    """A number lies in a range, ends included; an unknown number does not."""
 
     read: Number
     low: float
     high: float
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether the figure lies there."""
+        """Tell whether the number is known and lies in the range."""
         value = self.read(facts)
         return value is not None and self.low <= value <= self.high
 
     def covers(self, other: Matcher) -> bool:
-        """Tell whether the other span lies in this one."""
-        return isinstance(other, Within) and self.low <= other.low and other.high <= self.high
+        """Tell whether the other range lies in this one."""
+        return isinstance(other, InRange) and self.low <= other.low and other.high <= self.high
 
     def excludes(self, other: Matcher) -> bool:
-        """Tell whether the spans have nothing in common."""
-        return isinstance(other, Within) and (other.high < self.low or self.high < other.low)
+        """Tell whether the ranges have nothing in common."""
+        return isinstance(other, InRange) and (other.high < self.low or self.high < other.low)
 
 
 @dataclass(frozen=True, slots=True)
-class Is:
-    """A flag is as stated."""
+class FlagIs:
+    """A flag has a certain value."""
 
     read: Flag
     value: bool
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether it is."""
+        """Tell whether the flag has the value."""
         return self.read(facts) is self.value
 
     def covers(self, other: Matcher) -> bool:
-        """Tell whether the other says the same."""
-        return isinstance(other, Is) and other.value is self.value
+        """Tell whether the other wants the same value."""
+        return isinstance(other, FlagIs) and other.value is self.value
 
     def excludes(self, other: Matcher) -> bool:
-        """Tell whether the other says the opposite."""
-        return isinstance(other, Is) and other.value is not self.value
+        """Tell whether the other wants the opposite value."""
+        return isinstance(other, FlagIs) and other.value is not self.value
 
 
 @dataclass(frozen=True, slots=True)
-class Carries:
-    """The metadata hold each key with one of its values; a key without values has to be there only."""
+class HasMetadata:
+    """The metadata contain every key, each with one of the listed values; without listed values any value will do."""
 
     entries: tuple[tuple[str, frozenset[str]], ...]
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether they do."""
-        held = facts.request.metadata
-        return all(key in held and (not values or _text(held[key]) in values) for key, values in self.entries)
+        """Tell whether the metadata contain every key with a listed value."""
+        metadata = facts.request.metadata
+        return all(key in metadata and (not values or _text(metadata[key]) in values) for key, values in self.entries)
 
     def covers(self, other: Matcher) -> bool:
-        """Tell whether the other asks for each of these keys, with no other values."""
-        if not isinstance(other, Carries):
+        """Tell whether the other wants each of these keys, with no values but these."""
+        if not isinstance(other, HasMetadata):
             return False
-        theirs = dict(other.entries)
-        return all(key in theirs and (not values or (theirs[key] and theirs[key] <= values)) for key, values in self.entries)
+        others = dict(other.entries)
+        return all(key in others and (not values or (others[key] and others[key] <= values)) for key, values in self.entries)
 
     def excludes(self, other: Matcher) -> bool:
-        """Tell whether the two ask for different values of a key."""
-        if not isinstance(other, Carries):
+        """Tell whether the two want different values of a key."""
+        if not isinstance(other, HasMetadata):
             return False
-        theirs = dict(other.entries)
-        return any(values and theirs.get(key) and values.isdisjoint(theirs[key]) for key, values in self.entries)
+        others = dict(other.entries)
+        return any(values and others.get(key) and values.isdisjoint(others[key]) for key, values in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """The time of day lies from one minute up to another, over midnight where the second is the smaller."""
+class TimeOfDay:
+    """The time of day lies in a span.
+
+    Args:
+        start: First minute of the span, from midnight.
+        end: Minute after the last; smaller than ``start`` when the span goes over midnight.
+        zone: The time zone.
+    """
 
     start: int
     end: int
     zone: tzinfo
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether it does."""
+        """Tell whether the current time lies in the span."""
         now = datetime.fromtimestamp(facts.now, self.zone)
         return (now.hour * 60 + now.minute) in self.minutes()
 
     def covers(self, other: Matcher) -> bool:
         """Tell whether the other span of the same zone lies in this one."""
-        return isinstance(other, Clock) and other.zone == self.zone and other.minutes() <= self.minutes()
+        return isinstance(other, TimeOfDay) and other.zone == self.zone and other.minutes() <= self.minutes()
 
     def excludes(self, other: Matcher) -> bool:
         """Tell whether the spans of one zone have nothing in common."""
-        return isinstance(other, Clock) and other.zone == self.zone and self.minutes().isdisjoint(other.minutes())
+        return isinstance(other, TimeOfDay) and other.zone == self.zone and self.minutes().isdisjoint(other.minutes())
 
     def minutes(self) -> frozenset[int]:
-        """Return the minutes of the day that lie in the span."""
+        """Return the minutes of the day that belong to the span."""
         if self.start <= self.end:
             return frozenset(range(self.start, self.end))
         return frozenset((*range(self.start, _MINUTES), *range(self.end)))
@@ -172,27 +185,27 @@ def matcher(key: str, value: object, *, zone: tzinfo = UTC) -> Matcher:
     Args:
         key: Its key.
         value: What was written.
-        zone: Time zone of ``time`` and ``weekday`` where they name none.
+        zone: Time zone of ``time`` and ``weekday`` when they name none.
 
     Raises:
-        ValueError: The key is not known or the value means nothing.
+        ValueError: The key is not known or the value is not valid.
     """
     if key in _SETS:
         read, kind, single = _SETS[key]
-        return Among(read, frozenset(_member(kind, text) for text in _texts(value)), single)
-    if key in _FIGURES:
-        return _possible(key, _within(_FIGURES[key], value))
+        return OneOf(read, frozenset(_member(kind, text) for text in _texts(value)), single)
+    if key in _NUMBERS:
+        return _check_possible(key, _range(_NUMBERS[key], value))
     if key in _FLAGS:
         if not isinstance(value, bool):
             msg = f"{value!r} is neither true nor false"
             raise ValueError(msg)
-        return Is(_FLAGS[key], value)
+        return FlagIs(_FLAGS[key], value)
     if key == "metadata":
-        return _carries(value)
+        return _metadata(value)
     if key == "time":
-        return _clock(value, zone)
+        return _time_of_day(value, zone)
     if key == "weekday":
-        return Among(_Weekday(zone), frozenset(_weekday(text) for text in _texts(value)), single=True)
+        return OneOf(_Weekday(zone), frozenset(_weekday(text) for text in _texts(value)), single=True)
     msg = f"{key!r} is not known; use one of {', '.join(CONDITIONS)}"
     raise ValueError(msg)
 
@@ -215,14 +228,14 @@ _SETS: Final[Mapping[str, tuple[Texts, type[StrEnum] | None, bool]]] = {
     "content_type": (lambda facts: (facts.profile.content_type.value,), None, True),
     "needs": (lambda facts: facts.request.needs(), ModelCapability, False),
     "tags": (lambda facts: facts.request.tags, None, False),
-    "user": (lambda facts: _given(facts.request.user_id), None, True),
-    "session": (lambda facts: _given(facts.request.session_id), None, True),
-    "run": (lambda facts: _given(facts.request.run_id), None, True),
-    "project": (lambda facts: _given(facts.request.project), None, True),
-    "region": (lambda facts: _given(facts.request.region), None, True),
-    "tier": (lambda facts: _given(facts.request.tier), Tier, True),
+    "user": (lambda facts: _optional(facts.request.user_id), None, True),
+    "session": (lambda facts: _optional(facts.request.session_id), None, True),
+    "run": (lambda facts: _optional(facts.request.run_id), None, True),
+    "project": (lambda facts: _optional(facts.request.project), None, True),
+    "region": (lambda facts: _optional(facts.request.region), None, True),
+    "tier": (lambda facts: _optional(facts.request.tier), Tier, True),
 }
-_FIGURES: Final[Mapping[str, Number]] = {
+_NUMBERS: Final[Mapping[str, Number]] = {
     "complexity": lambda facts: facts.profile.complexity.value,
     "input_tokens": lambda facts: facts.profile.input_tokens.value,
     "expected_output_tokens": lambda facts: facts.profile.expected_output_tokens.value,
@@ -231,16 +244,16 @@ _FIGURES: Final[Mapping[str, Number]] = {
     "cost_budget": lambda facts: facts.request.cost_budget,
     "quality_requirement": lambda facts: facts.request.quality_requirement,
 }
-_SPANS: Final[Mapping[str, tuple[float, float]]] = {"complexity": (1, 10), "task_confidence": (0, 1), "quality_requirement": (0, 1)}
+_LIMITS: Final[Mapping[str, tuple[float, float]]] = {"complexity": (1, 10), "task_confidence": (0, 1), "quality_requirement": (0, 1)}
 _FLAGS: Final[Mapping[str, Flag]] = {
     "needs_retrieval": lambda facts: facts.profile.needs_retrieval.value,
     "critical": lambda facts: facts.request.critical,
     "parallel": lambda facts: bool(facts.request.parallel),
 }
-CONDITIONS: Final = (*_SETS, *_FIGURES, *_FLAGS, "metadata", "time", "weekday")
+CONDITIONS: Final = (*_SETS, *_NUMBERS, *_FLAGS, "metadata", "time", "weekday")
 
 
-def _given(value: str | None) -> tuple[str, ...]:
+def _optional(value: str | None) -> tuple[str, ...]:
     return () if value is None else (value,)
 
 
@@ -249,11 +262,11 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    found = listed(value)
-    if not found or not all(isinstance(each, (str, int, float, bool)) for each in found):
+    values = as_list(value)
+    if not values or not all(isinstance(each, (str, int, float, bool)) for each in values):
         msg = f"{value!r} is no text or list of texts"
         raise ValueError(msg)
-    return tuple(_text(each) for each in found)
+    return tuple(_text(each) for each in values)
 
 
 def _member(kind: type[StrEnum] | None, text: str) -> str:
@@ -266,11 +279,11 @@ def _member(kind: type[StrEnum] | None, text: str) -> str:
         raise ValueError(msg) from None
 
 
-def _within(read: Number, value: object) -> Within:
+def _range(read: Number, value: object) -> InRange:
     """Read ``7``, ``{min: 3, max: 6}`` or one of the two."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return Within(read, value, value)
-    span = mapping(value)
+        return InRange(read, value, value)
+    span = as_mapping(value)
     numbers = {key: bound for key, bound in span.items() if isinstance(bound, (int, float)) and not isinstance(bound, bool)}
     if not span or set(span) - {"min", "max"} or len(numbers) < len(span):
         msg = f"{value!r} is neither a number nor {{min: …, max: …}}"
@@ -279,38 +292,38 @@ def _within(read: Number, value: object) -> Within:
     if low > high:
         msg = f"min {low:g} is above max {high:g}"
         raise ValueError(msg)
-    return Within(read, low, high)
+    return InRange(read, low, high)
 
 
-def _possible(key: str, span: Within) -> Within:
-    """Refuse a span that no request can lie in."""
-    least, most = _SPANS.get(key, (0.0, float("inf")))
-    if span.low > most or span.high < least:
-        msg = f"it never holds: {key} is {f'from {least:g} to {most:g}' if most < float('inf') else f'at least {least:g}'}"
+def _check_possible(key: str, span: InRange) -> InRange:
+    """Return a range, or raise ``ValueError`` when no request can lie in it."""
+    lowest, highest = _LIMITS.get(key, (0.0, float("inf")))
+    if span.low > highest or span.high < lowest:
+        msg = f"it never holds: {key} is {f'from {lowest:g} to {highest:g}' if highest < float('inf') else f'at least {lowest:g}'}"
         raise ValueError(msg)
     return span
 
 
-def _carries(value: object) -> Carries:
-    entries = mapping(value)
+def _metadata(value: object) -> HasMetadata:
+    entries = as_mapping(value)
     if not entries:
         msg = f"{value!r} is no mapping of metadata keys to values"
         raise ValueError(msg)
-    return Carries(tuple((str(key), frozenset() if wanted is None else frozenset(_texts(wanted))) for key, wanted in entries.items()))
+    return HasMetadata(tuple((str(key), frozenset() if wanted is None else frozenset(_texts(wanted))) for key, wanted in entries.items()))
 
 
-def _clock(value: object, zone: tzinfo) -> Clock:
-    span = mapping(value)
+def _time_of_day(value: object, zone: tzinfo) -> TimeOfDay:
+    span = as_mapping(value)
     if set(span) - {"timezone"} != {"from", "to"}:
         msg = f'{value!r} is not {{from: "22:00", to: "06:00"}}, with a timezone if you like'
         raise ValueError(msg)
     name = span.get("timezone")
     try:
-        own = zone if name is None else UTC if str(name).upper() == "UTC" else ZoneInfo(str(name))
+        time_zone = zone if name is None else UTC if str(name).upper() == "UTC" else ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = f"timezone {name!r} is not known on this machine"
         raise ValueError(msg) from None
-    return Clock(_minute(span["from"]), _minute(span["to"]), own)
+    return TimeOfDay(_minute(span["from"]), _minute(span["to"]), time_zone)
 
 
 def _minute(text: object) -> int:

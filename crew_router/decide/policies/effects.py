@@ -1,6 +1,7 @@
-"""What a rule does: one reader for each key of ``then:``, and how effects of several rules come together.
+"""Effects of policies: how each key of ``then:`` is read, and how the effects of several policies are merged.
 
-A denial wins because every rule has to be passed; of two caps the tighter holds; the first pin, strategy and mode win.
+A denial wins, because a model has to be admitted by every policy; of two caps the tighter counts; the first pin, strategy and
+mode win.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, cast
 
 from crew_router.decide.conditions import Admission, Bound, EffortLimit, NamedStrategy, Pin, PolicyResult, Subject
-from crew_router.decide.policies.reading import listed, mapping
+from crew_router.decide.policies.yaml_values import as_list, as_mapping
 from crew_router.types import EFFORT_ORDER, Mode, ModelRef, Tier
 
 Merge: TypeAlias = Callable[[PolicyResult, str], PolicyResult]
@@ -20,7 +21,14 @@ MakeStrategy: TypeAlias = Callable[[str, Mapping[str, object]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One effect of a rule: its key, its value as text, what it compares by, and how it is put into a ruling."""
+    """One effect of a policy.
+
+    Args:
+        key: Its key.
+        text: Its value as text.
+        value: Its value, for comparisons.
+        merge: Returns a policy result with the effect added; the second argument names the policy.
+    """
 
     key: str
     text: str
@@ -34,11 +42,11 @@ def effect(key: str, value: object, *, safety: bool, make_strategy: MakeStrategy
     Args:
         key: Its key.
         value: What was written.
-        safety: Whether the rule is of the order safety, whose pin goes before all others.
+        safety: Whether the policy is of the order safety, whose pin has priority over all others.
         make_strategy: Builds a strategy from name and parameters.
 
     Raises:
-        ValueError: The key is not known or the value means nothing.
+        ValueError: The key is not known or the value is not valid.
     """
     if key in _ADMISSIONS:
         subject, allow = _ADMISSIONS[key]
@@ -46,8 +54,8 @@ def effect(key: str, value: object, *, safety: bool, make_strategy: MakeStrategy
         return Effect(key, ", ".join(sorted(values)), values, lambda result, who: _admit(result, Admission(who, subject, allow, values)))
     if key in _BOUNDS:
         field, tighter, high = _BOUNDS[key]
-        number = figure(value, high=high)
-        return Effect(key, f"{number:g}", number, lambda result, who: _bound(result, field, Bound(who, number), tighter))
+        limit = number(value, high=high)
+        return Effect(key, f"{limit:g}", limit, lambda result, who: _bound(result, field, Bound(who, limit), tighter))
     if key == "pin":
         ref = ModelRef(str(value))
         return Effect(key, ref, ref, lambda result, who: result if result.pin else replace(result, pin=Pin(who, ref, outranks=safety)))
@@ -68,7 +76,7 @@ def _other(key: str, value: object, make_strategy: MakeStrategy) -> Effect:
         return Effect(key, reason[2:] or "asked", value, lambda result, who: replace(result, approval=result.approval or f"{who}{reason}"))
     if key == "strategy":
         name, parameters = _strategy(value)
-        make_strategy(name, parameters)  # refuses a name or a parameter that it does not know
+        make_strategy(name, parameters)  # raises an error for an unknown name or parameter
         chosen = NamedStrategy(name, parameters)
         return Effect(key, name, name, lambda result, _who: replace(result, strategy=result.strategy or chosen))
     if key == "max_effort":
@@ -109,7 +117,7 @@ def tighter(key: str, one: float, other: float) -> float:
 
 
 def admission(key: str) -> tuple[Subject, bool] | None:
-    """Return what an effect admits or refuses and which of the two, ``None`` for other effects."""
+    """Return what an effect allows or denies, and ``True`` when it allows; ``None`` for effects of another kind."""
     return _ADMISSIONS.get(key)
 
 
@@ -119,18 +127,18 @@ def texts(value: object) -> tuple[str, ...]:
     Raises:
         ValueError: It is neither, or the list is empty.
     """
-    found = listed(value)
-    if not found or not all(isinstance(each, str) and each.strip() for each in found):
+    values = as_list(value)
+    if not values or not all(isinstance(each, str) and each.strip() for each in values):
         msg = f"{value!r} is no text or list of texts"
         raise ValueError(msg)
-    return tuple(map(str, found))
+    return tuple(map(str, values))
 
 
-def figure(value: object, *, high: float) -> float:
+def number(value: object, *, high: float) -> float:
     """Read a number of at least 0.
 
     Raises:
-        ValueError: It is none, or above ``high``.
+        ValueError: It is not such a number, or above ``high``.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= high or math.isinf(value):
         msg = f"{value!r} is not a number of at least 0" + ("" if math.isinf(high) else f" and at most {high:g}")
@@ -149,8 +157,8 @@ def _admit(result: PolicyResult, admitted: Admission) -> PolicyResult:
 
 
 def _bound(result: PolicyResult, field: str, bound: Bound, pick: Callable[[float, float], float]) -> PolicyResult:
-    known: Bound | None = getattr(result, field)
-    if known is not None and pick(known.value, bound.value) == known.value:
+    current: Bound | None = getattr(result, field)
+    if current is not None and pick(current.value, bound.value) == current.value:
         return result
     return replace(result, **cast("Any", {field: bound}))
 
@@ -165,9 +173,9 @@ def _limited(result: PolicyResult, limit: EffortLimit) -> PolicyResult:
 def _strategy(value: object) -> tuple[str, Mapping[str, object]]:
     if isinstance(value, str):
         return value, {}
-    written = mapping(value)
-    name, parameters = written.get("name"), mapping(written.get("parameters"))
-    if not isinstance(name, str) or set(written) - {"name", "parameters"}:
+    entries = as_mapping(value)
+    name, parameters = entries.get("name"), as_mapping(entries.get("parameters"))
+    if not isinstance(name, str) or set(entries) - {"name", "parameters"}:
         msg = f"{value!r} is neither a name nor {{name: …, parameters: …}}"
         raise ValueError(msg)
     return name, parameters

@@ -1,4 +1,4 @@
-"""Rules as values, and what they say about one request."""
+"""Policies as values, and their combined result for one request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDERS: Final = ("safety", "budget", "quality", "latency")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One rule: when all of its conditions hold, all of its effects do."""
+    """One policy: when all its conditions hold, all its effects apply."""
 
     name: str
     order: str
@@ -30,38 +30,38 @@ class Policy:
 
     @property
     def who(self) -> str:
-        """How reasons name it."""
+        """How rejections and evidence name it."""
         return f"policy {self.name!r}"
 
     def matches(self, facts: Facts) -> bool:
-        """Tell whether the rule holds."""
+        """Tell whether the policy applies."""
         return all(each.matches(facts) for each in self.when.values())
 
 
 def compile_policies(
     settings: Sequence[PolicySettings], *, make_strategy: MakeStrategy, place: str = "policies", zone: tzinfo = UTC
 ) -> tuple[Policy, ...]:
-    """Return the enabled rules in the order in which they hold: safety, budget, quality, latency, each as written.
+    """Return the enabled policies in the order in which they apply: safety, budget, quality, latency, each as written.
 
     Args:
-        settings: The rules as the configuration has them.
+        settings: The policies of the configuration.
         make_strategy: Builds a strategy from name and parameters.
-        place: How errors name where they stand.
+        place: How errors name the source of the configuration.
         zone: Time zone of conditions on time that name none.
 
     Raises:
-        ConfigurationError: A condition or an effect is not known, or its value means nothing.
+        ConfigurationError: A condition or an effect is not known, or its value is not valid.
     """
     policies = [_policy(each, make_strategy, place=place, zone=zone) for each in settings if each.enabled]
     return tuple(sorted(policies, key=lambda policy: ORDERS.index(policy.order)))
 
 
 def apply_policies(policies: Sequence[Policy], request: RoutingRequest, profile: RequestProfile, *, now: float) -> PolicyResult:
-    """Return what the rules say about a request.
+    """Return the combined effects of the policies that apply to a request.
 
     Args:
-        policies: The rules, in order.
-        request: What is asked.
+        policies: The policies, in order.
+        request: The request.
         profile: What was read from it.
         now: Seconds since the epoch.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from crew_router.config.effort import LEAST_WORK_TOKENS
 from crew_router.decide.predict.difficulty import difficulty_of, sharpness
 from crew_router.decide.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
+from crew_router.types.cached import cached_property
 from crew_router.types.model import TOKENS_PER_PRICE
 from crew_router.types.profile import CALLER
 

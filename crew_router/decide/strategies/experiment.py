@@ -1,4 +1,4 @@
-"""An arm of an experiment decides: the same user always gets the same arm, by a hash (requirements A13, E5)."""
+"""A strategy that splits traffic over arms; a hash gives the same user always the same arm (requirements A13, E5)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class _Arm:
 @strategy("experiment")
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Lets an arm decide for a share of the traffic.
+    """Lets each arm decide for its share of the traffic.
 
-    The unit is the user, else the session, else the run; a request without any is drawn by chance.
+    The unit of assignment is the user, else the session, else the run; a request without any of them gets a random arm.
 
     Args:
-        name: Name of the experiment; another name shuffles the units anew.
+        name: Name of the experiment; another name assigns the units differently.
         arms: Mappings with ``name``, ``weight`` (1 by default), and ``strategy`` (a name, or ``{name, parameters}``)
             or ``model``; an arm with neither is the control.
     """
@@ -46,7 +46,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Build the strategies of the arms."""
-        arms = tuple(_arm(written) for written in self.arms)
+        arms = tuple(_arm(settings) for settings in self.arms)
         names = [arm.name for arm in arms]
         if not sum(arm.weight for arm in arms) or len(set(names)) != len(names):
             msg = f"arms {names} need names of their own, and at least one a weight above 0"
@@ -54,7 +54,7 @@ class Experiment:
         object.__setattr__(self, "_arms", arms)
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
-        """Find the arm and let it choose; the propensity of its model is the sum over all arms that may choose it."""
+        """Find the arm and let it choose; the propensity of the model is summed over all arms that may choose it."""
         arm, share = self.arm_of(context.request, rng)
         choices = {each.name: each.strategy.choose(context, scores, eligible=eligible, rng=rng) for each in self._arms if each.weight > 0}
         choice = choices[arm.name]
@@ -75,24 +75,24 @@ class Experiment:
         return {arm.name: arm.weight / total for arm in self._arms}
 
 
-def _arm(written: Mapping[str, object]) -> _Arm:
-    unknown = set(written) - _ARM_KEYS
-    if unknown or not isinstance(written.get("name"), str):
-        msg = f"arm {dict(written)!r} needs a name, and knows {', '.join(sorted(_ARM_KEYS))} only"
+def _arm(settings: Mapping[str, object]) -> _Arm:
+    unknown = set(settings) - _ARM_KEYS
+    if unknown or not isinstance(settings.get("name"), str):
+        msg = f"arm {dict(settings)!r} needs a name, and knows {', '.join(sorted(_ARM_KEYS))} only"
         raise ValueError(msg)
-    weight = written.get("weight", 1.0)
+    weight = settings.get("weight", 1.0)
     checked("weight", cast("float", weight), low=0.0)
-    return _Arm(str(written["name"]), float(cast("float", weight)), _strategy_of(written))
+    return _Arm(str(settings["name"]), float(cast("float", weight)), _strategy_of(settings))
 
 
-def _strategy_of(written: Mapping[str, object]) -> Strategy:
-    model, chosen = written.get("model"), written.get("strategy")
-    if model is not None and chosen is not None:
-        msg = f"arm {written['name']!r} has a strategy and a model; name one of them"
+def _strategy_of(settings: Mapping[str, object]) -> Strategy:
+    model, strategy_settings = settings.get("model"), settings.get("strategy")
+    if model is not None and strategy_settings is not None:
+        msg = f"arm {settings['name']!r} has a strategy and a model; name one of them"
         raise ValueError(msg)
     if model is not None:
         return make_strategy("fixed", {"model": model})
-    if isinstance(chosen, Mapping):
-        named = cast("Mapping[str, object]", chosen)
+    if isinstance(strategy_settings, Mapping):
+        named = cast("Mapping[str, object]", strategy_settings)
         return make_strategy(str(named.get("name", "weighted")), cast("Mapping[str, object] | None", named.get("parameters")))
-    return make_strategy("weighted" if chosen is None else str(chosen))
+    return make_strategy("weighted" if strategy_settings is None else str(strategy_settings))

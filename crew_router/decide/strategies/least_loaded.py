@@ -1,4 +1,4 @@
-"""The best model that has room, and the next one when it is full (requirement D14, rule 9)."""
+"""A strategy that takes the best model with free capacity (requirement D14, rule 9)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 @strategy("least_loaded")
 @dataclass(frozen=True, slots=True)
 class LeastLoaded:
-    """Spreads calls under way over the eligible models; none takes more than its share times the capacity factor.
+    """Spreads the calls in flight over the eligible models; none gets more than its share times the capacity factor.
 
-    A model's share of the calls under way is that of its ``limits.concurrency`` in that of all, equal where none is stated. A model
-    at its capacity overflows to the next best by rank; when all are full the least loaded is used.
+    A model's share of the calls in flight is its ``limits.concurrency`` divided by the sum over all eligible models; a model
+    without that limit counts as an average one. When a model is at its capacity the next best by rank is used; when all are,
+    the least loaded.
 
     Args:
-        capacity_factor: Multiple of its share that a model may take; that of the configuration when not given.
-        by_load: True orders models with room by load instead of by rank.
+        capacity_factor: Multiple of its share that a model may take; the configured one by default.
+        by_load: True orders the models with free capacity by load instead of by rank.
     """
 
     capacity_factor: float | None = None
@@ -39,17 +40,17 @@ class LeastLoaded:
             checked("capacity_factor", self.capacity_factor, low=1.0)
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
-        """Put models with room first, by rank; full ones follow, the least loaded first."""
+        """Put models with free capacity first, by rank; the others follow, the least loaded first."""
         factor = context.capacity_factor if self.capacity_factor is None else self.capacity_factor
-        flight, model_table = context.snapshot.in_flight, context.model_table
-        running = np.array([flight.get(ref, 0) for ref in model_table.refs], dtype=np.float64)
-        room = np.where(np.isnan(model_table.concurrency), np.nanmean([*model_table.concurrency, 1.0]), model_table.concurrency)
-        share = room / room[eligible].sum()
+        in_flight, model_table = context.snapshot.in_flight, context.model_table
+        running = np.array([in_flight.get(ref, 0) for ref in model_table.refs], dtype=np.float64)
+        concurrency = np.where(np.isnan(model_table.concurrency), np.nanmean([*model_table.concurrency, 1.0]), model_table.concurrency)
+        share = concurrency / concurrency[eligible].sum()
         capacity = np.ceil(factor * share * (running[eligible].sum() + 1.0))
-        free = eligible & (running + 1.0 <= capacity)
-        load = -(running + 1.0) / room
-        order = by_rank(load if self.by_load else scores.rank, context, free) + by_rank(load, context, eligible & ~free)
+        has_room = eligible & (running + 1.0 <= capacity)
+        load = -(running + 1.0) / concurrency
+        order = by_rank(load if self.by_load else scores.rank, context, has_room) + by_rank(load, context, eligible & ~has_room)
         best = by_rank(scores.rank, context, eligible)[0]
-        full = not self.by_load and order[0] != best
+        overflows = not self.by_load and order[0] != best
         detail = f"{model_table.refs[best]} is at its capacity ({running[best]:.0f} calls under way), the request goes on"
-        return Choice(order, notes=(Evidence("capacity", detail, 0.0, context.now),) if full else ())
+        return Choice(order, notes=(Evidence("capacity", detail, 0.0, context.now),) if overflows else ())

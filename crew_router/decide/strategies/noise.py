@@ -1,4 +1,4 @@
-"""Router noise: now and then another model than the best, with a known probability (requirement D14)."""
+"""A strategy that sometimes chooses another model than the best, with a known probability (requirement D14)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @strategy("noise")
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Draws among the best few models, so that outcomes of others than the best are seen.
+    """Draws among the best few models, so that outcomes of other models than the best are recorded too.
 
-    The model that is drawn goes first, the others follow by rank. The propensity of the draw is recorded, so that the logged
-    decisions can be used to judge other policies.
+    The drawn model goes first, the others follow by rank. The propensity of the draw is recorded, so that the logged
+    decisions can be used to evaluate other policies.
 
     Args:
         kind: ``epsilon`` draws any of them evenly with probability ``epsilon``; ``gaussian`` and ``gumbel`` add noise to the ranks.
@@ -46,17 +46,19 @@ class Noise:
         checked("among", self.among, low=1)
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
-        """Draw the first model by the stated probabilities."""
+        """Draw the first model by its probability."""
         ranked = by_rank(scores.rank, context, eligible)
-        few = ranked[: self.among]
-        chances = self._chances(scores.rank[list(few)])
-        at = drawn([float(chance) for chance in chances], rng)
-        chosen = few[at]
-        order = (chosen, *(place for place in ranked if place != chosen))
-        detail = {str(context.model_table.candidates[place]): float(chance) for place, chance in zip(few, chances, strict=True)}
-        note = Evidence("strategy", f"drawn with probability {chances[at]:.3f} by {self.kind} noise", float(chances[at]), context.now)
-        known = dict(zip(few, chances.tolist(), strict=True))
-        return Choice(order, propensity=float(chances[at]), draw=Draw(detail=detail), notes=(note,), chances=known)
+        candidates = ranked[: self.among]
+        chances = self._chances(scores.rank[list(candidates)])
+        drawn_at = drawn([float(chance) for chance in chances], rng)
+        chosen = candidates[drawn_at]
+        order = (chosen, *(index for index in ranked if index != chosen))
+        detail = {str(context.model_table.candidates[index]): float(chance) for index, chance in zip(candidates, chances, strict=True)}
+        note = Evidence(
+            "strategy", f"drawn with probability {chances[drawn_at]:.3f} by {self.kind} noise", float(chances[drawn_at]), context.now
+        )
+        chances_by_index = dict(zip(candidates, chances.tolist(), strict=True))
+        return Choice(order, propensity=float(chances[drawn_at]), draw=Draw(detail=detail), notes=(note,), chances=chances_by_index)
 
     def _chances(self, ranks: Floats) -> Floats:
         if self.kind == "gumbel":

@@ -35,8 +35,8 @@ class Planned:
         """Put the best plan first, the models by their utility alone behind it."""
         given = context.request.willingness_to_pay
         worth = self.willingness_to_pay if given is None else given
-        options = [each for each in context.plans if all(eligible[place] for place in each.places)]
-        learnt = {each.places[0]: each.cost_usd for each in context.plans if len(each.places) == 1}
+        options = [each for each in context.plans if all(eligible[index] for index in each.indices)]
+        learnt = {each.indices[0]: each.cost_usd for each in context.plans if len(each.indices) == 1}
         cost = context.forecast.cost.copy()
         cost[list(learnt)] = list(learnt.values())
         dearest = np.nanmax(cost) if not np.isnan(cost).all() else 0.0
@@ -54,16 +54,16 @@ def _worth(option: Option, worth: float) -> float:
 
 
 def _chosen(option: Option, order: tuple[int, ...], context: RoutingContext) -> Choice:
-    refs = [context.model_table.candidates[place] for place in option.places]
+    refs = [context.model_table.candidates[index] for index in option.indices]
     said = f"plan {' then '.join(refs)}: expected quality {option.quality:.3f} for ${option.cost_usd:.6f}"
     note = Evidence("planned", said, 1.0, context.now)
     if len(refs) == 1:
-        return Choice(then(option.places, order), notes=(note,))
+        return Choice(then(option.indices, order), notes=(note,))
     return Choice(
-        then(option.places, order),
+        then(option.indices, order),
         notes=(note,),
         mode=Mode.CASCADE,
-        ladder=option.places,
+        ladder=option.indices,
         stops=option.stops,
         expects=(option.quality, option.cost_usd),
     )

@@ -1,4 +1,4 @@
-"""Learns from the result of whole runs which model serves which kind of step (requirement D4)."""
+"""A strategy that learns from the results of whole runs which model serves which kind of step (requirement D4)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crew_router.decide.bandits import Pull
+from crew_router.decide.bandits.bandit_policy import at_least
 from crew_router.decide.bandits.memory import Memory
-from crew_router.decide.bandits.protocol import at_least
 from crew_router.decide.bandits.updates import BanditUpdate, StateUpdate, Sums
-from crew_router.decide.strategies.bandit import drawn, lesson_of, penalty
+from crew_router.decide.strategies.bandit import choice_of_pull, penalty, state_update_of
 from crew_router.decide.strategies.protocol import Choice, strategy
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ _HARD: Final = 7
 @strategy("reinforcement")
 @dataclass(frozen=True, slots=True)
 class Reinforcement:
-    """Monte-Carlo values of (kind of step, model), followed softly (Sutton and Barto, chapters 5 and 13).
+    """Monte-Carlo values of (kind of step, model), with a softmax policy (Sutton and Barto, chapters 5 and 13).
 
     The state is the task type and whether the step is simple, medium or hard. When a run's result is known
-    (feedback for ``run:<run_id>``) every step of it is credited with it, earlier ones less; feedback on a step itself counts
-    in full. Models are drawn with probability proportional to ``exp(value / temperature)``.
+    (feedback for ``run:<run_id>``) every step of the run gets it as its reward, with less weight for earlier steps; feedback
+    on a step itself has full weight. Models are drawn with probability proportional to ``exp(value / temperature)``.
 
     Args:
-        temperature: How much worse, in reward, a model may be and still be tried; towards 0 only the best is taken.
-        discount: Share of the credit that each step further from the end keeps.
-        half_life: Credits of a kind of step after which one counts half.
-        prior_strength: How many credits the registry's quality is worth.
+        temperature: Scale, in reward, of how much worse a model may be and still be tried; near 0 only the best is taken.
+        discount: Factor, 0..1, by which the weight of a run's result falls for each step further from the end.
+        half_life: Rewards of a kind of step after which a reward counts half.
+        prior_strength: Number of rewards that the registry's quality counts for.
         willingness_to_pay: USD that a certainly good result is worth, when the request does not say.
     """
 
@@ -58,35 +58,35 @@ class Reinforcement:
 
     @property
     def memory_name(self) -> str:
-        """Name of what is learnt."""
+        """Name of the sums."""
         return f"steps-{self.half_life:g}-{self.discount:g}"
 
     @property
     def step_discount(self) -> float:
-        """Share of a run's result that each step further from the end keeps."""
+        """Factor by which the weight of a run's result falls for each step further from the end."""
         return self.discount
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
-        """Draw by value; the propensity is exact."""
-        places = np.flatnonzero(eligible)
-        refs = [context.model_table.candidates[at] for at in places.tolist()]
+        """Draw a model by its value; the propensity is exact."""
+        candidates = np.flatnonzero(eligible)
+        refs = [context.model_table.candidates[index] for index in candidates.tolist()]
         memory = Memory(self.memory_name, self.half_life)
-        seen = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
-        prior = context.model_table.quality_for(context.profile.task_type.value)[places]
-        mean = (seen[:, 1] + self.prior_strength * prior) / (seen[:, 0] + self.prior_strength)
-        values = mean - penalty(context, places, self.willingness_to_pay)
+        sums_by_arm = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
+        prior = context.model_table.quality_for(context.profile.task_type.value)[candidates]
+        mean = (sums_by_arm[:, 1] + self.prior_strength * prior) / (sums_by_arm[:, 0] + self.prior_strength)
+        values = mean - penalty(context, candidates, self.willingness_to_pay)
         soft = np.exp((values - values.max()) / self.temperature)
-        return drawn(Pull(soft / soft.sum(), values), places, context, explore=0.0, rng=rng)
+        return choice_of_pull(Pull(soft / soft.sum(), values), candidates, context, explore=0.0, rng=rng)
 
-    def lesson(self, credit: BanditUpdate, sums: Sums) -> StateUpdate | None:
-        """Return what a reward, or the share of a run's result that a step deserves, adds."""
-        if credit.profile is None:
+    def state_update(self, update: BanditUpdate, sums: Sums) -> StateUpdate | None:
+        """Return what a reward, or the weighted result of a run, adds to the sums of its kind of step."""
+        if update.profile is None:
             return None
-        return lesson_of(credit, Memory(self.memory_name, self.half_life), sums, context=kind_of_step(credit.profile))
+        return state_update_of(update, Memory(self.memory_name, self.half_life), sums, context=kind_of_step(update.profile))
 
 
 def kind_of_step(profile: RequestProfile) -> str:
-    """Return the state: task type and difficulty in three bands."""
+    """Return the state of a request: its task type, and its difficulty in three bands."""
     complexity = profile.complexity.value
     band = "simple" if complexity <= _SIMPLE else "hard" if complexity >= _HARD else "medium"
     return f"{profile.task_type.value}:{band}"

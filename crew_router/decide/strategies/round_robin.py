@@ -1,4 +1,4 @@
-"""Every eligible model in turn (requirement D14, load balancing)."""
+"""A strategy that takes eligible models in turn (requirement D14, load balancing)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @strategy("round_robin")
 @dataclass(frozen=True, slots=True)
 class RoundRobin:
-    """Goes through the eligible models by name; each process counts for itself.
+    """Takes the eligible models in turn, in order of their names; each process counts its own turns.
 
-    The turn is what a bandit's draw is: the propensity of each model is one over their number.
+    For off-policy evaluation the turn counts as a random draw: the propensity of each model is 1 / (number of models).
 
     Args:
-        margin: Only models whose P(success) is within this of the best one's take turns, 0..1.
+        margin: Only models whose P(success) is at most this much below the best one's take turns, 0..1.
     """
 
     margin: float = 1.0
@@ -40,10 +40,10 @@ class RoundRobin:
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - turns, not chance
         """Start at the model whose turn it is."""
         success = context.forecast.success
-        taking = eligible & (success >= success[eligible].max() - self.margin)
-        places = by_rank(np.zeros(len(success)), context, taking)
+        in_turn = eligible & (success >= success[eligible].max() - self.margin)
+        candidates = by_rank(np.zeros(len(success)), context, in_turn)
         turn = next(self._turns)
-        start = turn % len(places)
-        order = places[start:] + places[:start] + by_rank(scores.rank, context, eligible & ~taking)
-        chance = 1.0 / len(places)
-        return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(places, chance))
+        start = turn % len(candidates)
+        order = candidates[start:] + candidates[:start] + by_rank(scores.rank, context, eligible & ~in_turn)
+        chance = 1.0 / len(candidates)
+        return Choice(order, propensity=chance, draw=Draw(detail={"turn": float(turn)}), chances=dict.fromkeys(candidates, chance))

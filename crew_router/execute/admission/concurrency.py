@@ -8,6 +8,7 @@ keeps the places over all processes: a call whose process has room while others 
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 import math
@@ -20,8 +21,9 @@ from crew_router.execute.admission.protocol import CallRequest
 from crew_router.execute.protocol import Refusal
 from crew_router.record.state.windows import Claim
 from crew_router.types.clock import Clock
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.ids import IdSource
-from crew_router.types.model import ModelDefinition
+from crew_router.types.model import Limits, ModelDefinition
 from crew_router.types.vocabulary import ModelRef, Urgency
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class ConcurrencyLimiter:
         self._lock = threading.Lock()
         self._numbers, self._tokens = itertools.count(), IdSource("place")
         self._claimed: set[str] = set()
+        # A forked child makes none of the calls that the parent's threads make, and so holds none of their places.
+        free_in_child(self)
+        free_in_child(self, "_rooms", dict)
+        free_in_child(self, "_claimed", set)
 
     def enter(self, call_request: CallRequest, *, last: bool) -> Slot | Waiting | Refusal | None:
         """Return a place, a wait for one, a refusal, or ``None`` for a model that takes any number at once.
@@ -75,6 +81,14 @@ class ConcurrencyLimiter:
         self._pass_on(call_request.model)
         retry_at = self._clock.monotonic() + _SHARED_RETRY_S
         return Refusal(call_request.model.ref, "capacity", f"all {limit} places are taken by other processes", retry_at=retry_at)
+
+    def shares(self, model: ModelDefinition) -> bool:
+        """Tell whether places or windows of a model are counted in a store."""
+        return self._state is not None and self._state.asks and model.limits != Limits()
+
+    def waits(self, call_request: CallRequest) -> bool:
+        """Tell whether the store has to be asked about a call."""
+        return self.shares(call_request.model)
 
     def running(self, ref: ModelRef) -> int:
         """Return how many calls of a model run in this process."""
@@ -116,8 +130,20 @@ class ConcurrencyLimiter:
         """Free a place, or hand it to the first who waits."""
         if slot.token in self._claimed and self._state is not None:
             self._claimed.discard(slot.token)
-            self._state.give_back(_shared(slot.model), slot.token)
+            self._give_back(self._state, slot)
         self._pass_on(slot.model)
+
+    @staticmethod
+    def _give_back(state: State, slot: Slot) -> None:
+        """Free a place over all processes; on an event loop a thread does it."""
+        try:
+            loop = asyncio.get_running_loop() if state.asks else None
+        except RuntimeError:
+            loop = None
+        if loop is None:
+            state.give_back(_shared(slot.model), slot.token)
+        else:
+            loop.run_in_executor(None, state.give_back, _shared(slot.model), slot.token)
 
     def _pass_on(self, model: ModelDefinition) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from crew_router.execute.admission.protocol import CallRequest, Permit
 from crew_router.execute.protocol import Refusal
+from crew_router.types.fork_hooks import free_in_child
 from crew_router.types.vocabulary import ModelRef
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class SlaCheck:
         self._rng = rng
         self._records: dict[ModelRef, _Record] = {}
         self._lock = threading.Lock()
+        free_in_child(self)
 
     def enter(self, call_request: CallRequest) -> Permit | Refusal | None:
         """Refuse what is above the model's share."""

@@ -1,4 +1,4 @@
-"""Experiments on live traffic: arms, assignment, statistics that may be looked at any time, and what follows from them."""
+"""Experiments on live traffic: arms, assignment, statistics that may be looked at at any time, and conclusions."""
 
 from crew_router.learn.experiments.analysis import Comparison, Report, analyze
 from crew_router.learn.experiments.plan import Arm, Experiment

@@ -1,4 +1,4 @@
-"""What an experiment shows so far; may be asked after every request."""
+"""Analyse an experiment; its intervals stay valid when this is done after every request."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from crew_router.decide.bandits.updates import Sums
 
 UNITS: Final = "units"
-_ALARM: Final = 1e-3  # probability of ever raising a false alarm about the sample ratio
-_TUNED: Final = 10.0  # times min_samples, where intervals are narrowest
+_ALARM_ALPHA: Final = 1e-3  # probability of ever raising a false alarm about the sample ratio
+_TUNED_AT: Final = 10.0  # intervals are narrowest at this many times min_samples
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One arm against another on one metric; ``interval`` is of their difference."""
+    """One arm against another on one metric; ``interval`` is that of their difference, ``arm`` minus ``against``."""
 
     metric: str
     arm: str
@@ -35,15 +35,15 @@ class Report:
     """What an experiment shows.
 
     Args:
-        experiment: Its plan and where it stands.
-        means: Mean by arm and metric, with how many values are behind it.
-        comparisons: Each arm with the control on the primary metric.
-        better: Arm that is better than every other one on the primary metric, empty when that is not shown.
-        harmful: Arms that are shown to be worse than a guard-rail allows, with the metric.
+        experiment: The plan and its current state.
+        means: By arm and metric, the mean and the number of values.
+        comparisons: Each arm against the control on the primary metric.
+        better: The arm that is better than every other one on the primary metric; empty when none is shown to be.
+        harmful: Arms that are shown to be worse than a guard-rail allows, each with the metric.
         ready: Whether every arm has its minimum of samples.
-        ratio_evidence: Natural logarithm of the evidence that arms do not get their shares.
-        ratio_alarm: Whether that is beyond doubt; then nothing above is to be believed.
-        preferences: Arm with the highest mean reward by task type, with the mean.
+        ratio_evidence: Natural logarithm of the evidence that arms do not get their shares (sample ratio mismatch).
+        ratio_alarm: Whether that evidence passes its threshold; the other figures are then not to be trusted.
+        preferences: By task type, the arm with the highest mean reward, and that mean.
         shadows: Share of decisions in which each shadow arm chose the model that was executed.
     """
 
@@ -61,15 +61,15 @@ class Report:
 
 
 def group(name: str, stage: int) -> str:
-    """Return the group of sums of one stage."""
+    """Return the name of the group of sums that holds one stage of an experiment."""
     return f"trial:{quote(name, safe='')}:{stage}"
 
 
 def analyze(experiment: Experiment, sums: Sums) -> Report:
-    """Return what the sums show."""
+    """Return the report of an experiment from its sums."""
     arms = [arm.name for arm in experiment.live]
     ready = all(_count(experiment, sums, arm) >= experiment.min_samples for arm in arms if arm not in experiment.harmed)
-    evidence = sum(_ratio(experiment, sums, stage) for stage in range(experiment.stage + 1))
+    evidence = sum(_ratio_evidence(experiment, sums, stage) for stage in range(experiment.stage + 1))
     means = {arm: {metric: _mean(experiment, sums, arm, metric) for metric in METRICS} for arm in arms}
     return Report(
         experiment,
@@ -79,32 +79,32 @@ def analyze(experiment: Experiment, sums: Sums) -> Report:
         harmful=_harmful(experiment, sums),
         ready=ready,
         ratio_evidence=evidence,
-        ratio_alarm=evidence > math.log(1.0 / _ALARM),
+        ratio_alarm=evidence > math.log(1.0 / _ALARM_ALPHA),
         preferences=_preferences(experiment, sums),
         shadows=_shadows(experiment, sums),
     )
 
 
-def moved_on(experiment: Experiment, report: Report) -> Experiment:
-    """Return the experiment as its report leaves it: harmful arms stopped, a winner adopted, a roll-out one step up.
+def next_state(experiment: Experiment, report: Report) -> Experiment:
+    """Return the experiment with the conclusions of its report: harmful arms stopped, a winner named, a roll-out moved on.
 
-    With a sample-ratio alarm nothing is concluded.
+    Nothing is concluded while the sample ratio alarm is raised.
     """
     if experiment.status != "running" or report.ratio_alarm:
         return experiment
-    fresh = tuple(arm for arm in report.harmful if arm not in experiment.harmed)
-    if fresh:
-        harmed = (*experiment.harmed, *fresh)
-        alone = len(experiment.live) - len(harmed) <= 1
-        return replace(experiment, harmed=harmed, stage=experiment.stage + 1, status="stopped" if alone else "running")
+    newly_harmful = tuple(arm for arm in report.harmful if arm not in experiment.harmed)
+    if newly_harmful:
+        harmed = (*experiment.harmed, *newly_harmful)
+        one_left = len(experiment.live) - len(harmed) <= 1
+        return replace(experiment, harmed=harmed, stage=experiment.stage + 1, status="stopped" if one_left else "running")
     if experiment.stages:
-        return _climbed(experiment, report)
+        return _next_stage(experiment, report)
     if report.better:
         return replace(experiment, status="won", winner=report.better)
     return experiment
 
 
-def _climbed(experiment: Experiment, report: Report) -> Experiment:
+def _next_stage(experiment: Experiment, report: Report) -> Experiment:
     routed = experiment.live[1].name
     samples = report.means[routed][experiment.primary][1]
     if samples < experiment.min_samples * (experiment.stage + 1):
@@ -115,12 +115,12 @@ def _climbed(experiment: Experiment, report: Report) -> Experiment:
 
 
 def _level(experiment: Experiment, statements: int) -> Level:
-    return Level(experiment.alpha / max(statements, 1), _TUNED * experiment.min_samples)
+    return Level(experiment.alpha / max(statements, 1), _TUNED_AT * experiment.min_samples)
 
 
 def _moments(experiment: Experiment, sums: Sums, arm: str, metric: str) -> list[Moments]:
-    found = (sums.get(group(experiment.name, stage), {}).get(f"{arm}:{metric}", ()) for stage in range(experiment.stage + 1))
-    return [Moments(*vector) for vector in found]
+    vectors = (sums.get(group(experiment.name, stage), {}).get(f"{arm}:{metric}", ()) for stage in range(experiment.stage + 1))
+    return [Moments(*vector) for vector in vectors]
 
 
 def _count(experiment: Experiment, sums: Sums, arm: str) -> float:
@@ -128,9 +128,9 @@ def _count(experiment: Experiment, sums: Sums, arm: str) -> float:
 
 
 def _mean(experiment: Experiment, sums: Sums, arm: str, metric: str) -> tuple[float, float]:
-    every = _moments(experiment, sums, arm, metric)
-    count = sum(each.count for each in every)
-    return (sum(each.total for each in every) / count if count else math.nan), count
+    moments = _moments(experiment, sums, arm, metric)
+    count = sum(each.count for each in moments)
+    return (sum(each.total for each in moments) / count if count else math.nan), count
 
 
 def _compared(
@@ -141,28 +141,28 @@ def _compared(
 
 
 def _better(experiment: Experiment, sums: Sums) -> str:
-    """Return the arm that beats each of the others; all pairs share the error."""
+    """Return the arm that beats each of the others, else ""; ``alpha`` is divided among all pairs."""
     arms = [arm.name for arm in experiment.live if arm.name not in experiment.harmed]
     level = _level(experiment, len(arms) * (len(arms) - 1) // 2)
     beaten: set[tuple[str, str]] = set()
     for pair in combinations(arms, 2):
-        found = _compared(experiment, sums, pair, metric=experiment.primary, level=level)
-        if found is not None and (found.low > 0 or found.high < 0):
-            up = (found.estimate > 0) == (sign(experiment.primary) > 0)
-            beaten.add(pair if up else (pair[1], pair[0]))
+        interval = _compared(experiment, sums, pair, metric=experiment.primary, level=level)
+        if interval is not None and (interval.low > 0 or interval.high < 0):
+            first_is_better = (interval.estimate > 0) == (sign(experiment.primary) > 0)
+            beaten.add(pair if first_is_better else (pair[1], pair[0]))
     return next((arm for arm in arms if all((arm, other) in beaten for other in arms if other != arm)), "")
 
 
 def _harmful(experiment: Experiment, sums: Sums) -> dict[str, str]:
     others = [arm.name for arm in experiment.live if arm.name != experiment.control]
     level = _level(experiment, len(others) * len(experiment.guardrails))
-    found: dict[str, str] = {}
+    harmful: dict[str, str] = {}
     for arm in others:
         for metric, tolerance in experiment.guardrails.items():
             enough = _count_of(experiment, sums, arm, metric) >= experiment.min_samples
             if enough and _harms(experiment, sums, arm, metric=metric, tolerance=tolerance, level=level):
-                found.setdefault(arm, metric)
-    return found
+                harmful.setdefault(arm, metric)
+    return harmful
 
 
 def _count_of(experiment: Experiment, sums: Sums, arm: str, metric: str) -> float:
@@ -172,24 +172,24 @@ def _count_of(experiment: Experiment, sums: Sums, arm: str, metric: str) -> floa
 def _harms(experiment: Experiment, sums: Sums, arm: str, *, metric: str, tolerance: float, level: Level) -> bool:
     pair = (arm, experiment.control)
     if metric in BOUNDED:
-        found = _compared(experiment, sums, pair, metric=metric, level=level)
-        return found is not None and found.high < -tolerance
-    found = _compared(experiment, sums, pair, metric=metric, level=level, tolerance=tolerance)
-    return found is not None and found.low > 0
+        interval = _compared(experiment, sums, pair, metric=metric, level=level)
+        return interval is not None and interval.high < -tolerance
+    interval = _compared(experiment, sums, pair, metric=metric, level=level, tolerance=tolerance)
+    return interval is not None and interval.low > 0
 
 
 def _against_control(experiment: Experiment, sums: Sums) -> list[Comparison]:
     others = [arm.name for arm in experiment.live if arm.name != experiment.control]
     level = _level(experiment, len(others))
     metric, control = experiment.primary, experiment.control
-    found = ((arm, _compared(experiment, sums, (arm, control), metric=metric, level=level)) for arm in others)
-    return [Comparison(experiment.primary, arm, experiment.control, interval) for arm, interval in found if interval is not None]
+    intervals = ((arm, _compared(experiment, sums, (arm, control), metric=metric, level=level)) for arm in others)
+    return [Comparison(experiment.primary, arm, experiment.control, interval) for arm, interval in intervals if interval is not None]
 
 
-def _ratio(experiment: Experiment, sums: Sums, stage: int) -> float:
+def _ratio_evidence(experiment: Experiment, sums: Sums, stage: int) -> float:
     counted = sums.get(group(experiment.name, stage), {})
     split = {name: counted.get(f"{name}:{UNITS}", (0.0, 0.0)) for name in (arm.name for arm in experiment.live)}
-    # The second figure is the share that held when the unit was counted, summed: expected counts of any split.
+    # The second sum adds the share that each unit was counted with, so it is the expected count even when shares changed.
     expected = {name: cell[1] for name, cell in split.items() if cell[1] > 0}
     if len(expected) < 2 or not sum(cell[0] for cell in split.values()):  # noqa: PLR2004 - a ratio is of two
         return 0.0
@@ -202,12 +202,12 @@ def _preferences(experiment: Experiment, sums: Sums) -> dict[str, tuple[str, flo
     tasks = {name.rpartition("@")[2] for names in counted for name in names if "@" in name}
     for task in sorted(tasks):
         means = [(arm.name, *_mean(experiment, sums, arm.name, f"reward@{task}")) for arm in experiment.live]
-        seen = [(name, mean) for name, mean, count in means if count >= experiment.min_samples]
-        if seen:
-            best[task] = max(seen, key=lambda pair: pair[1])
+        with_enough_samples = [(name, mean) for name, mean, count in means if count >= experiment.min_samples]
+        if with_enough_samples:
+            best[task] = max(with_enough_samples, key=lambda pair: pair[1])
     return best
 
 
 def _shadows(experiment: Experiment, sums: Sums) -> dict[str, float]:
-    found = {arm.name: _mean(experiment, sums, arm.name, "shadow") for arm in experiment.arms if arm.shadow}
-    return {name: mean for name, (mean, count) in found.items() if count}
+    shares = {arm.name: _mean(experiment, sums, arm.name, "shadow") for arm in experiment.arms if arm.shadow}
+    return {name: mean for name, (mean, count) in shares.items() if count}

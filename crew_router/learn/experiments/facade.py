@@ -27,7 +27,7 @@ class Experiments:
     """Comparisons of strategies or models on live traffic (requirements A13, E5).
 
     Args:
-        trials: What runs.
+        trials: The experiments of the project.
         baseline: The model that a roll-out starts from.
 
     Example:
@@ -69,16 +69,16 @@ class Experiments:
         return plan
 
     def assign(self, name: str, user_id: str) -> str:
-        """Return the arm of a user; the same one always, until weights change, and then only who has to moves."""
+        """Return the arm of a user: always the same until weights change, and then as few users as possible move."""
         experiment = self._trials.named(name)
         return arm_of(name, f"user:{user_id}", experiment.shares())
 
     def analyze(self, name: str) -> Report:
-        """Return what an experiment shows so far; looking raises no error rate."""
+        """Return what an experiment shows so far; however often this is called, the error rate stays ``alpha``."""
         return self._trials.report(name)
 
     def stop(self, name: str, *, winner: str | None = None) -> Experiment:
-        """End an experiment; a winner named here gets everything.
+        """End an experiment; a winner named here gets all requests.
 
         Raises:
             InvalidRequestError: There is no such experiment or arm.
@@ -91,7 +91,7 @@ class Experiments:
         return ended
 
     def shadows(self, decision: RoutingDecision) -> Mapping[str, ModelRef]:
-        """Return what shadow arms would have called; force that model on a request of your own to see its answer."""
+        """Return the model that each shadow arm would have called; force it on a request of your own to see its answer."""
         notes = (note for note in decision.table.notes() if note.source.startswith(_SHADOW))
         return {note.source.removeprefix(_SHADOW): ModelRef(note.detail.split()[0]) for note in notes}
 
@@ -106,7 +106,7 @@ class Experiments:
 
 
 def plan_of(settings: ExperimentSettings) -> Experiment:
-    """Return the plan that a section of the configuration describes."""
+    """Return an experiment as the configuration describes it."""
     return Experiment(
         name=settings.name,
         arms=tuple(map(_arm_of, settings.arms)),

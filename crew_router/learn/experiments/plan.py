@@ -1,4 +1,4 @@
-"""What an experiment is: arms, metrics, guard-rails, and how sure it has to be."""
+"""The plan of an experiment: arms, metrics, guard-rails, error rate; and how far it has come."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Status = Literal["running", "won", "stopped"]
 
 METRICS: Final = ("reward", "success", "quality", "confidence", "cost_usd", "latency_s")
 BOUNDED: Final = frozenset({"reward", "success", "quality", "confidence"})
-_LEAST_ARMS: Final = 2
-_WHOLE: Final = 100.0  # per cent
+_MIN_ARMS: Final = 2
+_PER_CENT_TOTAL: Final = 100.0
 
 
 def sign(metric: str) -> float:
@@ -35,7 +35,7 @@ class Arm:
         strategy: Name of the strategy that chooses; the router's own when neither it nor a model is given.
         parameters: The strategy's parameters.
         model: The model that answers.
-        shadow: It decides and is logged, and is never executed.
+        shadow: Whether its choice is only logged, never executed.
     """
 
     name: str
@@ -57,15 +57,15 @@ class Experiment:
         primary: Metric that decides.
         guardrails: How much worse than the control an arm may be, by metric: absolute for metrics 0..1, relative for cost and latency.
         min_samples: Values of the primary metric that every arm needs before anything is concluded.
-        alpha: Probability of ever naming a winner where there is none; the same again for stopping an arm that does no harm.
-        unit: What always gets the same arm; a request without it falls back to session, run, then chance.
-        task_types: Only these; all when empty.
-        adopt: Whether the winner gets everything.
-        stages: Weights of the second arm, in per cent, that a roll-out climbs while guard-rails hold.
-        status: Where it stands.
-        stage: Number of the split that holds; it goes up whenever weights change.
-        winner: The arm that won.
-        harmed: Arms that were stopped for doing harm.
+        alpha: Probability of ever naming a winner where there is none; and separately that of stopping a harmless arm.
+        unit: What always gets the same arm; a request without it falls back to session, run, then a random arm.
+        task_types: Task types that take part; all when empty.
+        adopt: Whether the winner gets all requests.
+        stages: Weights of the second arm in per cent, rising; a roll-out takes the next while guard-rails hold.
+        status: Whether it runs, was won or was stopped.
+        stage: Number of the current split of traffic; it goes up whenever weights change.
+        winner: The arm that won; empty while there is none.
+        harmed: Arms that were stopped because a guard-rail was broken.
     """
 
     name: str
@@ -85,25 +85,29 @@ class Experiment:
     harmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check what cannot be meant."""
+        """Check the plan.
+
+        Raises:
+            InvalidRequestError: A value is not valid.
+        """
         names = [arm.name for arm in self.arms]
         live = [arm for arm in self.arms if not arm.shadow]
-        _demand(len(self.arms) >= _LEAST_ARMS and bool(live), "arms", names, expected="at least two arms, one of them executed")
-        _demand(len(set(names)) == len(names), "arms", names, expected="names that differ")
+        _require(len(self.arms) >= _MIN_ARMS and bool(live), "arms", names, expected="at least two arms, one of them executed")
+        _require(len(set(names)) == len(names), "arms", names, expected="names that differ")
         weights = [arm.weight for arm in live]
-        fair = all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
-        _demand(fair, "weight", weights, expected="weights of at least 0, one above")
-        both = any(arm.model is not None and arm.strategy is not None for arm in self.arms)
-        _demand(not both, "arms", names, expected="a model or a strategy, not both")
+        valid_weights = all(0 <= weight < math.inf for weight in weights) and sum(weights) > 0
+        _require(valid_weights, "weight", weights, expected="weights of at least 0, one above")
+        has_both = any(arm.model is not None and arm.strategy is not None for arm in self.arms)
+        _require(not has_both, "arms", names, expected="a model or a strategy, not both")
         object.__setattr__(self, "control", self.control or live[0].name)
-        _demand(self.control in [arm.name for arm in live], "control", self.control, expected=f"one of {names}")
+        _require(self.control in [arm.name for arm in live], "control", self.control, expected=f"one of {names}")
         for metric in (self.primary, *self.guardrails):
-            _demand(metric in METRICS, "metric", metric, expected=f"one of {', '.join(METRICS)}")
-        _demand(0 < self.alpha < 1, "alpha", self.alpha, expected="a probability between 0 and 1")
-        _demand(self.min_samples >= 1, "min_samples", self.min_samples, expected="at least 1")
-        climbs = list(self.stages) == sorted(self.stages) and all(0 < share <= _WHOLE for share in self.stages)
-        fits = climbs and (not self.stages or len(live) == _LEAST_ARMS)
-        _demand(fits, "stages", self.stages, expected="rising per cents for the second of two arms")
+            _require(metric in METRICS, "metric", metric, expected=f"one of {', '.join(METRICS)}")
+        _require(0 < self.alpha < 1, "alpha", self.alpha, expected="a probability between 0 and 1")
+        _require(self.min_samples >= 1, "min_samples", self.min_samples, expected="at least 1")
+        rising = list(self.stages) == sorted(self.stages) and all(0 < share <= _PER_CENT_TOTAL for share in self.stages)
+        valid_stages = rising and (not self.stages or len(live) == _MIN_ARMS)
+        _require(valid_stages, "stages", self.stages, expected="rising per cents for the second of two arms")
 
     @property
     def live(self) -> tuple[Arm, ...]:
@@ -111,16 +115,24 @@ class Experiment:
         return tuple(arm for arm in self.arms if not arm.shadow)
 
     def shares(self, stage: int | None = None) -> dict[str, float]:
-        """Return the share of each executed arm, at the stage that holds."""
+        """Return the share of traffic, 0..1, of each executed arm.
+
+        Args:
+            stage: The stage of a roll-out; the current one by default.
+        """
         if self.status == "won" and self.adopt and stage is None:
             return {arm.name: float(arm.name == self.winner) for arm in self.live}
-        given = {arm.name: arm.weight for arm in self.live}
+        weights = {arm.name: arm.weight for arm in self.live}
         if self.stages:
-            at = self.stages[min(self.stage if stage is None else stage, len(self.stages) - 1)]
-            given = dict(zip(given, (_WHOLE - at, at), strict=True))
-        left = {name: 0.0 if name in self.harmed else weight for name, weight in given.items()}
-        total = sum(left.values())
-        return {name: weight / total for name, weight in left.items()} if total else {name: float(name == self.control) for name in left}
+            routed_share = self.stages[min(self.stage if stage is None else stage, len(self.stages) - 1)]
+            weights = dict(zip(weights, (_PER_CENT_TOTAL - routed_share, routed_share), strict=True))
+        running_weights = {name: 0.0 if name in self.harmed else weight for name, weight in weights.items()}
+        total = sum(running_weights.values())
+        return (
+            {name: weight / total for name, weight in running_weights.items()}
+            if total
+            else {name: float(name == self.control) for name in running_weights}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -129,13 +141,13 @@ class Experiment:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Experiment:
         """Read what :meth:`to_dict` wrote."""
-        given: dict[str, Any] = dict(data)
-        given["arms"] = tuple(Arm(**arm) for arm in data["arms"])
+        arguments: dict[str, Any] = dict(data)
+        arguments["arms"] = tuple(Arm(**arm) for arm in data["arms"])
         for name in ("task_types", "stages", "harmed"):
-            given[name] = tuple(data.get(name, ()))
-        return Experiment(**given)
+            arguments[name] = tuple(data.get(name, ()))
+        return Experiment(**arguments)
 
 
-def _demand(holds: bool, name: str, value: object, *, expected: str) -> None:
+def _require(holds: bool, name: str, value: object, *, expected: str) -> None:
     if not holds:
         raise InvalidRequestError(name, value, expected=expected)

@@ -1,4 +1,4 @@
-"""Ready experiments: the five arms of requirement E5, and a roll-out that begins small."""
+"""Ready-made experiments: the five arms of requirement E5, and a roll-out in stages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from crew_router.learn.experiments.plan import Arm, Experiment
 
 
 def five_strategies(name: str = "smart_cost") -> Experiment:
-    """Compare cost-aggressive, quality-first, dynamic-adaptive, task-optimised and the router's own way as control (E5)."""
+    """Return the experiment of E5: four strategies, each with its own aim, against the router's own as control."""
     return Experiment(
         name=name,
         arms=(
@@ -21,11 +21,11 @@ def five_strategies(name: str = "smart_cost") -> Experiment:
 
 
 def rollout(name: str = "rollout", *, baseline: str) -> Experiment:
-    """Give the router 10 % of the units, and more while guard-rails hold; the rest goes to one model.
+    """Return a roll-out: the router gets 10 % of the units, and more while guard-rails hold; the rest goes to one model.
 
     Args:
         name: Name of the experiment.
-        baseline: The model that everything went to before.
+        baseline: The model that got all requests before.
     """
     return Experiment(
         name=name,

@@ -1,9 +1,9 @@
 """Statistics that stay valid when they are looked at after every request.
 
-Differences of means have the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas ("Time-uniform
-central limit theory and asymptotic confidence sequences", Annals of Statistics 2024, theorem 2.2): it needs only counts, sums and
-sums of squares, which processes can add. Sample ratios have the sequential multinomial test of Lindon and Malek ("Anytime-valid
-inference for multinomial count data", NeurIPS 2022).
+Differences of means use the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas ("Time-uniform
+central limit theory and asymptotic confidence sequences", Annals of Statistics 2024, theorem 2.2). It needs only counts, sums and
+sums of squares, which can be added over processes. Sample ratios use the sequential multinomial test of Lindon and Malek
+("Anytime-valid inference for multinomial count data", NeurIPS 2022).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 if TYPE_CHECKING:
     from crew_router.types.arrays import Floats
 
-_CONCENTRATION: Final = 100.0  # of the Dirichlet prior around the wanted shares
+_CONCENTRATION: Final = 100.0  # of the Dirichlet prior, whose mean is the planned shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,11 @@ class Moments:
         return self.total / self.count if self.count else 0.0
 
     def variance(self, *, bounded: bool) -> float:
-        """Return the variance; of a metric 0..1 with one observation at each end added, so that it is never nothing."""
+        """Return the variance.
+
+        Args:
+            bounded: The metric lies in 0..1. One observation of 0 and one of 1 are then added, so that the variance is never 0.
+        """
         if bounded:
             count, total, squares = self.count + 2.0, self.total + 1.0, self.squares + 1.0
         else:
@@ -43,7 +47,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and the bounds that hold at all times together."""
+    """An estimate with bounds that hold at all times at once."""
 
     estimate: float
     low: float
@@ -52,7 +56,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How sure a statement is to be.
+    """The error rate of a confidence sequence.
 
     Args:
         alpha: Probability that the interval ever misses the truth.
@@ -73,7 +77,7 @@ def half_width(variance: Any, count: Any, level: Level) -> Any:
     Args:
         variance: Variance of the estimate (not of one observation).
         count: Observations behind it.
-        level: How sure it is to be.
+        level: The error rate.
     """
     scale = (-2.0 * math.log(level.alpha) + math.log(-2.0 * math.log(level.alpha) + 1.0)) / level.tuned
     spread = count * scale
@@ -84,10 +88,20 @@ def half_width(variance: Any, count: Any, level: Level) -> Any:
 def difference(
     arm: Sequence[Moments], control: Sequence[Moments], *, level: Level, bounded: bool, tolerance: float = 0.0
 ) -> Interval | None:
-    """Return the mean of an arm minus ``(1 + tolerance)`` times that of the control, over stages of one experiment.
+    """Return the mean of an arm minus ``(1 + tolerance)`` times that of the control, over the stages of one experiment.
 
-    Each stage is compared within itself and weighs as many observations as it has, so that a changing split does not mix
-    what changed over time with what the arms did. ``None`` when no stage has two observations of each.
+    The arms are compared within each stage, and the stages are weighted by their observations. So when the split changes,
+    effects of time are not mistaken for effects of an arm.
+
+    Args:
+        arm: Moments of the arm, one for each stage.
+        control: Those of the control.
+        level: The error rate.
+        bounded: Whether the metric lies in 0..1.
+        tolerance: How much worse the arm may be, as a share of the control's mean.
+
+    Returns:
+        ``None`` when no stage has two observations of each.
     """
     pairs = [(one, other) for one, other in zip(arm, control, strict=True) if min(one.count, other.count) > 1]
     total = sum(one.count + other.count for one, other in pairs)
@@ -110,9 +124,9 @@ def mismatch(counts: Sequence[float], weights: Sequence[float]) -> float:
         >>> mismatch([5000, 5000], [1, 1]) < 0 < mismatch([5000, 5400], [1, 1])
         True
     """
-    whole, total = sum(weights), sum(counts)
-    shares = [weight / whole for weight in weights]
-    evidence = math.lgamma(_CONCENTRATION) - math.lgamma(_CONCENTRATION + total)
+    total_weight, total_count = sum(weights), sum(counts)
+    shares = [weight / total_weight for weight in weights]
+    evidence = math.lgamma(_CONCENTRATION) - math.lgamma(_CONCENTRATION + total_count)
     for count, share in zip(counts, shares, strict=True):
         prior = _CONCENTRATION * share
         evidence += math.lgamma(prior + count) - math.lgamma(prior) - count * math.log(share)
@@ -122,6 +136,6 @@ def mismatch(counts: Sequence[float], weights: Sequence[float]) -> float:
 def _log(value: Any) -> Any:
     if isinstance(value, float):
         return math.log(value)
-    import numpy as np  # only arrays need it
+    import numpy as np  # only needed for arrays
 
     return np.log(value)

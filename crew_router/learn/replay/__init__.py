@@ -1,4 +1,4 @@
-"""Judging a policy on what was logged under another one."""
+"""Off-policy evaluation: estimate how a strategy would have done, from decisions that another one made."""
 
 from crew_router.learn.replay.estimators import Estimate, Logged, NoOverlapError, OffPolicy, estimate
 

@@ -1,4 +1,4 @@
-"""What a policy would have got, from the log of another one: IPS, SNIPS and doubly robust.
+"""Estimate the mean reward of a policy from the log of another one: IPS, SNIPS and doubly robust.
 
 Horvitz and Thompson (1952); Swaminathan and Joachims, "The self-normalized estimator" (2015); Dudik, Langford and Li, "Doubly
 robust policy evaluation" (2011). Intervals are normal, with the delta method for SNIPS.
@@ -15,19 +15,19 @@ import numpy as np
 
 from crew_router.errors import CrewRouterError
 
-LEAST_EFFECTIVE: Final = 30.0
+MIN_EFFECTIVE: Final = 30.0
 _Z: Final = 1.96
 _FOLDS: Final = 2
-_PRIOR: Final = 5.0  # rewards that the mean of the model over all task types is worth in one of them
-_TOO_FAR: Final = 4.0  # standard errors of the mean weight from 1
+_PRIOR_COUNT: Final = 5.0  # rewards that a mean counts for as the prior of the narrower one
+_MAX_WEIGHT_DEVIATION: Final = 4.0  # standard errors of the mean weight from 1
 
 
 class NoOverlapError(CrewRouterError):
-    """The log says too little of the policy; no estimate is better than a wrong one.
+    """The log cannot support an estimate for the policy, and a wrong one would be worse than none.
 
     Args:
-        reason: What is missing.
-        effective: Effective sample size.
+        reason: Why, as a phrase.
+        effective: Effective sample size, in decisions.
     """
 
     def __init__(self, reason: str, effective: float) -> None:
@@ -40,14 +40,14 @@ class NoOverlapError(CrewRouterError):
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One logged decision, and what the policy would have done.
+    """One logged decision, and what the policy under evaluation would have done.
 
     Args:
-        context: What rewards are modelled by, the task type.
-        model: Who was called.
-        propensity: How likely that was when it was logged.
-        reward: What came of it.
-        chances: How likely the policy would have called each model.
+        context: The task type; rewards are modelled by context and model.
+        model: The model that was called.
+        propensity: Probability with which the logging policy chose it.
+        reward: Its reward, 0..1.
+        chances: Probability with which the policy under evaluation would have chosen each model.
     """
 
     context: str
@@ -68,16 +68,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class OffPolicy:
-    """Everything the log says of a policy.
+    """The estimates of a policy's mean reward.
 
     Args:
         decisions: Logged decisions with a reward.
         effective: Effective sample size, ``(sum of weights)² / sum of squared weights``.
-        logged: Mean reward of what was done.
+        logged: Mean reward of the logging policy.
         ips: Inverse propensity score.
         snips: The same, normalised by the weights.
         dr: Doubly robust: a model of rewards, corrected by the log.
-        mean_weight: Close to 1 where the log covers the policy.
+        mean_weight: Mean importance weight; close to 1 where the log covers the policy.
     """
 
     decisions: int
@@ -90,10 +90,11 @@ class OffPolicy:
 
 
 def estimate(log: Sequence[Logged]) -> OffPolicy:
-    """Estimate the value of the policy whose chances stand in the log.
+    """Estimate the mean reward of the policy whose chances stand in the log.
 
     Raises:
-        NoOverlapError: The effective sample size is too small, or weights do not average 1: the policy wants what was never tried.
+        NoOverlapError: The effective sample size is below 30, or the weights do not average 1 because the policy would call
+            models that had no chance in the log.
     """
     rewards = np.array([each.reward for each in log])
     weights = np.array([each.chances.get(each.model, 0.0) / max(each.propensity, 1e-12) for each in log])
@@ -115,30 +116,30 @@ def estimate(log: Sequence[Logged]) -> OffPolicy:
 def _checked(weights: np.ndarray) -> float:
     total, squares = float(weights.sum()), float((weights**2).sum())
     effective = total * total / squares if squares else 0.0
-    if effective < LEAST_EFFECTIVE:
+    if effective < MIN_EFFECTIVE:
         raise NoOverlapError("too few logged decisions are such that it would have made them", effective)
-    # Weights average 1 wherever everything the policy may do had a chance to be logged.
-    off = abs(float(weights.mean()) - 1.0)
-    if off > _TOO_FAR * float(weights.std()) / len(weights) ** 0.5 + 1e-9:
+    # Importance weights average 1 when every model the policy may call had a chance in the log.
+    deviation = abs(float(weights.mean()) - 1.0)
+    if deviation > _MAX_WEIGHT_DEVIATION * float(weights.std()) / len(weights) ** 0.5 + 1e-9:
         reason = f"importance weights average {weights.mean():.2f} instead of 1: it would call models that had no chance"
         raise NoOverlapError(reason, effective)
     return effective
 
 
 def _doubly_robust(log: Sequence[Logged], weights: np.ndarray, rewards: np.ndarray) -> np.ndarray:
-    """Return the terms; each fold is corrected with a model of rewards that was fitted on the other."""
+    """Return the estimate's term of each decision; the rewards of one half are modelled on the other half."""
     terms = np.empty(len(log))
     for fold in range(_FOLDS):
-        means = _Means([each for at, each in enumerate(log) if at % _FOLDS != fold])
-        for at in range(fold, len(log), _FOLDS):
-            each = log[at]
-            expected = sum(chance * means.of(each.context, model) for model, chance in each.chances.items())
-            terms[at] = expected + weights[at] * (rewards[at] - means.of(each.context, each.model))
+        means = _Means([logged for index, logged in enumerate(log) if index % _FOLDS != fold])
+        for index in range(fold, len(log), _FOLDS):
+            logged = log[index]
+            expected = sum(chance * means.of(logged.context, model) for model, chance in logged.chances.items())
+            terms[index] = expected + weights[index] * (rewards[index] - means.of(logged.context, logged.model))
     return terms
 
 
 class _Means:
-    """Mean reward by model and context, drawn towards the model's, and that towards the mean of all."""
+    """Mean reward by model and context, shrunk towards the model's mean, which is shrunk towards the mean of all."""
 
     def __init__(self, log: Sequence[Logged]) -> None:
         self._all = sum(each.reward for each in log) / len(log) if log else 0.5
@@ -152,9 +153,9 @@ class _Means:
     def of(self, context: str, model: str) -> float:
         """Return the expected reward."""
         count, total = self._by_model.get(model, (0.0, 0.0))
-        overall = (total + _PRIOR * self._all) / (count + _PRIOR)
+        overall = (total + _PRIOR_COUNT * self._all) / (count + _PRIOR_COUNT)
         count, total = self._by_pair.get((context, model), (0.0, 0.0))
-        return (total + _PRIOR * overall) / (count + _PRIOR)
+        return (total + _PRIOR_COUNT * overall) / (count + _PRIOR_COUNT)
 
 
 def _mean(terms: np.ndarray) -> Estimate:

@@ -1,4 +1,4 @@
-"""The ledger's decisions, made again by another strategy."""
+"""Make the ledger's decisions again with another strategy, and estimate how it would have done."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from crew_router.types import RequestProfile, RoutingDecision, RoutingRequest
     from crew_router.types.arrays import Flags
 
-_DRAWS: Final = 100  # of a strategy that draws and does not say its chances; the error of a chance is at most 0.05
+_DRAWS: Final = 100  # to estimate the chances of a strategy that does not state them; their standard error is at most 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    """Reads the profile that was recorded, since the text may not be kept (rule 13)."""
+class _RecordedProfile:
+    """A classifier that returns the recorded profile, since the text may not have been kept (rule 13)."""
 
     profile: RequestProfile
 
@@ -35,28 +35,28 @@ class _Recorded:
 
 
 @dataclass(slots=True)
-class _Noting:
-    """Lets a strategy choose among the models that were candidates then, and notes how likely each was."""
+class _RecordingStrategy:
+    """Lets a strategy choose among the models that were candidates then, and keeps the probability of each."""
 
     strategy: Strategy
     candidates: frozenset[ModelRef]
     chances: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
-        were = eligible.copy()
-        for at, ref in enumerate(context.model_table.candidates):
-            were[at] &= ref in self.candidates or ref.model in self.candidates
-        if not were.any():
+        candidates_then = eligible.copy()
+        for index, ref in enumerate(context.model_table.candidates):
+            candidates_then[index] &= ref in self.candidates or ref.model in self.candidates
+        if not candidates_then.any():
             return self.strategy.choose(context, scores, eligible=eligible, rng=rng)
-        choice = self.strategy.choose(context, scores, eligible=were, rng=rng)
+        choice = self.strategy.choose(context, scores, eligible=candidates_then, rng=rng)
         refs = context.model_table.candidates
         if choice.chances is not None:
-            self.chances = {refs[at]: chance for at, chance in choice.chances.items() if chance > 0}
+            self.chances = {refs[index]: chance for index, chance in choice.chances.items() if chance > 0}
         elif choice.propensity == 1.0:
             self.chances = {refs[choice.order[0]]: 1.0}
         else:
-            drawn = [self.strategy.choose(context, scores, eligible=were, rng=rng).order[0] for _ in range(_DRAWS)]
-            self.chances = {refs[at]: drawn.count(at) / _DRAWS for at in set(drawn)}
+            drawn = [self.strategy.choose(context, scores, eligible=candidates_then, rng=rng).order[0] for _ in range(_DRAWS)]
+            self.chances = {refs[index]: drawn.count(index) / _DRAWS for index in set(drawn)}
         return choice
 
 
@@ -69,14 +69,14 @@ def judge(
     pool: Pool,
     snapshot: Snapshot,
 ) -> OffPolicy:
-    """Estimate what a strategy would have got on the logged decisions that have a reward.
+    """Estimate the mean reward that a strategy would have had on the logged decisions that have one.
 
-    Learning strategies are judged with what they know today. Decisions of cascades and parallel runs, and those that a caller or
-    an operator fixed, are left out.
+    Strategies that learn use what they have learnt until today. Decisions of cascades and parallel runs, and those where a
+    model was forced, are left out.
 
     Raises:
         ConfigurationError: The strategy or a parameter is not known.
-        NoOverlapError: The log says too little of it.
+        NoOverlapError: The log cannot support an estimate for it.
     """
     from crew_router.decide.strategies import make_strategy  # numpy comes when first needed
 
@@ -94,14 +94,14 @@ def judge(
 def chances_of(
     pipeline: DecisionPipeline, strategy: Strategy, decision: RoutingDecision, *, pool: Pool, snapshot: Snapshot
 ) -> Mapping[str, float]:
-    """Return how likely a strategy calls each model for a logged decision; nothing where it has no candidate."""
+    """Return the probability with which a strategy calls each model for a logged decision; empty when it has no candidate."""
     candidates = frozenset(row.model for row in decision.table.candidates() if not row.rejections)
-    noting = _Noting(strategy, candidates)
-    rules = dataclasses.replace(pipeline.rules, strategy_name="replay", strategy=noting, task_strategies={}, experiment=None)
-    again = dataclasses.replace(pipeline, classifier=_Recorded(decision.profile), rules=rules, rng=random.Random(decision.id))  # noqa: S311 - no secret
+    recording = _RecordingStrategy(strategy, candidates)
+    rules = dataclasses.replace(pipeline.rules, strategy_name="replay", strategy=recording, task_strategies={}, experiment=None)
+    replayed = dataclasses.replace(pipeline, classifier=_RecordedProfile(decision.profile), rules=rules, rng=random.Random(decision.id))  # noqa: S311 - no secret
     request = dataclasses.replace(decision.request, strategy=None, willingness_to_pay=None, messages=())
     try:
-        again.decide(request, pool=pool, snapshot=snapshot, now=decision.at, executing=False)
+        replayed.decide(request, pool=pool, snapshot=snapshot, now=decision.at, executing=False)
     except NoCandidateError:
         return {}
-    return noting.chances
+    return recording.chances

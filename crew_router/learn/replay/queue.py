@@ -1,4 +1,4 @@
-"""Kept prompts, executed again by another strategy within a budget (requirement D10)."""
+"""Execute kept prompts again with another strategy, within a budget (requirement D10)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """One prompt that was executed again; ``error`` tells why there is no answer."""
+    """One prompt that was executed again.
+
+    Args:
+        decision_id: The logged decision.
+        before: The model that it chose.
+        after: The model that answered this time; ``None`` on failure.
+        cost_usd: What the call cost; ``None`` when that is not known.
+        text: The new answer.
+        error: First line of the error when there is no answer.
+    """
 
     decision_id: str
     before: ModelRef
@@ -28,7 +37,14 @@ class Rerun:
 
 @dataclass(frozen=True, slots=True)
 class Reruns:
-    """What a replay queue came to; ``left`` prompts were not executed because the budget would not have lasted."""
+    """The result of a replay queue.
+
+    Args:
+        done: The prompts that were executed again.
+        spent_usd: What they cost together.
+        left: Number of prompts not executed because the budget might not have covered them.
+        without_text: Number of decisions whose prompt was not kept.
+    """
 
     done: tuple[Rerun, ...]
     spent_usd: float
@@ -37,10 +53,10 @@ class Reruns:
 
 
 class Executing(Protocol):
-    """What a replay needs of a router."""
+    """The part of a router that a replay uses."""
 
     def select_model(self, request: RoutingRequest, *, record: bool = True) -> RoutingDecision:
-        """Decide only."""
+        """Decide without executing."""
         ...
 
     def invoke(self, prompt: str | Sequence[object], *, request: RoutingRequest) -> RoutedResponse:
@@ -49,31 +65,31 @@ class Executing(Protocol):
 
 
 def rerun(router: Executing, decisions: Iterable[RoutingDecision], *, strategy: str, budget_usd: float) -> Reruns:
-    """Execute kept prompts again, oldest first, as long as the dearest that a call may cost fits the budget.
+    """Execute kept prompts again, oldest first; one whose highest possible cost exceeds what is left of the budget is skipped.
 
     Args:
-        router: Where they are executed and recorded.
-        decisions: What was logged; those without a kept text are skipped.
+        router: Executes and records them.
+        decisions: The logged decisions; those without a kept text are counted and skipped.
         strategy: Name of the strategy that chooses.
         budget_usd: Most that all of them together may cost.
     """
     done: list[Rerun] = []
-    spent, left, mute = 0.0, 0, 0
+    spent_usd, left, without_text = 0.0, 0, 0
     for decision in decisions:
         prompt = decision.request.messages or ((decision.request.task_description,) if decision.request.task_description else ())
         if not prompt:
-            mute += 1
+            without_text += 1
             continue
         request = dataclasses.replace(decision.request, strategy=strategy, force_model=None, willingness_to_pay=None, messages=())
-        most = router.select_model(dataclasses.replace(request, messages=prompt), record=False).cost.max_usd
-        if most is None or spent + most > budget_usd:
+        max_cost_usd = router.select_model(dataclasses.replace(request, messages=prompt), record=False).cost.max_usd
+        if max_cost_usd is None or spent_usd + max_cost_usd > budget_usd:
             left += 1
             continue
         try:
-            response = router.invoke(prompt, request=dataclasses.replace(request, cost_budget=budget_usd - spent))
+            response = router.invoke(prompt, request=dataclasses.replace(request, cost_budget=budget_usd - spent_usd))
         except CrewRouterError as error:
             done.append(Rerun(decision.id, decision.selected_model, None, None, error=str(error).splitlines()[0]))
             continue
-        spent += most if response.cost_usd is None else response.cost_usd
+        spent_usd += max_cost_usd if response.cost_usd is None else response.cost_usd
         done.append(Rerun(decision.id, decision.selected_model, response.model, response.cost_usd, response.text))
-    return Reruns(tuple(done), spent, left, mute)
+    return Reruns(tuple(done), spent_usd, left, without_text)

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeAlias
 from pydantic_core import to_json
 
 from crew_router.record.ledger.schema import MIGRATIONS, Cell, Dialect, Row, Table, statements
+from crew_router.types.redaction import redacted
 
 Rows: TypeAlias = Mapping[Table, Sequence[Row]]
 
@@ -78,11 +79,12 @@ class DatabaseError(Exception):
     Args:
         problem: Its words.
         gone: Whether it may work later; otherwise the statement itself was refused.
+        damaged: Whether it will not work before somebody mends or replaces it.
     """
 
-    def __init__(self, problem: str, *, gone: bool) -> None:
-        self.problem, self.gone = problem, gone
-        super().__init__(problem)
+    def __init__(self, problem: str, *, gone: bool, damaged: bool = False) -> None:
+        self.problem, self.gone, self.damaged = redacted(problem), gone, damaged
+        super().__init__(self.problem)
 
 
 def write_rows(cursor: Cursor, dialect: Dialect, rows: Rows) -> None:

@@ -14,7 +14,7 @@ from crew_router.record.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBAC
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Cursor, Database
 
-_PAGE: Final = 2000
+PAGE_ROWS: Final = 2000
 _TIMES: Final = {DECISIONS: "at", ATTEMPTS: "started_at", OUTCOMES: "at", FEEDBACK: "at", AUDIT: "at"}
 _MARKS: Final = 500  # values of one statement
 
@@ -63,7 +63,7 @@ def import_rows(database: Database, project: str, lines: Iterable[str], *, tick:
         table, row = _row(known, line, project, number=number)
         if table is not AUDIT:
             batch.setdefault(table, []).append(row)
-        if number % _PAGE == 0:
+        if number % PAGE_ROWS == 0:
             taken += _add(database, project, batch)
             tick(number - size)
             batch, size = {}, number
@@ -77,7 +77,7 @@ def _pages(database: Database, table: Table, project: str, *, time: str, before:
     at, seq = -1e300, -1
     sql = (
         f"SELECT {time}, seq, {', '.join(table.names)} FROM {table.name} "  # noqa: S608 - names of ours
-        f"WHERE project = ? AND {time} >= ? AND {time} < ? AND ({time} > ? OR seq > ?) ORDER BY {time}, seq LIMIT {_PAGE}"
+        f"WHERE project = ? AND {time} >= ? AND {time} < ? AND ({time} > ? OR seq > ?) ORDER BY {time}, seq LIMIT {PAGE_ROWS}"
     )
     while page := database.query(sql, (project, at, before, at, seq)):
         at, seq = float(page[-1][0] or 0), int(page[-1][1] or 0)
@@ -93,6 +93,8 @@ def _row(known: dict[str, Table], line: str, project: str, *, number: int) -> tu
     try:
         cells = json.loads(line)
         table = known[cells["table"]]
+        if table is DECISIONS:
+            cells["process"] = None  # it is nobody's of this ledger; older exports have none
         return table, tuple(project if name == "project" else cells[name] for name in table.names)
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Final
 
 from crew_router.record.ledger.export_import import line_of
 from crew_router.record.ledger.schema import MONEY, Row, Table
+from crew_router.types.redaction import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _OWNER_ONLY: Final = 0o600
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crew_router.errors import ConfigurationError
 from crew_router.record.ledger.budgets import Scope
+from crew_router.types.cached import cached_property
 from crew_router.types.model import NANO_PER_USD
 
 if TYPE_CHECKING:

@@ -17,20 +17,29 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 5
 _STATEMENT_MS: Final = 10_000
+_ROW_CLASSES: Final = ("22", "23", "54")  # data, constraint, program limit; all others may pass, as a server that is a replica for now
 _MIGRATION_LOCK: Final = 7_243_801  # any number that is ours
 _LIMITS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
 
-class _Statements:
+class Statements:
+    """Statements of one transaction.
+
+    Args:
+        connection: Where they run.
+    """
+
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
     def run(self, sql: str, values: Sequence[Cell] = ()) -> list[Row]:
+        """Run one statement, and return its rows."""
         # All statements are constants of this package, written with ? and without a percent sign.
         cursor = self._connection.execute(cast("Any", sql.replace("?", "%s")), tuple(values))
         return cursor.fetchall() if cursor.description else []
 
     def time_s(self) -> float | None:
+        """Return the server's time, in seconds since the epoch: all machines share it."""
         ((now,),) = self.run("SELECT extract(epoch FROM clock_timestamp())::double precision")
         return float(now or 0)
 
@@ -67,7 +76,7 @@ class PostgresDatabase:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     @contextmanager
-    def transaction(self, *, urgent: bool = False) -> Generator[_Statements]:
+    def transaction(self, *, urgent: bool = False) -> Generator[Statements]:
         """Write; a connection that was lost is opened again by the next call."""
         with self._locks[urgent], self._translated(urgent=urgent), ExitStack() as open_until_the_end:
             try:
@@ -77,7 +86,7 @@ class PostgresDatabase:
                 self._forget(urgent=urgent)
                 connection = self._connected(urgent=urgent)
                 open_until_the_end.enter_context(connection.transaction())
-            yield _Statements(connection)
+            yield Statements(connection)
 
     def query(self, sql: str, values: Sequence[Cell] = ()) -> list[Row]:
         """Read."""
@@ -115,7 +124,7 @@ class PostgresDatabase:
                 connection.execute("SELECT set_config(%s, %s, false)", (limit, str(_STATEMENT_MS)))
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-                migrate(_Statements(connection), "postgresql")
+                migrate(Statements(connection), "postgresql")
             self._connections[urgent] = connection
         return connection
 
@@ -130,7 +139,14 @@ class PostgresDatabase:
             yield
         except self._psycopg.Error as error:
             connection = self._connections.get(urgent)
-            gone = isinstance(error, self._psycopg.OperationalError) or connection is None or connection.closed
-            if gone:
+            lost = isinstance(error, self._psycopg.OperationalError) or connection is None or connection.closed
+            if lost:
                 self._forget(urgent=urgent)
-            raise DatabaseError(str(error).strip() or type(error).__name__, gone=bool(gone)) from error
+            problem = str(error).strip() or type(error).__name__
+            raise DatabaseError(problem, gone=bool(lost) or not _is_of_the_row(error)) from error
+
+
+def _is_of_the_row(error: psycopg.Error) -> bool:
+    """Tell whether a row is at fault, and not the database: by class 22, 23 or 54, or because the client could not send it."""
+    state = error.sqlstate
+    return state is None or state[:2] in _ROW_CLASSES

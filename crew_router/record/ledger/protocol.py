@@ -36,8 +36,8 @@ class RequestOutcome:
 class Ledger(Protocol):
     """Append-only history. Writing never waits for the disk unless ``durability: full``. Safe to call from any thread."""
 
-    def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
-        """Append a decision; the text is kept, hashed or dropped as configured."""
+    def decided(self, decision: RoutingDecision, *, text: str = "", runs: bool = False) -> None:
+        """Append a decision; the text is kept, hashed or dropped as configured. ``runs`` says that it is carried out now."""
         ...
 
     def attempted(self, decision_id: str, attempt: Attempt) -> None:

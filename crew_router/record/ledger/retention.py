@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -12,24 +11,32 @@ from typing import TYPE_CHECKING, Final
 from crew_router.errors import StorageError
 from crew_router.record.ledger.decision_codec import without_texts
 from crew_router.record.ledger.schema import ATTEMPTS, DECISIONS, FEEDBACK, OUTCOMES, Cell
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Cursor, Database
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _PAGE: Final = 500
 _TELEMETRY: Final = {DECISIONS: "at", ATTEMPTS: "started_at", OUTCOMES: "at", FEEDBACK: "at"}
 _FORGOTTEN: Final = "texts forgotten before:"
-_EVERY_S: Final = 3600.0
-_FIRST_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long rows and texts are kept, in seconds; ``None`` for ever."""
+    """How long rows and texts are kept, in seconds; ``None`` for ever.
+
+    Args:
+        rows_s: Age above which rows are deleted.
+        texts_s: Age above which texts are removed from their rows.
+        first_s: When it is first looked for them after the ledger was opened.
+        every_s: How often after that.
+    """
 
     rows_s: float | None = None
     texts_s: float | None = None
+    first_s: float = 5.0
+    every_s: float = 3600.0
 
     def __bool__(self) -> bool:
         """Tell whether anything ends."""
@@ -108,21 +115,23 @@ _TEXTS: Final = (
 
 
 class Keeper:
-    """Does a chore once an hour on a thread of its own, for as long as somebody holds it.
+    """Does a chore again and again on a thread of its own, for as long as somebody holds it.
 
     Args:
         chore: What is done; it is told nothing and its errors are logged.
+        retention: When it is done first, and how often.
     """
 
-    def __init__(self, chore: Callable[[], None]) -> None:
-        self._chore = chore
+    def __init__(self, chore: Callable[[], None], retention: Retention) -> None:
+        self._chore, self._retention = chore, retention
         self._stop = threading.Event()
         self.start()
 
     def start(self) -> None:
         """Begin, in a forked child once more."""
         self._stop = threading.Event()
-        threading.Thread(target=_keep, args=(weakref.ref(self), self._stop), name="crew-router-retention", daemon=True).start()
+        keeping = (weakref.ref(self), self._retention, self._stop)
+        threading.Thread(target=_keep, args=keeping, name="crew-router-retention", daemon=True).start()
 
     def stop(self) -> None:
         """Do nothing more."""
@@ -136,15 +145,15 @@ class Keeper:
             _log.warning("rows that are too old stay for the time being: %s", error)
 
 
-def _keep(keeper: weakref.ref[Keeper], stop: threading.Event) -> None:
-    wait_s = _FIRST_S
+def _keep(keeper: weakref.ref[Keeper], retention: Retention, stop: threading.Event) -> None:
+    wait_s = retention.first_s
     while not stop.wait(wait_s):
         held = keeper()
         if held is None:
             return
         held.run()
         del held
-        wait_s = _EVERY_S
+        wait_s = retention.every_s
 
 
 def _marks(values: list[Cell]) -> str:

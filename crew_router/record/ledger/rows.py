@@ -6,13 +6,13 @@ import hashlib
 import hmac
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.record.ledger.decision_codec import body_of
 from crew_router.record.ledger.protocol import RequestOutcome
+from crew_router.types import redaction
 from crew_router.types.explain import said_of
 from crew_router.types.outcome import Attempt, Usage
 from crew_router.types.request import FeedbackData
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 _MESSAGE_CHARS: Final = 500
 _NO_TEXT: Final = (0, None, None)
 _NO_USAGE: Final = (None, None, None, None)
-_SECRETS: Final = re.compile(
-    r"(?i)(bearer\s+|api[-_ ]?key[\"'=:\s]+|token[\"'=:\s]+|password[\"'=:\s]+)\S+|\b(sk|pk|gsk|xai|AIza|ghp|hf)[-_A-Za-z0-9]{12,}",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,16 @@ class Privacy:
             return _NO_TEXT
         readable = clean(text)
         digest = hmac.new(self.key, readable.encode(), hashlib.sha256).hexdigest()
-        return len(text), digest, readable if self.keep_text and not risky else None
+        return len(text), digest, redaction.redacted(readable) if self.keep_text and not risky else None
 
 
-def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
+def decision_row(decision: RoutingDecision, text: str, privacy: Privacy, *, process: str | None = None) -> Row:
     """Return a decision's row; the request's own text stays in its body only if texts are kept."""
     request, profile = decision.request, decision.profile
     risky = bool(profile.risk.value & {Risk.PII, Risk.SECRETS})
     chars, digest, kept = privacy.kept(text or request.task_description, risky=risky)
-    table = decision.table.columns()
+    table, keeps = decision.table.columns(), privacy.keep_text and not risky
+    body = body_of(decision, table, keep_text=keeps)
     return (
         decision.project,
         decision.id,
@@ -82,8 +80,9 @@ def decision_row(decision: RoutingDecision, text: str, privacy: Privacy) -> Row:
         chars or profile.text_chars,
         digest,
         kept,
-        clean(said_of(decision, table)),
-        body_of(decision, table, keep_text=privacy.keep_text and not risky),
+        clean(redaction.redacted(said_of(decision, table))),
+        redaction.redacted_json(body) if keeps else body,
+        process,
     )
 
 
@@ -122,7 +121,7 @@ def attempt_of(row: Row) -> Attempt:
         usage=_usage_of(tokens_in, tokens_out, cached, estimated),
         cost_nano=cost,
         error=None if error is None else ErrorKind(error),
-        message=message,
+        message=redaction.redacted(message or ""),  # rows of older versions were cleaned of less
         status_code=status,
         finish_reason=finish,
     )
@@ -197,7 +196,7 @@ def feedback_row(project: str, feedback: FeedbackData, reward: float, at: float,
         _flag(feedback.pr_merged),
         _flag(feedback.pr_reverted),
         feedback.user_rating,
-        clean(feedback.comment) if keep_text else "",
+        clean(redaction.redacted(feedback.comment)) if keep_text else "",
         reward,
     )
 
@@ -224,7 +223,7 @@ FEEDBACK_COLUMNS: Final = "decision_id, model, task_type, outcome, quality_score
 
 def audit_row(project: str, event: str, detail: Mapping[str, object], at: float) -> Row:
     """Return the row of an event; what is no JSON in its detail is kept as text."""
-    return project, at, event, clean(json.dumps(detail, default=str, sort_keys=True))
+    return project, at, event, clean(redaction.redacted_json(json.dumps(detail, default=str, sort_keys=True)))
 
 
 def clean(text: str) -> str:
@@ -234,7 +233,7 @@ def clean(text: str) -> str:
 
 def redacted(message: str) -> str:
     """Return the start of a provider's message without what looks like a key."""
-    return clean(_SECRETS.sub("[redacted]", message)[:_MESSAGE_CHARS])
+    return clean(redaction.redacted(message)[:_MESSAGE_CHARS])
 
 
 def _usage_cells(usage: Usage | None) -> tuple[int | None, int | None, int | None, int | None]:

@@ -7,8 +7,9 @@ rows. A migration is never edited once released, only followed by another.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal, TypeAlias
+
+from crew_router.types.cached import cached_property
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 Cell: TypeAlias = str | int | float | None
@@ -57,7 +58,7 @@ DECISIONS: Final = Table(
     "decisions",
     "project:t id:t at:r task_type:t complexity:i domain:t selected_model:t provider:t mode:t strategy:t policy_version:t "
     "estimated_cost_usd:r estimated_latency_s:r score:r confidence:r propensity:r experiment:t arm:t session_id:t user_id:t "
-    "run_id:t text_chars:i text_hash:t text:t rationale:t body:t",
+    "run_id:t text_chars:i text_hash:t text:t rationale:t body:t process:t",
 )
 ATTEMPTS: Final = Table(
     "attempts",
@@ -137,7 +138,13 @@ CREATE INDEX feedback_at ON feedback (project, at);
 DROP TABLE overrides;
 CREATE VIEW overrides AS SELECT seq, project, at, event, detail FROM audit WHERE event IN ('override', 'override cleared')
 """
-MIGRATIONS: Final = (_FIRST, _BUDGETS, _QUESTIONS)
+# Which process carries a request out, so that another can close it when that one died; none where nothing is carried out.
+_PROCESSES: Final = """
+ALTER TABLE decisions ADD COLUMN process TEXT;
+CREATE TABLE processes (id TEXT PRIMARY KEY, project TEXT NOT NULL, host TEXT NOT NULL, pid BIGINT NOT NULL, start TEXT NOT NULL,
+    seen_at DOUBLE PRECISION NOT NULL)
+"""
+MIGRATIONS: Final = (_FIRST, _BUDGETS, _QUESTIONS, _PROCESSES)
 
 
 def statements(migration: str, dialect: Dialect) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import secrets
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
 from crew_router.errors import StorageError, UnknownDecisionError
 from crew_router.record.ledger import export_import, rows
@@ -18,10 +19,11 @@ from crew_router.record.ledger.database import DatabaseError
 from crew_router.record.ledger.decision_codec import decision_of
 from crew_router.record.ledger.jsonl_sink import JsonlSink
 from crew_router.record.ledger.leased_budgets import LeasedBudgets
+from crew_router.record.ledger.processes import Processes
 from crew_router.record.ledger.retention import Keeper, Retention, forget_texts, prune
 from crew_router.record.ledger.schema import ATTEMPTS, AUDIT, DECISIONS, FEEDBACK, OUTCOMES, Cell, Row
 from crew_router.record.ledger.writer import DEFAULT, Writer, WriterPolicy
-from crew_router.types import fork_hooks
+from crew_router.types import exit_hooks, fork_hooks
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import NANO_PER_USD
 from crew_router.types.vocabulary import ModelRef
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 FOR_EVER: Final = Retention()
 _PAGE: Final = 1000
+_IN_MEMORY: Final = "sqlite://"
 _ANSWERED: Final = "(SELECT o.model FROM outcomes o WHERE o.decision_id = d.id AND o.success = 1 ORDER BY o.seq DESC LIMIT 1)"
 _REWARD: Final = "(SELECT f.reward FROM feedback f WHERE f.decision_id = d.id ORDER BY f.seq DESC LIMIT 1)"
 _QUALITY: Final = "(SELECT coalesce(o.quality, o.success) FROM outcomes o WHERE o.decision_id = d.id ORDER BY o.seq DESC LIMIT 1)"
@@ -72,10 +75,20 @@ class SqlLedger:
         self._privacy: rows.Privacy | None = None
         self._mirror = None if mirror is None else JsonlSink(mirror)
         self._writer = Writer(database, policy, mirror=self._mirror)
+        self._processes = Processes(database, project, clock)
         self._purse: LeasedBudgets | None = None
         self._retention = retention
-        self._keeper = Keeper(_retaining(self)) if retention else None
+        self._keeper = Keeper(_retaining(self), retention) if retention else None
+        # In the order in which they are closed; held apart from the book, so that they can be closed when it is gone.
+        self._owned: list[_Closable] = [self._writer, _Leaving(self._processes), database]
         fork_hooks.watch(self)
+        exit_hooks.watch(self)
+        exit_hooks.release_with(self, functools.partial(_close_all, self._owned))
+
+    @property
+    def database(self) -> Database:
+        """Return where rows are kept, for statements of one's own."""
+        return self._database
 
     def budgets(self, limits: Limits | None = None, *, idle_s: float = 30.0) -> LeasedBudgets:
         """Return the budgets kept in this ledger.
@@ -87,6 +100,7 @@ class SqlLedger:
         if self._purse is None:
             safe = self._policy.durability == "full"
             self._purse = LeasedBudgets(self._database, self._writer, project=self._project, clock=self._clock, safe=safe, idle_s=idle_s)
+            self._owned.insert(0, self._purse)
         if limits is not None:
             self._purse.limits = limits
         return self._purse
@@ -113,9 +127,11 @@ class SqlLedger:
             raise
         await self._writer.committed(decision_id)
 
-    def decided(self, decision: RoutingDecision, *, text: str = "") -> None:
-        """Append a decision; it is turned into a row on the writer's thread."""
-        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text), decision.id)
+    def decided(self, decision: RoutingDecision, *, text: str = "", runs: bool = False) -> None:
+        """Append a decision; it is turned into a row on the writer's thread. ``runs`` says that it is carried out now."""
+        if runs:
+            self._processes.runs(decision.id)
+        self._writer.confirm(self._writer.put(DECISIONS, self._decision_row, decision, text, runs), decision.id)
 
     def attempted(self, decision_id: str, attempt: Attempt) -> None:
         """Append one call."""
@@ -123,7 +139,10 @@ class SqlLedger:
 
     def finished(self, outcome: RequestOutcome, *, answer: str = "") -> None:
         """Append what a request came to; the answer is kept, or hashed, as configured."""
-        self._writer.confirm(self._writer.put(OUTCOMES, self._outcome_row, outcome, answer), outcome.decision_id or "")
+        ticket = self._writer.put(OUTCOMES, self._outcome_row, outcome, answer)
+        if outcome.source == "engine":
+            self._processes.ended(outcome.decision_id)
+        self._writer.confirm(ticket, outcome.decision_id or "")
 
     def said(self, feedback: FeedbackData, *, reward: float, at: float) -> None:
         """Append feedback with its reward."""
@@ -289,10 +308,20 @@ class SqlLedger:
         """Write what waits and release everything; further calls do nothing."""
         if self._keeper is not None:
             self._keeper.stop()
+        _close_all(self._owned)
+
+    def release(self) -> None:
+        """Write what waits and release threads and files, for whoever still holds the ledger of a router that is gone."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        _close_all([each for each in self._owned if each is not self._database or self._database.url != _IN_MEMORY])
+
+    def at_exit(self) -> None:
+        """Write what waits before the process ends; what comes after that is written at once."""
         if self._purse is not None:
             self._purse.close()
-        self._writer.close()
-        self._database.close()
+        self._writer.close_at_exit()
+        self._processes.leave()
 
     def before_fork(self) -> None:
         """Hold still."""
@@ -305,6 +334,8 @@ class SqlLedger:
         """Go on; the child opens its own connections and leaves the parent's rows to the parent."""
         self._database.let_go()
         self._writer.let_go(child=child)
+        if child:
+            self._processes.begin()
         if self._purse is not None:
             self._purse.let_go(child=child)
         if child:
@@ -314,6 +345,7 @@ class SqlLedger:
 
     def _read(self, sql: str, values: tuple[Cell, ...]) -> list[Row]:
         self._writer.flush()
+        self._processes.close_left_open()
         with self._translated():
             return self._database.query(sql, values)
 
@@ -330,8 +362,8 @@ class SqlLedger:
             (row,) = self._database.query(sql, (self._project,))
         return float(row[0] or 0)
 
-    def _decision_row(self, decision: RoutingDecision, text: str) -> Row:
-        return rows.decision_row(decision, text, self._private())
+    def _decision_row(self, decision: RoutingDecision, text: str, runs: bool) -> Row:
+        return rows.decision_row(decision, text, self._private(), process=self._processes.note() if runs else None)
 
     def _outcome_row(self, outcome: RequestOutcome, answer: str) -> Row:
         return rows.outcome_row(self._project, outcome, answer, self._private())
@@ -343,6 +375,22 @@ class SqlLedger:
                 ((key,),) = cursor.run("SELECT value FROM meta WHERE name = 'hash_key'")
             self._privacy = rows.Privacy(bytes.fromhex(str(key)), self._keep_text)
         return self._privacy
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class _Leaving:
+    """Takes the process out of the ledger between the writer's end and the database's."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.close = processes.leave
+
+
+def _close_all(owned: list[_Closable]) -> None:
+    for each in owned:
+        each.close()
 
 
 def _retaining(book: SqlLedger) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
@@ -14,6 +15,8 @@ from crew_router.record.ledger.filelock import FileLock
 from crew_router.record.ledger.schema import Cell, Dialect, Row
 
 _BUSY_S: Final = 10.0
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OF_THE_ROW = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.NotSupportedError)
 Durability = Literal["batch", "full"]
 
 
@@ -46,6 +49,7 @@ class SqliteDatabase:
         self._reader: sqlite3.Connection | None = None
         self._turns = FileLock(path.with_name(path.name + ".lock")) if path else None
         self._left_open: list[sqlite3.Connection] = []
+        self._file: tuple[int, int] | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -60,24 +64,29 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self, *, urgent: bool = False) -> Generator[_Statements]:  # noqa: ARG002 - SQLite has one writer
         """Write, with all other processes kept out."""
-        with self._writing, _translated():
+        with self._writing, self._translated():
+            if self._writer is not None and self._replaced():
+                self._drop()
             db = self._writer = self._writer or self._opened()
             with self._turns or _no_turns():
                 db.execute("BEGIN IMMEDIATE")
                 try:
                     yield _Statements(db)
+                    db.execute("COMMIT")
                 except BaseException:
-                    db.execute("ROLLBACK")
+                    if db.in_transaction:  # SQLite has undone it already where the disk is at fault
+                        db.execute("ROLLBACK")
                     raise
-                db.execute("COMMIT")
 
     def query(self, sql: str, values: Sequence[Cell] = ()) -> list[Row]:
         """Read beside the writer."""
         if self._path is None:
-            with self._writing, _translated():
+            with self._writing, self._translated():
                 self._writer = self._writer or self._opened()
                 return self._writer.execute(sql, values).fetchall()
-        with self._reading, _translated():
+        with self._reading, self._translated(reading=True):
+            if self._reader is not None and self._replaced():
+                self._drop(reading=True)
             if self._reader is None:
                 with self.transaction():
                     pass
@@ -123,6 +132,7 @@ class SqliteDatabase:
         if fresh and self._path is not None:
             self._path.chmod(0o600)
         try:
+            self._file = self._found()
             with self._turns or _no_turns():
                 db.execute("PRAGMA journal_mode = WAL")
                 db.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'full' else 'NORMAL'}")
@@ -138,15 +148,47 @@ class SqliteDatabase:
         place = str(self._path) if self._path else ":memory:"
         return sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
 
+    def _found(self) -> tuple[int, int] | None:
+        """Return which file bears the name, if any does."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        raise DatabaseError(str(error), gone=True) from error
-    except sqlite3.Error as error:
-        raise DatabaseError(str(error), gone=False) from error
+    def _replaced(self) -> bool:
+        """Tell whether the name is another file's by now: what is written to the old one, nobody would find."""
+        return self._found() != self._file
+
+    def _drop(self, *, reading: bool = False) -> None:
+        """Open the file anew at the next call."""
+        db = self._reader if reading else self._writer
+        if reading:
+            self._reader = None
+        else:
+            self._writer = None
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error):  # of a damaged file
+                db.close()
+
+    @contextmanager
+    def _translated(self, *, reading: bool = False) -> Generator[None]:
+        try:
+            yield
+        except _OF_THE_ROW as error:
+            raise DatabaseError(str(error), gone=False) from error
+        except sqlite3.Error as error:
+            # Extended codes have the kind in their lowest byte. What has no code is said by the module itself.
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code not in _DAMAGED:
+                raise DatabaseError(str(error), gone=True) from error
+            if self._path is not None:
+                self._drop(reading=reading)
+            raise DatabaseError(f"the file is damaged ({error}); put a good one in its place", gone=True, damaged=True) from error
+        except OSError as error:
+            raise DatabaseError(str(error), gone=True) from error
 
 
 @contextmanager

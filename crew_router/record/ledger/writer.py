@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -18,12 +17,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from crew_router.errors import StorageError
 from crew_router.record.ledger.database import DatabaseError, write_rows
 from crew_router.record.ledger.schema import Row, Table
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.ledger.database import Database
     from crew_router.record.ledger.jsonl_sink import JsonlSink
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 Entry: TypeAlias = tuple[Table, Callable[..., Row], tuple[object, ...]]
 _RETRY_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
@@ -68,8 +68,10 @@ class Writer:
         self._urgent = 0
         self._owed: dict[str, int] = {}
         self._waiting: list[tuple[int, Callable[[], None]]] = []
-        self._closed = False
+        self._closed = self._ending = False
         self._failures = 0
+        self._taking = threading.Lock()
+        self._said = ""
         self.problem: str | None = None
 
     @property
@@ -99,6 +101,8 @@ class Writer:
                 self._start()
             if self._full or ticket - self._done == 1:
                 self._wake.set()
+        if self._ending:
+            self._write_here()
         return ticket
 
     def confirm(self, ticket: int, key: str = "") -> None:
@@ -174,8 +178,15 @@ class Writer:
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
+        if thread is None or self.problem is None:
+            self._write_here()
         if self.unwritten:
             _log.error("%s: %d rows were not written: %s", self._database.url, self.unwritten, self.problem)
+
+    def close_at_exit(self) -> None:
+        """Close; what others hand over after this, while the process ends, is written before :meth:`put` returns."""
+        self._ending = True
+        self.close()
 
     def hold(self) -> None:
         """Keep rows out until :meth:`let_go`, around a fork."""
@@ -189,6 +200,7 @@ class Writer:
             self._wake, self._lock = threading.Event(), threading.Lock()
             self._moved = threading.Condition(self._lock)
             self._thread = None
+            self._taking, self._ending, self._closed = threading.Lock(), False, False
             self._owed, self._waiting = {}, []
             self._handed = self._done = self._dropped = self._refused = self._urgent = self._failures = 0
 
@@ -201,9 +213,13 @@ class Writer:
         return len(self._queue) < self._policy.max_rows
 
     def _start(self) -> None:
+        if self._ending:
+            return
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="crew-router-ledger", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name="crew-router-ledger", daemon=True)
+        with contextlib.suppress(RuntimeError):  # a process that ends starts no thread any more; close() writes what waits
+            thread.start()
+            self._thread = thread
 
     def _await(self, ticket: int) -> None:
         with self._lock:
@@ -256,6 +272,12 @@ class Writer:
             self._moved.wait_for(lambda: self._closed, _RETRY_S[min(self._failures, len(_RETRY_S)) - 1])
         return False
 
+    def _write_here(self) -> None:
+        """Write what waits on the caller's thread, where there is no thread to do it; give up with the database."""
+        with self._taking:
+            while self._queue and self._thread is None and self._write_some():
+                pass
+
     def _write_some(self) -> bool:
         entries = [self._queue[number] for number in range(min(len(self._queue), self._policy.batch_rows))]
         try:
@@ -265,17 +287,21 @@ class Writer:
             if error.gone:
                 self._failed(error)
                 return False
-            self._one_by_one(entries)
+            return self._one_by_one(entries)
         except Exception:  # noqa: BLE001 - a row that cannot be made must not end the thread that writes the others
-            self._one_by_one(entries)
+            return self._one_by_one(entries)
+        self._taken(len(entries))
+        return True
+
+    def _taken(self, count: int) -> None:
+        """Let the first rows of the queue go: they are on disk, or refused for good."""
         with self._lock:
-            for _ in entries:
+            for _ in range(count):
                 self._queue.popleft()
-            self._done += len(entries)
+            self._done += count
             self._failures, self.problem = 0, None
             self._moved.notify_all()
         self._call_who_waits()
-        return True
 
     def _commit(self, rows: dict[Table, list[Row]]) -> None:
         with self._database.transaction() as cursor:
@@ -284,20 +310,34 @@ class Writer:
             for table, some in rows.items():
                 self._mirror.add(table, some)
 
-    def _one_by_one(self, entries: list[Entry]) -> None:
+    def _one_by_one(self, entries: list[Entry]) -> bool:
+        """Find the rows that are refused; return false when the database went away meanwhile, with the rest still in the queue."""
         for entry in entries:
             try:
                 self._commit(_rows_of([entry]))
+            except DatabaseError as error:
+                if error.gone:
+                    self._failed(error)
+                    return False
+                self._refuse(entry, error)
             except Exception as error:  # noqa: BLE001 - as above; it is counted and logged
-                self._refused += 1
-                _log.exception("a row of %s cannot be written: %s", entry[0].name, error)
+                self._refuse(entry, error)
+            self._taken(1)
+        return True
+
+    def _refuse(self, entry: Entry, error: Exception) -> None:
+        self._refused += 1
+        said = f"{entry[0].name}: {error}"
+        if said != self._said:  # many rows may have the same fault
+            _log.error("a row cannot be written to %s", said, exc_info=error)
+        self._said = said
 
     def _failed(self, error: DatabaseError) -> None:
         with self._lock:
             if self.problem is None:
                 _log.warning("ledger %s does not answer, rows wait in memory: %s", self._database.url, error)
             self.problem = str(error)
-            self._failures += 1
+            self._failures = len(_RETRY_S) if error.damaged else self._failures + 1
             self._moved.notify_all()
         self._call_who_waits()
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from crew_router.record.state.statistics import Vector
 from crew_router.record.state.store import LAST_DECISIONS, Batch, Document, Image, Key, taken_in
 from crew_router.record.state.windows import Claim, Windows
+from crew_router.types.fork_hooks import free_in_child
 
 
 class MemoryStore:
@@ -21,6 +22,7 @@ class MemoryStore:
     def __init__(self, *, exclusive: bool = True) -> None:
         self._exclusive = exclusive
         self._lock = threading.Lock()
+        free_in_child(self)
         self._windows = Windows()
         self._epoch, self._version = 1, 0
         self._vectors: dict[Key, tuple[int, Vector]] = {}

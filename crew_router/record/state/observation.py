@@ -13,7 +13,8 @@ class Observation:
 
     The expected figures are what had been predicted for this very call. ``error`` of kind invalid request does not count against the
     model's health. ``credential`` is the key of the breaker that an auth error opens (``credential/<digest>`` of provider, base url and
-    key); without it the whole provider opens.
+    key); without it the whole provider opens. ``retry_after_s`` are the seconds until which the provider takes no call of the model,
+    ``message`` are its words.
     """
 
     model: ModelRef
@@ -31,3 +32,5 @@ class Observation:
     expected_latency_s: float | None = None
     expected_cost_usd: float | None = None
     expected_quality: float | None = None
+    retry_after_s: float | None = None
+    message: str = ""

@@ -55,6 +55,25 @@ def open_state(
     return SharedState(store, clock or SystemClock(), url=shown(url), refresh=refresh, policy=policy, rng=rng, alpha=alpha)
 
 
+def store(scheme: str) -> Callable[[Opener], Opener]:
+    """Register what opens the stores of a scheme in this process; an installed package uses the entry point group instead.
+
+    Args:
+        scheme: The part of ``state.url`` before ``://``.
+
+    Example:
+        >>> @store("volatile")
+        ... def open_volatile(url, project, namespace):
+        ...     return MemoryStore()
+    """
+
+    def register(opener: Opener) -> Opener:
+        _REGISTERED[scheme] = opener
+        return opener
+
+    return register
+
+
 def shown(url: str) -> str:
     """Return a url without user, password and options."""
     parts = urlsplit(url)
@@ -69,12 +88,13 @@ def path_of(url: str) -> str:
 
 def _opener(url: str) -> Opener:
     scheme = url.partition("://")[0]
-    if scheme in _BUILT_IN:
-        return _BUILT_IN[scheme]
+    known = {**_BUILT_IN, **_REGISTERED}
+    if scheme in known:
+        return known[scheme]
     for found in importlib.metadata.entry_points(group=GROUP, name=scheme):
         opener: Opener = found.load()
         return opener
-    raise ConfigurationError("state", "url", f"no store for {scheme!r}", cure=f"use one of {', '.join(sorted(_BUILT_IN))}")
+    raise ConfigurationError("state", "url", f"no store for {scheme!r}", cure=f"use one of {', '.join(sorted(known))}")
 
 
 def _memory(_url: str, _project: str, _namespace: str) -> Store:
@@ -97,3 +117,4 @@ def _redis(url: str, project: str, namespace: str) -> Store:
 
 
 _BUILT_IN: Final[dict[str, Opener]] = {"memory": _memory, "sqlite": _sqlite, "redis": _redis, "rediss": _redis}
+_REGISTERED: Final[dict[str, Opener]] = {}

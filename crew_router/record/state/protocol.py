@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 class State(Protocol):
     """Shared numbers: performance, breakers, windows, learned weights. Safe to call from any thread."""
 
+    @property
+    def asks(self) -> bool:
+        """Whether the numbers lie in a store that has to be asked for some of them."""
+        ...
+
+    @property
+    def fresh(self) -> bool:
+        """Whether :meth:`snapshot` would not wait for a renewal."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """Return the numbers to decide with: in-process, at most the configured age old, own outcomes included."""
         ...

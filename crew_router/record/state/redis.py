@@ -202,7 +202,7 @@ class RedisStore:
     def load(self, *, since: int) -> Image:
         """Return what changed after a version."""
         keys = [self._meta, self._changed, self._providers]
-        epoch, version, schema, seconds, micros, providers, found = self._script(_LOAD, keys, [since, self._prefix])
+        epoch, version, schema, seconds, micros, providers, found = self.run_script(_LOAD, keys, [since, self._prefix])
         if int(schema) > SCHEMA:
             raise StoreError(f"schema {schema} is newer than this version of crew-router knows ({SCHEMA}); update crew-router")
         vectors: dict[Key, Vector] = {}
@@ -231,7 +231,7 @@ class RedisStore:
         ]
         constants = {"start": START_WEIGHT, "week": WEEK_S, "live": LIVE_S, "expiry": int(EXPIRY_S), "last": LAST_DECISIONS}
         keys = [self._meta, self._changed, self._providers, f"{self._prefix}batch:{batch.id}"]
-        lost = self._script(_MERGE, keys, [batch.epoch, json.dumps(entries), json.dumps(batch.providers), json.dumps(constants)])
+        lost = self.run_script(_MERGE, keys, [batch.epoch, json.dumps(entries), json.dumps(batch.providers), json.dumps(constants)])
         return None if lost is None else _keys(lost, batch.vectors)
 
     def seed(self, image: Image) -> tuple[Key, ...]:
@@ -240,7 +240,7 @@ class RedisStore:
             [self._key(kind, name), f"{kind}|{name}", _names(kind, vector), vector] for (kind, name), vector in image.vectors.items()
         ]
         arguments: list[str | int] = [max(image.epoch, 1), json.dumps(entries), int(EXPIRY_S), SCHEMA]
-        return _keys(self._script(_SEED, [self._meta, self._changed], arguments), image.vectors)
+        return _keys(self.run_script(_SEED, [self._meta, self._changed], arguments), image.vectors)
 
     def document(self, name: str) -> Document:
         """Read a document."""
@@ -250,17 +250,17 @@ class RedisStore:
     def swap(self, name: str, text: str, *, expected: int) -> bool:
         """Write a document if its version still is the expected one."""
         keys = [self._meta, self._changed, f"{self._prefix}doc:{name}"]
-        return bool(self._script(_SWAP, keys, [f"doc|{name}", expected, text]))
+        return bool(self.run_script(_SWAP, keys, [f"doc|{name}", expected, text]))
 
     def take(self, claims: Sequence[Claim], *, window_s: float, at: float) -> tuple[float, ...]:  # noqa: ARG002 - the server's clock counts
         """Take amounts from sliding windows."""
         figures = [figure for claim in claims for figure in (claim.amount, claim.limit)]
-        waits = self._script(_TAKE, [f"{self._prefix}window:{claim.name}" for claim in claims], [window_s * 1000, *figures])
+        waits = self.run_script(_TAKE, [f"{self._prefix}window:{claim.name}" for claim in claims], [window_s * 1000, *figures])
         return tuple(float(wait) / 1000 for wait in waits)
 
     def acquire(self, name: str, token: str, *, limit: int, lease_s: float, at: float) -> bool:  # noqa: ARG002 - as above
         """Take a place."""
-        return bool(self._script(_ACQUIRE, [f"{self._prefix}lease:{name}"], [token, limit, int(lease_s * 1000)]))
+        return bool(self.run_script(_ACQUIRE, [f"{self._prefix}lease:{name}"], [token, limit, int(lease_s * 1000)]))
 
     def give_back(self, name: str, token: str) -> None:
         """Free a place."""
@@ -268,7 +268,7 @@ class RedisStore:
 
     def begin_epoch(self) -> int:
         """Forget all vectors and shares."""
-        return int(self._script(_BEGIN, [self._meta, self._changed, self._providers], [self._prefix]))
+        return int(self.run_script(_BEGIN, [self._meta, self._changed, self._providers], [self._prefix]))
 
     def reopen(self) -> None:
         """Connect anew in a forked child."""
@@ -287,7 +287,12 @@ class RedisStore:
     def _key(self, kind: Kind, name: str) -> str:
         return self._prefix + (name if kind == "perf" else f"{kind}:{name}")
 
-    def _script(self, script: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Any:
+    def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | int | float]) -> Any:
+        """Run a script on the server, and return what it returns.
+
+        Raises:
+            StoreError: The server did not answer or refused.
+        """
         return self._ask(lambda client: client.register_script(script)(keys=list(keys), args=list(arguments)))
 
     def _ask(self, ask: Callable[[Redis], _T]) -> _T:

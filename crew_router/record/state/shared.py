@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,8 @@ from crew_router.record.state.breakers import Change
 from crew_router.record.state.snapshot_builder import SnapshotBuilder
 from crew_router.record.state.state_sync import SKEW_S, StateSync
 from crew_router.record.state.store import Document, StoreError
-from crew_router.types import fork_hooks
+from crew_router.types import exit_hooks, fork_hooks
+from crew_router.types.redaction import logger
 
 if TYPE_CHECKING:
     from crew_router.record.state.observation import Observation
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from crew_router.types.vocabulary import ModelRef, TaskType
 
 _T = TypeVar("_T")
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 ALPHA: Final = 0.1  # of the learned weight, requirement A12
 _IDLE_CYCLES: Final = 10
 
@@ -75,7 +76,7 @@ class SharedState:
         self._lock, self._turn = threading.Lock(), threading.Lock()
         self._wake, self._renewed = threading.Event(), threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._sleeps = False
         self._view = SnapshotBuilder()
         self._exchange = StateSync(store, self._view, self._lock, clock)
         self._asked_at = clock.monotonic()
@@ -83,12 +84,26 @@ class SharedState:
         self._alone: Store | None = None
         if not store.exclusive:
             fork_hooks.watch(self)
+            exit_hooks.watch(self)
             self.sync()
+        else:
+            fork_hooks.free_in_child(self)
+            fork_hooks.free_in_child(self, "_turn")
 
     # What decisions read --------------------------------------------------------------------------------------------
 
+    @property
+    def asks(self) -> bool:
+        """Whether the numbers lie in a store that has to be asked for some of them."""
+        return not self._store.exclusive
+
+    @property
+    def fresh(self) -> bool:
+        """Whether :meth:`snapshot` would not wait for a renewal."""
+        return self._store.exclusive or self._problem is not None or self._age_s() <= self._refresh.max_age_s
+
     def snapshot(self) -> Snapshot:
-        """Return the numbers to decide with, without I/O; a stale one starts a renewal in the background."""
+        """Return the numbers to decide with, without I/O; a stale one starts a renewal, which only an event loop does not wait for."""
         if not self._store.exclusive and self._clock.monotonic() - self._exchange.read_at > self._refresh.max_age_s / 2:
             self._ask_for_renewal()
         return self._view.snapshot
@@ -264,6 +279,11 @@ class SharedState:
             self.sync()
         self._store.close()
 
+    def at_exit(self) -> None:
+        """Send what is pending before the process ends."""
+        if not self._closed and self._exchange.owes:
+            self.sync()
+
     def before_fork(self) -> None:
         """Hold still."""
         self._turn.acquire()
@@ -282,6 +302,9 @@ class SharedState:
 
     # Inside ---------------------------------------------------------------------------------------------------------
 
+    def _age_s(self) -> float:
+        return self._clock.monotonic() - self._exchange.read_at
+
     def _now(self) -> float:
         return self._clock.now() + self._exchange.offset_s
 
@@ -294,13 +317,16 @@ class SharedState:
             self._exchange.transitions.clear()
             return
         self._ensure_thread()
-        if urgent:
+        if urgent or self._sleeps:
             self._wake.set()
 
     def _ask_for_renewal(self) -> None:
         self._asked_at = self._clock.monotonic()
         self._ensure_thread()
         if self._asked_at - self._exchange.read_at <= self._refresh.max_age_s or self._problem is not None:
+            return
+        if _on_a_loop():
+            self._wake.set()
             return
         with self._renewed:
             self._wake.set()
@@ -316,13 +342,16 @@ class SharedState:
 
     def _run(self) -> None:
         while not self._closed:
-            busy = bool(self._exchange.owes or self._problem) or (
-                self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
-            )
-            self._wake.wait(self._refresh.max_age_s / 2 if busy else None)
+            self._sleeps = True  # said first: whoever adds something after the look below wakes this thread
+            self._sleeps = not (self._exchange.owes or self._problem or self._was_asked())
+            self._wake.wait(None if self._sleeps else self._refresh.max_age_s / 2)
+            self._sleeps = False
             self._wake.clear()
             if not self._closed:
                 self.sync()
+
+    def _was_asked(self) -> bool:
+        return self._clock.monotonic() - self._asked_at < _IDLE_CYCLES * self._refresh.max_age_s
 
     def _probe_alone(self, key: str, *, lease_s: float) -> bool:
         with self._lock:
@@ -350,3 +379,11 @@ class SharedState:
         if self._problem is None:
             _log.warning("state %s does not answer, going on from what is known here: %s", self._url, error)
         self._problem = str(error)
+
+
+def _on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from typing import Final
 from crew_router.record.state.statistics import EXPIRY_S, Vector
 from crew_router.record.state.store import LAST_DECISIONS, SCHEMA, Batch, Document, Image, Key, Kind, StoreError, taken_in
 from crew_router.record.state.windows import Claim, slot_of, waits_s
+from crew_router.types.fork_hooks import free_in_child
 
 _BUSY_MS: Final = 2000
 _MIGRATIONS: Final = (
@@ -43,6 +44,7 @@ class SqliteStore:
     def __init__(self, path: str | Path, *, project: str) -> None:
         self._path, self._project = Path(path), project
         self._lock = threading.Lock()
+        free_in_child(self)
         self._db: sqlite3.Connection | None = None
         self._left_open: list[sqlite3.Connection] = []
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from crew_router.record.state.statistics import LIVE_S, WEEK_S, Vector, merged
 from crew_router.record.state.windows import Claim
+from crew_router.types.redaction import redacted
 
 Kind: TypeAlias = Literal["perf", "live", "weight", "sum"]
 Key: TypeAlias = tuple[Kind, str]
@@ -111,6 +112,9 @@ class Store(Protocol):
 
 class StoreError(Exception):
     """The store did not answer, or refused; nothing was changed as far as is known."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(redacted(problem))
 
 
 def combined(kind: Kind, first: Vector, then: Vector) -> Vector:

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that fails by plan, and keeps its own account of what it would bill.
+"""An OpenAI-compatible server on loopback that fails as planned, and records what it would bill.
 
 Example:
     >>> from crew_router.testing.fault_server import FaultServer, FaultKind

@@ -1,7 +1,7 @@
-"""The server: one loop on one thread, HTTP/1.1 with kept connections."""
+"""The server: one event loop in one thread, HTTP/1.1 with persistent connections."""
 
 # pyright: basic
-# JSON of any shape comes from clients; strictness would only ask for casts.
+# JSON of any shape comes from clients, so strict typing would only add casts.
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from crew_router.testing.fault_server.bodies import Reply, asked_of, reply_to, tokens_of
-from crew_router.testing.fault_server.faults import MID, REFUSED, FaultKind
+from crew_router.testing.fault_server.bodies import Reply, last_user_text, reply_to, tokens_of
+from crew_router.testing.fault_server.faults import MID, REFUSED, TEXTLESS, FaultKind
 from crew_router.types.model import Price
 
 _PIECE_CHARS: Final = 8
@@ -25,9 +25,16 @@ Plan = Callable[[str, int], FaultKind | None]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One request as the server saw it: ``asked`` is what the user said last, ``cost_nano`` what is billed.
+    """One request as the server served it.
 
-    ``reported`` tells whether the usage was sent; a client that was cancelled meanwhile may not have read it.
+    Args:
+        model: The model named in the request.
+        fault: The fault it was served with.
+        input_tokens: Tokens of the prompt.
+        output_tokens: Tokens of the answer that are billed.
+        cost_nano: What is billed, in nano-dollars.
+        reported: Whether the usage was sent; a cancelled client may not have read it.
+        asked: Text of the user's last message.
     """
 
     model: str
@@ -40,14 +47,14 @@ class Served:
 
 
 class FaultServer:
-    """Speaks ``/v1/chat/completions`` and ``/v1/models`` on loopback and fails by plan.
+    """Serves ``/v1/chat/completions`` and ``/v1/models`` on loopback, with planned faults.
 
     Args:
-        prices: (input, output) in USD per million tokens by model; what is not listed is free.
-        seed: Decides random faults, and when a continuation restates.
-        retry_after_s: What a 429 asks for.
+        prices: (input, output) in USD per million tokens by model; other models are free.
+        seed: Decides random faults, and whether a continuation repeats the last words.
+        retry_after_s: Seconds in the Retry-After header of a 429.
         hang_s: Seconds that a hanging or stalling answer takes.
-        port: Where it listens; any free port when not given.
+        port: Port to listen on; 0 for any free one.
     """
 
     def __init__(
@@ -83,14 +90,14 @@ class FaultServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and end every connection."""
+        """Stop serving and close every connection."""
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
     def fail(self, model: str, *kinds: FaultKind | None) -> None:
-        """Fail the calls of a model: one kind for all of them, or several by call number and then no more."""
+        """Plan the faults of a model: one kind for all calls; or several, one for each of the next calls, ``None`` for none."""
         first = self._counts.get(model, -1) + 1
         if len(kinds) == 1:
             self._plans[model] = lambda _model, _number: kinds[0]
@@ -98,18 +105,18 @@ class FaultServer:
             self._plans[model] = lambda _model, number: kinds[number - first] if number - first < len(kinds) else None
 
     def fail_randomly(self, models: Sequence[str], rate: float, kinds: Sequence[FaultKind]) -> None:
-        """Fail a share of the calls of some models with kinds drawn at random."""
+        """Plan random faults: a share ``rate``, 0..1, of the calls of some models fails with a random kind."""
         for model in models:
             self._plans[model] = lambda _model, _number: self._rng.choice(kinds) if self._rng.random() < rate else None
 
     def heal(self) -> None:
-        """Fail nothing any more, and forget what was served."""
+        """Clear all planned faults and the list of served requests."""
         self._plans.clear()
         self.served.clear()
         self.listing_status = 200
 
     def calls(self, model: str) -> int:
-        """Return how often a model was called."""
+        """Return the number of calls of a model."""
         return sum(each.model == model for each in self.served)
 
     async def _listen(self) -> asyncio.Server:
@@ -133,13 +140,13 @@ class FaultServer:
                 while await self._answer(reader, writer):
                     pass
         except asyncio.CancelledError:
-            pass  # the server stops; the task ends here, or asyncio would log it
+            pass  # the server stops; asyncio would log the cancellation if it left the task
         finally:
             self._connections.discard(task)
             writer.transport.abort() if task.cancelling() else writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; return whether the connection stays open."""
+        """Answer one request and tell whether the connection stays open."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         body = await reader.readexactly(_content_length(head))
         if head.startswith("GET"):
@@ -155,19 +162,19 @@ class FaultServer:
             self._bill(request, fault, (0, 0), reported=False)
             return self._refuse(writer, fault)
         if fault is not None and fault in {FaultKind.DROP, FaultKind.HANG, FaultKind.HTML_502}:
-            return await self._refuse_rudely(writer, request, fault)
+            return await self._drop_or_hang(writer, request, fault)
         if request.get("stream"):
             return await self._stream(writer, request, reply, fault)
-        return await self._whole(writer, request, reply, fault)
+        return await self._answer_plain(writer, request, reply, fault)
 
     def _refuse(self, writer: asyncio.StreamWriter, fault: FaultKind) -> bool:
-        told = REFUSED[fault]
-        error = {"error": {"message": told.message, "type": told.type, "code": told.code, "param": None}}
+        refused = REFUSED[fault]
+        error = {"error": {"message": refused.message, "type": refused.type, "code": refused.code or None, "param": None}}
         extra = f"retry-after: {self._retry_after_s:g}\r\n" if fault is FaultKind.RATE_LIMIT else ""
-        writer.write(_http(told.status, json.dumps(error).encode(), extra=extra))
+        writer.write(_http(refused.status, json.dumps(error).encode(), extra=extra))
         return True
 
-    async def _refuse_rudely(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], fault: FaultKind) -> bool:
+    async def _drop_or_hang(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], fault: FaultKind) -> bool:
         self._bill(request, fault, (0, 0), reported=False)
         if fault is FaultKind.HANG:
             await asyncio.sleep(self._hang_s)
@@ -176,7 +183,7 @@ class FaultServer:
             return True
         return False
 
-    async def _whole(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], reply: Reply, fault: FaultKind | None) -> bool:
+    async def _answer_plain(self, writer: asyncio.StreamWriter, request: Mapping[str, Any], reply: Reply, fault: FaultKind | None) -> bool:
         model = str(request["model"])
         data = json.dumps(_completion(model, reply, fault)).encode()
         broken = fault in MID or fault in {FaultKind.MALFORMED, FaultKind.NO_CHOICES}
@@ -203,17 +210,17 @@ class FaultServer:
                 await writer.drain()
                 if fault in MID and text:
                     await asyncio.sleep(0.001)
-        except ConnectionError:  # the client hung up; what was made for it is billed all the same
+        except ConnectionError:  # the client closed the connection; what was sent until then is billed
             self._bill(request, fault, (reply.input_tokens, tokens_of("x" * sent)), reported=False)
             raise
         if fault in MID or fault is FaultKind.MALFORMED:
             self._bill(request, fault, (reply.input_tokens, tokens_of("x" * sent)), reported=False)
-            return await self._break(writer, fault)
+            return await self._break_stream(writer, fault)
         tokens = (reply.input_tokens, _output_tokens(reply, fault))
-        told = bool((request.get("stream_options") or {}).get("include_usage")) and fault is not FaultKind.NO_CHOICES
-        if told:
+        usage_sent = bool((request.get("stream_options") or {}).get("include_usage")) and fault is not FaultKind.NO_CHOICES
+        if usage_sent:
             writer.write(_chunk(_event(model, usage=_usage(*tokens))))
-        self._bill(request, fault, tokens, reported=told)
+        self._bill(request, fault, tokens, reported=usage_sent)
         writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         await writer.drain()
         return True
@@ -222,19 +229,23 @@ class FaultServer:
         if fault in {FaultKind.MALFORMED, FaultKind.NO_CHOICES}:
             return
         yield _event(model, delta={"role": "assistant", "content": "" if reply.tool is None else None}), ""
-        texts = [reply.text[at : at + _PIECE_CHARS] for at in range(0, len(reply.text), _PIECE_CHARS)]
-        if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
+        texts = [reply.text[start : start + _PIECE_CHARS] for start in range(0, len(reply.text), _PIECE_CHARS)]
+        if fault in TEXTLESS:
             texts = []
-        for text in texts[:_MID_PIECES] if fault in MID else texts:
+        if fault is FaultKind.REFUSAL:
+            yield _event(model, delta={"refusal": "I cannot help with that."}), ""
+        for text in texts[:_MID_PIECES] if fault in MID or fault is FaultKind.ERROR_TWICE else texts:
             yield _event(model, delta={"content": text}), text
-        if reply.tool is not None and fault not in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
+        if reply.tool is not None and fault not in TEXTLESS:
             for delta, text in _tool_deltas(reply.tool, fault):
                 yield _event(model, delta=delta), text
         if fault not in MID:
             yield _event(model, delta={}, finish=_finish(reply, fault)), ""
+        if fault is FaultKind.ERROR_TWICE:
+            yield _event(model, delta={}, finish="error"), ""
 
-    async def _break(self, writer: asyncio.StreamWriter, fault: FaultKind | None) -> bool:
-        """End a stream the wrong way."""
+    async def _break_stream(self, writer: asyncio.StreamWriter, fault: FaultKind | None) -> bool:
+        """End a stream as its fault demands and tell whether the connection stays open."""
         await writer.drain()
         match fault:
             case FaultKind.STALL_MID:
@@ -249,7 +260,7 @@ class FaultServer:
                 await writer.drain()
                 return True
             case _:
-                await asyncio.sleep(0.005)  # the client reads what was sent before the connection goes
+                await asyncio.sleep(0.005)  # lets the client read what was sent before the connection is aborted
                 writer.transport.abort()
                 return False
         await writer.drain()
@@ -259,7 +270,7 @@ class FaultServer:
         model = str(request.get("model"))
         price = self._prices.get(model)
         cost = price.cost_nano(input_tokens=tokens[0], output_tokens=tokens[1]) if price is not None and any(tokens) else 0
-        self.served.append(Served(model, fault, *tokens, cost, reported, asked_of(request)))
+        self.served.append(Served(model, fault, *tokens, cost, reported, last_user_text(request)))
 
 
 def _content_length(head: str) -> int:
@@ -289,20 +300,22 @@ def _tool_deltas(tool: tuple[str, str], fault: FaultKind | None) -> list[tuple[o
     half = len(arguments) // 2
     parts = [arguments[:half], arguments[half:-1] if fault is FaultKind.BAD_ARGUMENTS else arguments[half:]]
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
-    told = [(call, ""), *(({"index": 0, "function": {"arguments": part}}, part) for part in (parts[:1] if fault in MID else parts))]
-    return [({"tool_calls": [part]}, text) for part, text in told]
+    deltas = [(call, ""), *(({"index": 0, "function": {"arguments": part}}, part) for part in (parts[:1] if fault in MID else parts))]
+    return [({"tool_calls": [part]}, text) for part, text in deltas]
 
 
 def _completion(model: str, reply: Reply, fault: FaultKind | None) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": reply.text}
-    if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
-        message["content"] = ""
+    if fault in TEXTLESS:
+        message["content"] = None if fault is FaultKind.REFUSAL else ""
+        if fault is FaultKind.REFUSAL:
+            message["refusal"] = "I cannot help with that."
     elif reply.tool is not None:
         name, arguments = reply.tool
-        told = arguments[:-1] if fault is FaultKind.BAD_ARGUMENTS else arguments
+        sent_arguments = arguments[:-1] if fault is FaultKind.BAD_ARGUMENTS else arguments
         message = {
             "role": "assistant", "content": None,
-            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": name, "arguments": told}}],
+            "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": name, "arguments": sent_arguments}}],
         }  # fmt: skip
     choice = {"index": 0, "message": message, "finish_reason": _finish(reply, fault)}
     return {
@@ -315,11 +328,13 @@ def _completion(model: str, reply: Reply, fault: FaultKind | None) -> dict[str, 
 def _finish(reply: Reply, fault: FaultKind | None) -> str:
     if fault is FaultKind.CONTENT_FILTER:
         return "content_filter"
+    if fault is FaultKind.ERROR_TWICE:
+        return "error"
     return "stop" if reply.tool is None else "tool_calls"
 
 
 def _output_tokens(reply: Reply, fault: FaultKind | None) -> int:
-    return 0 if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER, FaultKind.NO_CHOICES} else reply.output_tokens
+    return 0 if fault in TEXTLESS | {FaultKind.NO_CHOICES} else reply.output_tokens
 
 
 def _usage(input_tokens: int, output_tokens: int) -> dict[str, int]:

@@ -50,7 +50,7 @@ def test_reconcile_exits_1_when_an_account_is_wrong_and_repairs_it(config, tmp_p
     """A sound ledger exits 0, a tampered one 1, and after --repair it is sound again."""
     sound = run("cost", "--reconcile", "--config", config).exit_code
     book = open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite3", project="crew")
-    with book._database.transaction() as cursor:
+    with book.database.transaction() as cursor:
         cursor.run("UPDATE accounts SET spent_nano = 7")
     book.close()
 

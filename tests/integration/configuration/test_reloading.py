@@ -8,7 +8,9 @@ import time
 import pytest
 
 from crew_router import ConfigurationError, NoCandidateError, Router, RoutingRequest
-from crew_router.testing import ScriptedModel, runtime_of
+from crew_router.record.state.observation import Observation
+from crew_router.testing import ScriptedModel, runtime_of, take_over_changes
+from crew_router.types import ErrorKind
 
 PINNED = "policies: [{{name: only, order: quality, when: {{}}, then: {{pin: 'lab:{}'}}}}]\n"
 
@@ -100,7 +102,7 @@ def test_a_refusal_is_logged_once(router, file, caplog):
 
     with caplog.at_level(logging.ERROR, logger="crew_router"):
         for _ in range(3):
-            router._reloader.look()
+            take_over_changes(router)
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert router.invoke("Hi").text == "I am a"
@@ -122,7 +124,7 @@ def test_no_request_fails_while_files_come_and_go(router, file):
         thread.start()
     for number in range(6):
         put(file, ["strategy: {name: nobody}\n", PINNED.format("b"), PINNED.format("a")][number % 3])
-        router._reloader.look()
+        take_over_changes(router)
     stop.set()
     for thread in threads:
         thread.join()
@@ -162,10 +164,12 @@ def test_the_weight_of_rewards_and_breakers_follow(router, file):
     put(file, "learning: {alpha: 0.5}\nbreaker: {failures: 1}\n")
     router.reload()
 
-    runtime_of(router).state.learn(router.models[0].ref, None, reward=1.0)
+    state, ref = runtime_of(router).state, router.models[0].ref
+    state.learn(ref, None, reward=1.0)
+    state.observe(Observation(ref, None, at=time.time(), success=False, error=ErrorKind.OVERLOAD))
 
-    assert runtime_of(router).state.snapshot().weights[router.models[0].ref, None] == pytest.approx(0.75)
-    assert runtime_of(router).state._policy.failures == 1
+    assert state.snapshot().weights[ref, None] == pytest.approx(0.75)
+    assert state.snapshot().breakers[ref].phase == "open"
 
 
 def test_a_folder_is_followed_from_any_working_directory(tmp_path, monkeypatch):
@@ -178,7 +182,7 @@ def test_a_folder_is_followed_from_any_working_directory(tmp_path, monkeypatch):
         os.chdir("/")
         (tmp_path / "conf" / "policies.yaml").write_text(PINNED.format("b"))
 
-        router._reloader.look()
+        take_over_changes(router)
 
         assert router.invoke("Hi").text == "b"
 

@@ -15,7 +15,7 @@ from wire_worker import FIRST, HELLO, router_of
 from crew_router.testing.fault_server import FaultKind, FaultServer
 
 PROCESSES = 4
-_WORKER = Path(__file__).parents[2] / "wire_worker.py"
+_WORKER = Path(__file__).parents[2] / "support" / "wire_worker.py"
 
 
 @contextlib.contextmanager

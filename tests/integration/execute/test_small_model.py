@@ -16,7 +16,7 @@ import pytest
 
 from crew_router import Router
 
-_SERVER = Path(__file__).parents[2] / "small_model_server.mjs"
+_SERVER = Path(__file__).parents[2] / "support" / "small_model_server.mjs"
 _FOLDER = Path(os.environ.get("CREW_ROUTER_SMALL_MODEL", "/nowhere"))
 _FILES = sorted(_FOLDER.rglob("*.gguf"))
 QUESTION = "What is the capital of France?"

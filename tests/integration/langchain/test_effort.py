@@ -30,8 +30,8 @@ FORMAT = {
 BEDROCK = {"region_name": "eu-central-1", "aws_access_key_id": "id", "aws_secret_access_key": "secret"}
 NO_KEY = {"bedrock_converse"}  # its client would take one for a bearer token
 CLIENTS = [  # provider, model, path behind the address, kwargs, effort, where it arrives, what arrives
-    ("openai", "gpt-5-mini", "/v1", {}, "low", ("reasoning_effort",), "low"),
-    ("openai", "gpt-5-mini", "/v1", {}, "none", ("reasoning_effort",), "none"),
+    ("openai", "gpt-5-mini", "/v1", {}, "low", ("reasoning", "effort"), "low"),
+    ("openai", "gpt-5-mini", "/v1", {}, "none", ("reasoning", "effort"), "none"),
     ("vllm", "served", "/v1", {}, "high", ("reasoning_effort",), "high"),
     ("anthropic", "claude-opus-5-5", "", {}, "low", ("output_config", "effort"), "low"),
     ("anthropic", "claude-haiku-5-5", "", {}, "none", ("thinking", "type"), "disabled"),
@@ -127,14 +127,15 @@ def test_a_client_given_in_code_keeps_its_own_spelling(wire: WireServer) -> None
     client = ChatOpenAI(model="gpt-6-luna", base_url=wire.openai_url, api_key="k", use_responses_api=True, reasoning={"summary": "auto"})
     model = ModelDefinition(ModelRef("lab:a#low"), provider="lab", model="gpt-6-luna", instance=client, efforts=EFFORTS)
 
-    fitted = LangChainTransport().fit(Payload(("hello",)), model)
+    LangChainTransport().fit(Payload(("hello",)), model).complete()
 
-    assert fitted._fitted.kwargs["reasoning"] == {"summary": "auto", "effort": "low"}
+    assert wire.seen[-1].path.endswith("/responses")
+    assert wire.seen[-1].body["reasoning"] == {"summary": "auto", "effort": "low"}
 
 
 def test_callers_temperature_is_left_out_where_thinking_refuses_it(wire: WireServer) -> None:
     """OpenAI refuses a temperature beside an effort; it is left out and noted, and kept without thinking."""
-    made = entry(wire, "openai", "gpt-6-luna", "/v1", {})
+    made = entry(wire, "vllm", "served", "/v1", {})
     transport = LangChainTransport()
     for effort in ("low", "none"):
         transport.fit(Payload(("hello",), parameters={"temperature": 0.1}), replace(made, ref=made.ref.at_effort(effort))).complete()

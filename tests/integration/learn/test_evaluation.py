@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from crew_router.cli.app import app
 from crew_router.decide.learned.artifact import save
-from crew_router.evaluate.artifact_report import judged
+from crew_router.evaluate.artifact_report import evaluate_artifact
 from crew_router.evaluate.training import train
 
 SOURCE = files("crew_router.cli.demo").joinpath("local_models.jsonl")
@@ -21,7 +21,7 @@ def trained(tmp_path_factory):
     """Judge a router that was trained on other prompts of the same models."""
     folder = tmp_path_factory.mktemp("model")
     save(train(invented(rows=200, seed=1)), folder)
-    return judged(invented(rows=40, seed=2), folder)
+    return evaluate_artifact(invented(rows=40, seed=2), folder)
 
 
 def test_cascades_are_executed_and_every_call_is_priced(trained):
@@ -44,7 +44,7 @@ def test_more_willingness_to_pay_never_lowers_quality_by_more_than_noise(trained
 
 def test_the_router_begins_at_the_cheapest_model_and_beats_the_hull_of_singles(trained):
     """A right answer that is worth nothing costs what the cheapest model costs; the curve is above every mix of two models."""
-    hull = next(figures for stick, figures in trained.yardsticks if stick.name == "hull of singles")
+    hull = next(figures for baseline, figures in trained.baselines if baseline.name == "hull of singles")
 
     assert trained.settings[0].cost_usd == pytest.approx(0.0001)
     assert trained.router.aiq > hull.aiq
@@ -52,8 +52,8 @@ def test_the_router_begins_at_the_cheapest_model_and_beats_the_hull_of_singles(t
 
 def test_without_training_it_is_never_below_the_cheapest_adequate_single_model():
     """Given each model's mean score and price only, the curve reaches 95 % of the best for no more than that model costs."""
-    found = judged(invented(rows=60, seed=3), None)
-    adequate = next(stick.points[0] for stick, _ in found.yardsticks if stick.name.startswith("cheapest adequate"))
+    found = evaluate_artifact(invented(rows=60, seed=3), None)
+    adequate = next(baseline.points[0] for baseline, _ in found.baselines if baseline.name.startswith("cheapest adequate"))
 
     assert max(each.quality for each in found.settings if each.cost_usd <= adequate.cost_usd * 1.001) >= adequate.quality
 
@@ -62,9 +62,9 @@ def test_two_hundred_rows_are_enough_to_keep_to_the_hull_of_single_models(tmp_pa
     """Where prompts tell nothing and single models are all there is, the curve stays within two standard errors of their hull."""
     save(train(alike(200, seed=1)), tmp_path)
 
-    found = judged(alike(60, seed=2), tmp_path)
+    found = evaluate_artifact(alike(60, seed=2), tmp_path)
 
-    hull = next(figures for stick, figures in found.yardsticks if stick.name == "hull of singles")
+    hull = next(figures for baseline, figures in found.baselines if baseline.name == "hull of singles")
     noise = max(each.standard_error for each in found.settings)
     assert found.router.aiq >= hull.aiq - 2 * noise
 

@@ -48,11 +48,11 @@ def test_cascades_reach_the_best_model_for_less(learned):
 def test_agreement_is_believed_and_disagreement_is_not(learned):
     """Two models that say the same are more probably right than one of two that differ, and the better one is preferred."""
     cheap, dear = learned.models.index("cheap"), learned.models.index("dear")
-    agreed = learned.standing("How many apples are there?", [GivenAnswer(cheap, "7"), GivenAnswer(dear, "7")])
-    differ = learned.standing("How many apples are there?", [GivenAnswer(cheap, "11"), GivenAnswer(dear, "7")])
+    agreed = learned.best_answer("How many apples are there?", [GivenAnswer(cheap, "7"), GivenAnswer(dear, "7")])
+    differ = learned.best_answer("How many apples are there?", [GivenAnswer(cheap, "11"), GivenAnswer(dear, "7")])
 
     assert agreed.probability > differ.probability
-    assert differ.best == 1
+    assert differ.index == 1
 
 
 def test_probabilities_are_calibrated_on_held_out_rows(learned):
@@ -65,7 +65,7 @@ def test_a_model_without_answers_gives_single_plans():
     learned = train(invented(answers=False))
 
     assert {len(plan.models) for plan in learned.plans} == {1}
-    assert learned.reader is None
+    assert learned.correctness is None
 
 
 def test_a_call_is_read_by_whether_the_prompt_asks_for_it(tmp_path):
@@ -75,9 +75,9 @@ def test_a_call_is_read_by_whether_the_prompt_asks_for_it(tmp_path):
     middle, prompt = learned.models.index("middle"), "Could you paint the ladder number 9 for me?"
 
     def read(artifact, text):
-        return artifact.standing(prompt, [GivenAnswer(middle, text)]).probability
+        return artifact.best_answer(prompt, [GivenAnswer(middle, text)]).probability
 
-    assert len(learned.reader.trees) > 0
+    assert len(learned.correctness.trees) > 0
     assert read(learned, "paint_ladder(number=9)") > 0.8
     assert read(learned, "weigh_bottle(number=9)") < 0.5
     again = load(tmp_path)
@@ -91,10 +91,10 @@ def test_an_artifact_is_read_as_it_was_written(learned, tmp_path):
 
     again = load(tmp_path)
 
-    spoken = [GivenAnswer(0, "7"), GivenAnswer(1, "7")]
+    given = [GivenAnswer(0, "7"), GivenAnswer(1, "7")]
     assert again.plans == learned.plans
-    assert again.standing("def f(x): return 7", spoken).probability == pytest.approx(
-        learned.standing("def f(x): return 7", spoken).probability, abs=1e-4
+    assert again.best_answer("def f(x): return 7", given).probability == pytest.approx(
+        learned.best_answer("def f(x): return 7", given).probability, abs=1e-4
     )
     with np.load(tmp_path / ARRAYS, allow_pickle=False) as arrays:
         assert all(arrays[name].dtype != object for name in arrays.files)

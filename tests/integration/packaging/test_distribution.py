@@ -58,7 +58,7 @@ def test_wheel_holds_the_four_packages_and_the_configuration(built):
 
 def test_installed_wheel_finds_its_configuration(installed):
     """Away from the checkout, the packaged models are read from inside the package."""
-    code = "from importlib.resources import files; print(len(list((files('crew_router') / 'config' / 'models').iterdir())))"
+    code = "from importlib.resources import files; print(len(list((files('crew_router') / 'packaged' / 'models').iterdir())))"
 
     assert int(_run([installed / "venv" / "bin" / "python", "-c", code], folder=installed)) >= 1
 
@@ -68,9 +68,10 @@ def test_installed_wheel_runs_the_demo(installed):
     folder = installed / "elsewhere"
     folder.mkdir()
 
-    printed = _run([installed / "venv" / "bin" / "crew-router", "demo"], folder=folder)
+    printed = _run([installed / "venv" / "bin" / "crew-router", "demo", "--plot", "demo.svg"], folder=folder)
 
     assert "oracle" in printed
+    assert (folder / "demo.svg").is_file()
 
 
 def test_editable_install_has_no_copy_of_the_configuration(tmp_path):
@@ -81,4 +82,4 @@ def test_editable_install_has_no_copy_of_the_configuration(tmp_path):
 
     wheel = out / _run([sys.executable, "-c", code], folder=_ROOT).split()[-1]
 
-    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "config" in name]
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "packaged" in name or "models/" in name]

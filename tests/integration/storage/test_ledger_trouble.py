@@ -140,7 +140,7 @@ def test_a_ledger_of_an_older_schema_is_brought_up_to_date(tmp_path, request, ki
 def test_a_newer_schema_is_refused_with_what_to_do(tmp_path):
     """An older program does not write into a newer ledger."""
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite3", project="crew")
-    with ledger._database.transaction() as cursor:
+    with ledger.database.transaction() as cursor:
         cursor.run("UPDATE meta SET value = '99' WHERE name = 'schema'")
     ledger.close()
 
@@ -152,7 +152,7 @@ def test_dropping_can_be_chosen_over_waiting(tmp_path):
     """With ``overflow: drop`` a burst beyond the bound is dropped and counted, row by row."""
     policy = WriterPolicy(overflow="drop", max_rows=50)
     ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite3", project="crew", policy=policy)
-    with ledger._database.transaction():
+    with ledger.database.transaction():
         for number in range(200):
             ledger.finished(outcome(number))
     ledger.flush()

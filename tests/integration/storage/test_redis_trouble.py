@@ -4,6 +4,7 @@ import ssl
 import threading
 import time
 from typing import ClassVar
+from unittest.mock import patch
 
 import pytest
 import redis
@@ -116,13 +117,17 @@ class Load:
 
 
 def server_calls(router):
-    """Return how often a hundred decisions made this thread ask the store."""
-    asked, ask = [], runtime_of(router).state._store._ask
-    here = threading.get_ident()
-    runtime_of(router).state._store._ask = lambda call: (asked.append(threading.get_ident()), ask(call))[1]
-    for _ in range(100):
-        router.select_model(RoutingRequest(task_description="Hi"))
-    return asked.count(here)
+    """Return how often a hundred decisions made this thread ask the server."""
+    asked, ask = [], redis.Redis.execute_command
+
+    def counted(client, *command, **options):
+        asked.append(threading.get_ident())
+        return ask(client, *command, **options)
+
+    with patch.object(redis.Redis, "execute_command", counted):
+        for _ in range(100):
+            router.select_model(RoutingRequest(task_description="Hi"))
+    return asked.count(threading.get_ident())
 
 
 def stopped_and_started(server, _):

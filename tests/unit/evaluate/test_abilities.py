@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ability_world import world
 
 from crew_router.evaluate.abilities import HARNESS_ERROR, Estimate, Figure, fit_abilities, never_falling, with_sources
 from crew_router.evaluate.ability_check import compare_with_tiers
-from tests.ability_world import world
 
 TRUTH = world()
 FIT = fit_abilities(TRUTH.figures)

@@ -159,6 +159,26 @@ def test_schemas_refer_to_their_definitions():
     assert [bool(problems(value, schema)) for value in (1, None, "x")] == [False, False, True]
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("keyword", "message"), [("allOf", "$ is not of type string"), ("anyOf", "$ fits none of anyOf")])
+def test_schemas_that_refer_to_one_another_many_times_are_checked_once(keyword, message):
+    """Fifteen schemas, each three times the next, are not checked three to the fifteenth times, and what is wrong is said once."""
+    chain = {f"a{at}": {keyword: [{"$ref": f"#/$defs/a{at + 1}"}] * 3} for at in range(15)}
+    schema = {"$ref": "#/$defs/a0", "$defs": {**chain, "a15": {"type": "string"}}}
+
+    assert problems(1, schema) == [message]
+    assert problems("text", schema) == []
+
+
+@pytest.mark.timeout(20)
+def test_a_schema_that_is_several_times_itself_is_checked_once():
+    """A reference back to where it came from asks for nothing that is not asked for already; other rules beside it hold."""
+    schema = {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [*[{"$ref": "#/$defs/a"}] * 3, {"type": "string"}]}}}
+
+    assert problems("text", schema) == []
+    assert problems(1, schema) == ["$ is not of type string"]
+
+
 @given(TEXTS, st.integers(0, 200), st.integers(0, 40), st.integers(1, 9), st.sampled_from(["goes on", "blank again", "restates"]))
 def test_a_continuation_says_nothing_twice(text, cut, back, size, how):
     """Wherever a stream of distinct words breaks, and however the next model goes on, the text is whole."""

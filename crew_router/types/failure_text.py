@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from crew_router.types.provider_keys import KEY_VARIABLES
-from crew_router.types.vocabulary import ErrorKind
-
-if TYPE_CHECKING:
-    from crew_router.errors import ModelCallError
+from crew_router.types.vocabulary import ErrorKind, ModelRef
 
 _MOST_CAUSES: Final = 4
 _MOST_CHARS: Final = 160
@@ -55,9 +52,18 @@ _CURES: Final = {
 }
 
 
-def causes_of(errors: Iterable[ModelCallError]) -> str:
+class FailedCall(Protocol):
+    """What is read of a :class:`crew_router.ModelCallError`."""
+
+    model: ModelRef
+    kind: ErrorKind
+    status_code: int | None
+    message: str
+
+
+def causes_of(errors: Iterable[FailedCall]) -> str:
     """Return one line that names every different cause, with what to do about each."""
-    causes: dict[tuple[str, ErrorKind, int | None], list[ModelCallError]] = {}
+    causes: dict[tuple[str, ErrorKind, int | None], list[FailedCall]] = {}
     for error in errors:
         causes.setdefault((error.model.provider, error.kind, error.status_code), []).append(error)
     said = [_said(alike) for alike in list(causes.values())[:_MOST_CAUSES]]
@@ -65,7 +71,7 @@ def causes_of(errors: Iterable[ModelCallError]) -> str:
     return " ".join((*said, f"And {more} more causes: read .exceptions." if more else "")).strip()
 
 
-def cure_of(error: ModelCallError) -> str:
+def cure_of(error: FailedCall) -> str:
     """Return what to do about a call that failed."""
     if error.kind is not ErrorKind.AUTH:
         return _CURES[error.kind]
@@ -73,19 +79,19 @@ def cure_of(error: ModelCallError) -> str:
     return f"set a valid {' or '.join(names)}" if names else f"set a valid api_key for {error.model}"
 
 
-def status_of(error: ModelCallError, before: str) -> str:
+def status_of(error: FailedCall, before: str) -> str:
     """Return the status of a refusal behind a separator, or nothing; that of a throttle is never named."""
     hidden = error.status_code in {None, _THROTTLED} or error.kind in _BUSY
     return "" if hidden else f"{before}status {error.status_code}"
 
 
-def _said(alike: list[ModelCallError]) -> str:
+def _said(alike: list[FailedCall]) -> str:
     first = alike[0]
     models = ", ".join(dict.fromkeys(str(each.model) for each in alike))
     return f"{first.model.provider} {_WHAT[first.kind]} ({models}{status_of(first, ', ')}){_words(first)}; {cure_of(first)}."
 
 
-def _words(error: ModelCallError) -> str:
+def _words(error: FailedCall) -> str:
     """Return what the provider said, on one line, unless that would look like a throttle."""
     inner = _MESSAGE.search(error.message)
     text = " ".join((inner[2] if inner else error.message).split()).rstrip(".;")

@@ -52,7 +52,7 @@ def fixed_effort(model: ModelDefinition) -> str | None:
         if said is None and model.instance is not None:
             said = getattr(model.instance, name, None)
         if isinstance(said, Mapping):
-            said = cast("Mapping[str, object]", said).get("effort", said)
+            said = cast("Mapping[str, object]", said).get("effort", "")
         if isinstance(said, str) and said in EFFORT_ORDER:
             return said
         if isinstance(said, (str, int, float, Mapping)):

@@ -130,7 +130,7 @@ def multipliers_of(live: Mapping[str, Vector], *, now: float) -> dict[str, float
 
 def _multiplier(vector: Vector, *, now: float) -> float:
     left: float = 2.0 ** (min(vector[0] - now, 0.0) / LIVE_S)
-    seen = dict(zip(FIELDS, (value * left for value in vector), strict=True))
+    seen: dict[str, float] = dict(zip(FIELDS, (value * left for value in vector), strict=True))
     success: float = (seen["successes"] + _FULL_TRUST * USUAL_SUCCESS) / (seen["samples"] + _FULL_TRUST) / USUAL_SUCCESS
     speed, price = (seen[f"{name}_off_log"] / (seen[f"{name}_off_n"] + _FULL_TRUST) for name in ("latency", "cost"))
     return min(max(success * math.exp(-(speed + price) / 4.0), 0.5), 2.0)

@@ -13,6 +13,7 @@ from crew_router.config.reachability import ACCESS
 from crew_router.testing import FrozenClock
 from crew_router.types import ModelRef, Rejection
 
+HARD = "Prove that this consensus protocol is safe when messages are lost."
 LAB = """
 registry: none
 project: test
@@ -90,7 +91,7 @@ def test_models_can_be_filtered_and_sorted(lab, options, listed):
 
 def test_route_groups_what_was_removed_and_verbose_lists_it(lab):
     """The choice comes first, removed models are one line a reason; with --verbose each stands with its reasons."""
-    short, long = lab("route", "Compare A and B."), lab("route", "Compare A and B.", "--verbose")
+    short, long = lab("route", HARD), lab("route", HARD, "--verbose")
 
     assert short.stdout.splitlines()[0] == "lab:good (single, strategy weighted)"
     assert "removed: 1 not reachable: no key for anthropic" in short.stdout
@@ -127,7 +128,7 @@ def test_models_that_lack_the_same_are_one_line_on_a_terminal():
 
 def test_log_feedback_and_explain_know_the_last_decision(lab):
     """What was decided is listed, can be judged and explained without copying its id."""
-    first = json.loads(lab("route", "Compare A and B.", "--json").stdout)["id"]
+    first = json.loads(lab("route", HARD, "--json").stdout)["id"]
     second = json.loads(lab("route", "Write a haiku.", "--json").stdout)["id"]
 
     said = lab("feedback", "last", "0.25")
@@ -142,7 +143,7 @@ def test_log_feedback_and_explain_know_the_last_decision(lab):
 @pytest.mark.parametrize(("verdict", "reward"), [("good", 1.0), ("bad", 0.0)])
 def test_feedback_takes_words(lab, verdict, reward):
     """Good and bad are the ends of the scale."""
-    lab("route", "Compare A and B.")
+    lab("route", HARD)
 
     assert json.loads(lab("feedback", "last", verdict, "--json").stdout)["reward"] == reward
 
@@ -168,7 +169,7 @@ def test_what_cannot_be_done_is_one_line(lab, arguments, said):
 
 def test_feedback_that_is_no_verdict_is_refused(lab):
     """Only good, bad and numbers from 0 to 1 are read."""
-    lab("route", "Compare A and B.")
+    lab("route", HARD)
 
     for verdict in ("fine", "7", "nan"):
         result = lab("feedback", "last", verdict)
@@ -180,12 +181,12 @@ def test_override_holds_for_the_next_command_until_it_is_cleared(lab):
     """What is set in one process pins the choice of the next."""
     lab("override", "set", "--pin", "lab:cheap", "--cost-ceiling", "0.5", "--hours", "2")
     shown = lab("override", "show").stdout
-    pinned = json.loads(lab("route", "Compare A and B.", "--json").stdout)["selected_model"]
+    pinned = json.loads(lab("route", HARD, "--json").stdout)["selected_model"]
     lab("override", "clear")
 
     assert "lab:cheap answers first and a request may cost $0.5 at most, until" in shown
     assert pinned == "lab:cheap"
-    assert json.loads(lab("route", "Compare A and B.", "--json").stdout)["selected_model"] == "lab:good"
+    assert json.loads(lab("route", HARD, "--json").stdout)["selected_model"] == "lab:good"
     assert lab("override", "show").stdout == "no override holds\n"
 
 

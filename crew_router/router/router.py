@@ -473,6 +473,15 @@ class Router:
         """Return the models that could be called from here, as far as is known without asking anybody."""
         return self._runtime.models.reachable()
 
+    def reaches(self, model_id: str) -> bool:
+        """Tell whether one model could be called from here, as :meth:`reachable` does for all.
+
+        Raises:
+            UnknownModelError: The registry has no such model.
+        """
+        models = self._runtime.models
+        return models.obstacle(models.registry.resolve(model_id)) is None
+
     def discover(self) -> None:
         """Look for local servers: those of the registry, and the usual ports of LM Studio, Ollama and vLLM."""
         self._runtime.models.discover()

@@ -54,7 +54,7 @@ class AdviceTools:
     ) -> Suggestion:
         """Suggest the language model for a task, its fallbacks, expected cost and latency, and say why. No model is called."""
         decision = self._router.select_model(request_of(task, messages, routing))
-        return Suggestion.of(decision, reachable=self._router.reachable(), detail=detail)
+        return Suggestion.of(decision, callable_here=self._router.reaches(decision.selected_model), detail=detail)
 
     def compare_models(
         self,

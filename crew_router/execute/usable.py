@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, TypeGuard, cast
 
 from crew_router.execute.json_schema import Schema, problems, resolved
 from crew_router.types.outcome import ToolCall
@@ -155,14 +155,14 @@ def _is_whole(value: object) -> bool:
 
 def _inside(value: object, schema: Schema, root: Schema, depth: int) -> object:
     """Return an object or a list with its members read; everything else stays as it is."""
-    if isinstance(value, dict):
-        return _object(cast("dict[str, object]", value), schema, root, depth)
     items = schema.get("items")
-    if not isinstance(value, list) or not isinstance(items, Mapping):
-        same: object = value
-        return same
-    members: list[object] = [coerced(item, cast("Schema", items), root, depth=depth + 1) for item in cast("list[object]", value)]
-    return members
+    if _is_list(value) and isinstance(items, Mapping):
+        return [coerced(item, cast("Schema", items), root, depth=depth + 1) for item in value]
+    return _object(cast("dict[str, object]", value), schema, root, depth) if isinstance(value, dict) else value
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def coerced(value: object, schema: Schema, root: Schema | None = None, *, depth: int = 0) -> object:

@@ -482,6 +482,15 @@ class Router:
         """Return what keeps each of the other models from being called, and what to do about it."""
         return self._runtime.models.obstacles()
 
+    def reaches(self, model_id: str) -> bool:
+        """Tell whether one model could be called from here, as :meth:`reachable` does for all.
+
+        Raises:
+            UnknownModelError: The registry has no such model.
+        """
+        models = self._runtime.models
+        return models.obstacle(models.registry.resolve(model_id)) is None
+
     def discover(self) -> None:
         """Look for local servers: those of the registry, and the usual ports of LM Studio, Ollama and vLLM."""
         self._runtime.models.discover()

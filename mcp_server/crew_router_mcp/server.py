@@ -19,7 +19,7 @@ except ImportError as missing:
 from crew_router_mcp.approval import Approver
 from crew_router_mcp.boundary import ReadArguments, explained
 from crew_router_mcp.resources import add_readings
-from crew_router_mcp.routing_schema import inlined
+from crew_router_mcp.routing_schema import announced, inlined
 from crew_router_mcp.tools.advice import AdviceTools
 from crew_router_mcp.tools.crews import CrewTools
 from crew_router_mcp.tools.ordering import OrderTools
@@ -142,7 +142,7 @@ def create_server(
         **_newer_settings(),
     )
     for tool in offered:
-        server.add_tool(tool)
+        server.add_tool(tool.model_copy(update={"parameters": announced(tool.parameters)}))
     add_readings(server, router)
     return server
 

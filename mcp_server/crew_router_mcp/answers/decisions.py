@@ -14,7 +14,7 @@ from crew_router_mcp.answers.figures import Figure, clipped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crew_router.types import Attempt, CandidateRow, ModelRef, RoutingDecision
+    from crew_router.types import Attempt, CandidateRow, RoutingDecision
 
 Detail = Literal["short", "full"]
 
@@ -80,7 +80,7 @@ class Suggestion(BaseModel):
     removed: list[RemovedModel] | None = Field(description="Every removed model with its reasons; only with detail full")
 
     @classmethod
-    def of(cls, decision: RoutingDecision, *, reachable: frozenset[ModelRef], detail: Detail) -> Self:
+    def of(cls, decision: RoutingDecision, *, callable_here: bool, detail: Detail) -> Self:
         """Return a decision as an answer."""
         full = detail == "full"
         notes = [note.detail for note in decision.table.notes()]
@@ -102,7 +102,7 @@ class Suggestion(BaseModel):
             cost_usd=Interval(low=cost.min_usd, expected=cost.expected_usd, high=cost.max_usd),
             expected_latency_s=latency.expected_s,
             latency_s=Interval(low=latency.ttft_s, expected=latency.expected_s, high=latency.p95_s),
-            callable_here=decision.selected_model in reachable,
+            callable_here=callable_here,
             approval=decision.approval or None,
             rationale=decision.rationale if full else clipped(decision.rationale, 2 * _SHORT_CHARS),
             notes=notes if full else [clipped(note, _SHORT_CHARS) for note in notes[:_SHORT_NOTES]],

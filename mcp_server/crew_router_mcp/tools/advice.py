@@ -10,6 +10,7 @@ from crew_router.errors import InvalidRequestError, NoCandidateError
 from crew_router_mcp.answers.decisions import Comparison, Explanation, Simulation, Suggestion, Variant, no_variant, variant_of
 from crew_router_mcp.boundary import sentence
 from crew_router_mcp.tools.parameters import (
+    Change,
     DecisionId,
     HowMuch,
     Messages,
@@ -53,7 +54,7 @@ class AdviceTools:
     ) -> Suggestion:
         """Suggest the language model for a task, its fallbacks, expected cost and latency, and say why. No model is called."""
         decision = self._router.select_model(request_of(task, messages, routing))
-        return Suggestion.of(decision, reachable=self._router.reachable(), detail=detail)
+        return Suggestion.of(decision, callable_here=self._router.reaches(decision.selected_model), detail=detail)
 
     def compare_models(
         self,
@@ -75,9 +76,7 @@ class AdviceTools:
         *,
         messages: Messages = None,
         routing: ShortRouting = None,
-        change: Annotated[
-            ShortRouting, Field(description="Keys of routing that would be different, such as cost_budget or strategy")
-        ] = None,
+        change: Change = None,
         models: Annotated[Names, Field(description="Only these models would be there")] = None,
         without: Annotated[Names, Field(description="These models would not be there")] = None,
         policies: Rules = None,

@@ -25,6 +25,10 @@ Messages = Annotated[
 ]
 Routing = Annotated[dict[str, object] | None, WithJsonSchema(routing_schema())]
 ShortRouting = Annotated[dict[str, object] | None, WithJsonSchema(routing_schema(described=False))]
+Change = Annotated[
+    dict[str, object] | None,
+    WithJsonSchema(routing_schema(described=False, meaning="Keys of routing that would be different, such as cost_budget or strategy")),
+]
 HowMuch = Annotated[Detail, Field(description="short (the default) or full: everything that there is to say")]
 Names = Annotated[list[str] | None, Field(max_length=100, description="Models as provider:model; a bare name where it is unique")]
 DecisionId = Annotated[str, Field(max_length=200, description="The decision_id of suggest_model or ask")]

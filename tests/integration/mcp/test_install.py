@@ -196,12 +196,13 @@ def test_install_writes_the_entry_and_a_backup(home, capsys):
 
 
 def test_without_a_client_the_json_to_paste_is_printed(home, capsys):
-    """The printed JSON has an absolute command and the folder of the project."""
+    """The printed JSON has an absolute command, the folder of the project and its configuration."""
     main(["--folder", str(home / "project")])
 
     entry = json.loads(capsys.readouterr().out)["mcpServers"]["crew-router"]
     assert Path(entry["command"]).is_absolute()
-    assert entry["args"][-2:] == ["--folder", str(home / "project")]
+    project = home / "project"
+    assert entry["args"][-4:] == ["--folder", str(project), "--config", str(project / "crew_router.yaml")]
 
 
 def test_a_variable_that_is_not_set_is_an_error(home):

@@ -39,7 +39,14 @@ def told(response: RoutedResponse, message: AIMessage | None = None) -> dict[str
     noted = own.get(KEY)
     notes = noted.get("notes", []) if isinstance(noted, Mapping) else []
     name = own.get("model_name") or own.get("model") or response.model.name
-    return {"model_name": str(name), KEY: {**_routing(response), "notes": notes}}
+    return {
+        "model_name": str(name),
+        KEY: {
+            **_routing(response),
+            "notes": notes,
+            **({"account": noted["account"]} if isinstance(noted, Mapping) and noted.get("account") else {}),
+        },
+    }
 
 
 def _routing(response: RoutedResponse) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
 from crew_router.types.fork_hooks import free_in_child
 from crew_router_langchain.connections import Connections, own_connections
+from crew_router_langchain.parameter_rules import OPENAI_REASONING
+from crew_router_langchain.reasoning_content import with_reasoning
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -113,9 +115,9 @@ def _same(held: _Held, definition: ModelDefinition, loop: asyncio.AbstractEventL
 def _made(definition: ModelDefinition) -> tuple[BaseChatModel, Connections]:
     given: Any = definition.instance
     if given is None:
-        client = built(definition)
+        client = with_reasoning(over_responses(built(definition)))
         return client, own_connections(client, users=False)
-    client = without_retries(given)
+    client = with_reasoning(over_responses(without_retries(given)))
     return client, Connections() if client is given else own_connections(client, users=True)
 
 
@@ -152,6 +154,8 @@ def _settings(definition: ModelDefinition) -> tuple[str, dict[str, Any]]:
         if provider in {"openai", "azure_openai", "deepseek", "xai"}:
             # With an address of one's own the usage of a stream is None unless it is asked for.
             settings["stream_usage"] = True
+    elif provider == "openai" and (os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")):
+        settings["stream_usage"] = True
     if definition.api_key is not None:
         settings[_API_KEY_KEYS.get(provider, "api_key")] = definition.api_key
     elif provider == "openai" and definition.base_url is not None and not os.environ.get("OPENAI_API_KEY"):
@@ -215,6 +219,22 @@ def _rebuilt(model: BaseChatModel) -> BaseChatModel:
     rebuilt = type(model)(**given | {"max_retries": 1 if google else 0})
     _quiet_openrouter(rebuilt)
     return rebuilt
+
+
+def over_chat_completions(model: BaseChatModel) -> BaseChatModel:
+    """Return a client of OpenAI's that speaks chat completions, for gateways that have no Responses API."""
+    return model.model_copy(update={"use_responses_api": False}) if "use_responses_api" in type(model).model_fields else model
+
+
+def over_responses(model: BaseChatModel) -> BaseChatModel:
+    """Return a client of OpenAI's reasoning models that speaks the Responses API, unless whoever made it decided otherwise.
+
+    Only there do these models take tools together with reasoning, and every level of effort.
+    """
+    if type(model).__name__ not in {"ChatOpenAI", "AzureChatOpenAI"} or getattr(model, "use_responses_api", None) is not None:
+        return model
+    name = str(getattr(model, "model_name", "") or "")
+    return model.model_copy(update={"use_responses_api": True}) if OPENAI_REASONING.search(name) else model
 
 
 def _quiet_openrouter(model: Any) -> None:

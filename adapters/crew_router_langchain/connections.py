@@ -10,6 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from crew_router_langchain.exchange import ASYNC_HOOKS, HOOKS
+
 
 class _Client(Protocol):
     def close(self) -> None: ...
@@ -46,7 +48,7 @@ def own_connections(model: Any, *, users: bool) -> Connections:
     """
     packages = {base.__module__.partition(".")[0] for base in type(model).__mro__}
     if "langchain_openai" in packages:
-        return _openai(model, users=users)
+        return _openai(model)
     if "langchain_anthropic" in packages:
         return _anthropic(model, users=users)
     if "langchain_mistralai" in packages:
@@ -54,7 +56,7 @@ def own_connections(model: Any, *, users: bool) -> Connections:
     return Connections()
 
 
-def _openai(model: Any, *, users: bool) -> Connections:
+def _openai(model: Any) -> Connections:
     import openai  # loaded already by langchain_openai
 
     if model.openai_proxy:
@@ -62,11 +64,12 @@ def _openai(model: Any, *, users: bool) -> Connections:
     blocking: list[_Client] = []
     awaited: list[_AsyncClient] = []
     if model.root_async_client is not None and model.http_async_client is None:
-        awaited.append(openai.DefaultAsyncHttpxClient())
+        awaited.append(openai.DefaultAsyncHttpxClient(event_hooks=ASYNC_HOOKS))
         model.root_async_client = model.root_async_client.with_options(http_client=awaited[0])
         model.async_client = model.root_async_client.chat.completions
-    if model.root_client is not None and model.http_client is None and not users:
-        blocking.append(openai.DefaultHttpxClient())
+    # A client that the user gave (proxies, certificates) stays.
+    if model.root_client is not None and model.http_client is None:
+        blocking.append(openai.DefaultHttpxClient(event_hooks=HOOKS))
         model.root_client = model.root_client.with_options(http_client=blocking[0])
         model.client = model.root_client.chat.completions
     return Connections(tuple(blocking), tuple(awaited))
@@ -78,11 +81,11 @@ def _anthropic(model: Any, *, users: bool) -> Connections:
     if model.anthropic_proxy:
         return Connections()
     settings = model._client_params  # noqa: SLF001 - the class has no public door
-    awaited = anthropic.DefaultAsyncHttpxClient()
+    awaited = anthropic.DefaultAsyncHttpxClient(event_hooks=ASYNC_HOOKS)
     model.__dict__["_async_client"] = anthropic.AsyncClient(**settings, http_client=awaited)
     if users:
         return Connections((), (awaited,))
-    blocking = anthropic.DefaultHttpxClient()
+    blocking = anthropic.DefaultHttpxClient(event_hooks=HOOKS)
     model.__dict__["_client"] = anthropic.Client(**settings, http_client=blocking)
     return Connections((blocking,), (awaited,))
 
@@ -90,6 +93,7 @@ def _anthropic(model: Any, *, users: bool) -> Connections:
 def _mistral(model: Any, *, users: bool) -> Connections:
     """ChatMistralAI makes clients of its own; a copy of a user's instance needs another one on each loop."""
     if not users:
+        model.client.event_hooks, model.async_client.event_hooks = HOOKS, ASYNC_HOOKS
         return Connections((model.client,), (model.async_client,))
     import httpx  # loaded already by langchain_mistralai
 

@@ -73,6 +73,8 @@ def _capabilities(client: BaseChatModel, profile: Mapping[str, Any]) -> frozense
         ModelCapability.JSON: kind.with_structured_output is not BaseChatModel.with_structured_output,
     }
     told = {capability: bool(profile[key]) for key, capability in ABILITIES.items() if key in profile}
+    if profile.get("image_url_inputs"):  # some profiles tell only in which form pictures may come
+        told[ModelCapability.VISION] = True
     return frozenset(capability for capability, has in {**implemented, **told}.items() if has)
 
 

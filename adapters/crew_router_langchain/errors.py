@@ -33,6 +33,7 @@ _BY_KIND: Final[dict[ErrorKind, type[core.ModelError]]] = {
     ErrorKind.AUTH: core.ModelAuthenticationError,
     ErrorKind.NOT_FOUND: core.ModelNotFoundError,
     ErrorKind.INVALID_REQUEST: core.ModelInvalidRequestError,
+    ErrorKind.REFUSED: core.ModelInvalidRequestError,
     ErrorKind.CONTEXT_OVERFLOW: core.ContextOverflowError,
     ErrorKind.CONTENT_POLICY: core.ModelInvalidRequestError,
 }

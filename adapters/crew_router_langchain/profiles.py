@@ -16,6 +16,7 @@ ABILITIES: Final = {
     "image_inputs": ModelCapability.VISION,
     "audio_inputs": ModelCapability.AUDIO,
     "video_inputs": ModelCapability.VIDEO,
+    "pdf_inputs": ModelCapability.DOCUMENTS,
     "tool_calling": ModelCapability.TOOLS,
     "structured_output": ModelCapability.JSON,
     "reasoning_output": ModelCapability.REASONING,

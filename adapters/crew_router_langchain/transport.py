@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
@@ -13,19 +14,39 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from crew_router.config.credential import credential_key
 from crew_router.errors import CrewRouterError, MissingDependencyError, ModelCallError
-from crew_router.types.outcome import Usage
+from crew_router.types.clock import SystemClock
 from crew_router.types.transport import Fault, Payload, Piece, Reply
-from crew_router.types.vocabulary import ErrorKind, ModelRef
+from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
 from crew_router_langchain import faults
-from crew_router_langchain.clients import ChatModels
+from crew_router_langchain.chunks import ChunkCleaner
+from crew_router_langchain.clients import ChatModels, over_chat_completions
 from crew_router_langchain.describing import described
-from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted
-from crew_router_langchain.readings import finish_reason_of, joined, reply_of, usage_of
+from crew_router_langchain.exchange import Exchange, watching
+from crew_router_langchain.faults import before_sending
+from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted, speaks_responses
+from crew_router_langchain.readings import joined, mended, reply_of
+from crew_router_langchain.refusals import Learned, Refusals, refused_in
+from crew_router_langchain.waits import window_wait_s
 
 if TYPE_CHECKING:
     from crew_router.types.model import ModelDefinition
 
+_MOST_ROUNDS: Final = 3
+_OPTIONAL_FIELDS: Final = (
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "n",
+    "service_tier",
+    "reasoning_effort",
+    "verbosity",
+    "store",
+)
 _MESSAGE_FIELDS: Final = ("content", "additional_kwargs", "response_metadata", "id", "name", "usage_metadata")
 
 
@@ -46,6 +67,7 @@ class LangChainTransport:
 
     def __init__(self) -> None:
         self._models = ChatModels()
+        self._refusals = Refusals()
 
     def chat_model(self, model: ModelDefinition) -> BaseChatModel:
         """Return the chat model behind an entry, its own retries off.
@@ -82,8 +104,24 @@ class LangChainTransport:
         Raises:
             ModelCallError: The client cannot be built, or cannot take the tools or the response format.
         """
-        client = self.chat_model(model)
-        return LangChainCall(fitted(client, payload, ref=model.ref, prefix=prefix, max_tokens=max_tokens, timeout_s=timeout_s))
+        client, account = self.chat_model(model), credential_key(model)
+        sees = ModelCapability.VISION in model.capabilities if model.capabilities else None
+
+        def fit(learned: Learned) -> Fitted:
+            chosen = over_chat_completions(client) if learned.chat_only else client
+            return fitted(
+                chosen,
+                payload,
+                ref=model.ref,
+                prefix=prefix,
+                max_tokens=max_tokens,
+                timeout_s=timeout_s,
+                learned=learned,
+                account=account,
+                sees=sees,
+            )
+
+        return LangChainCall(fit, model.ref, self._refusals, account=account)
 
     def join(self, pieces: tuple[Piece, ...]) -> Reply:
         """Put the pieces of a stream together as LangChain would; a piece that was cut to fit a continuation has only its text."""
@@ -93,7 +131,12 @@ class LangChainTransport:
             if piece.text or isinstance(piece.raw, ChatGenerationChunk)
         ]
         finish_reason = next((piece.finish_reason for piece in reversed(pieces) if piece.finish_reason is not None), None)
-        return joined(chunks, finish_reason=finish_reason)
+        wait_s = next((piece.retry_after_s for piece in reversed(pieces) if piece.retry_after_s is not None), None)
+        return replace(joined(chunks, finish_reason=finish_reason), retry_after_s=wait_s)
+
+    def mended(self, reply: Reply, *, text: bool) -> tuple[Reply, Piece]:
+        """Write text or calls that were read as they were meant into the message; ``text`` tells whether it was the text."""
+        return mended(reply, text=text)
 
     def classify(self, error: BaseException) -> Fault:
         """Tell what an exception of LangChain or a provider's SDK means; never raises."""
@@ -119,11 +162,20 @@ class LangChainTransport:
 
 
 class LangChainCall:
-    """One fitted call to one chat model."""
+    """One call to one chat model, fitted to it; fitted once more without a parameter that the model refuses.
 
-    def __init__(self, fitted_request: Fitted) -> None:
-        self._fitted = fitted_request
-        self._client = fitted_request.client
+    Args:
+        fit: Fits the request to the model, given what it was seen to refuse.
+        ref: The model.
+        refusals: What all models were seen to refuse.
+        account: Name of the credential, which goes with the answer.
+    """
+
+    def __init__(self, fit: Callable[[Learned], Fitted], ref: ModelRef, refusals: Refusals, *, account: str = "") -> None:
+        self._fit, self._ref, self._refusals, self._account = fit, ref, refusals, account
+        self._known = refusals.of(ref)
+        self._fitted = fit(self._known)
+        self._rounds = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -132,50 +184,148 @@ class LangChainCall:
 
     def complete(self) -> Reply:
         """Return the whole answer, blocking."""
-        request = self._fitted
-        self._wait()
-        if self._streams(async_api=False):
-            result = generate_from_stream(self._client._stream(request.messages, stop=request.stop, **request.kwargs))  # noqa: SLF001 - see the class of the transport
-        else:
-            result = self._client._generate(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
-        return reply_of(result, notes=request.notes)
+        while True:
+            exchange = Exchange()
+            try:
+                with watching(exchange):
+                    return self._replied(self._complete(), exchange)
+            except Exception as error:  # noqa: BLE001 - raised again unless it is the refusal of a parameter
+                self._fit_again(error, exchange)
 
     async def acomplete(self) -> Reply:
         """Return the whole answer."""
-        request = self._fitted
-        await self._await()
-        result: ChatResult
-        if self._streams(async_api=True):
-            result = await agenerate_from_stream(self._client._astream(request.messages, stop=request.stop, **request.kwargs))  # noqa: SLF001 - as above
-        else:
-            result = await self._client._agenerate(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
-        return reply_of(result, notes=request.notes)
+        while True:
+            exchange = Exchange()
+            try:
+                with watching(exchange):
+                    return self._replied(await self._acomplete(), exchange)
+            except Exception as error:  # noqa: BLE001 - raised again unless it is the refusal of a parameter
+                self._fit_again(error, exchange)
 
     def stream(self) -> Iterator[Piece]:
         """Yield the answer piece by piece, blocking."""
         if not self._streams(async_api=False, stream=True):
             yield whole(self.complete())
             return
-        request, reader = self._fitted, _Reader(self._fitted)
-        self._wait()
-        for chunk in self._client._stream(request.messages, stop=request.stop, **request.kwargs):  # noqa: SLF001 - as above
-            yield reader.read(chunk)
-        if reader.ends_without_reason:
-            yield Piece(finish_reason="stop")
+        while True:
+            exchange, started = Exchange(), False
+            cleaner = self._cleaner(exchange)
+            opened = self._opened()
+            try:
+                self._wait()
+                while (chunk := _next(opened, exchange)) is not None:
+                    started = True
+                    yield cleaner.read(chunk)
+                    if cleaner.stopped:
+                        break
+                yield from self._ended(cleaner, exchange)
+                return  # noqa: TRY300 - what is told at the end of a stream may fail too
+            except Exception as error:
+                if started:
+                    raise
+                self._fit_again(error, exchange)
+            finally:
+                opened.close()
 
     async def astream(self) -> AsyncIterator[Piece]:
         """Yield the answer piece by piece."""
         if not self._streams(async_api=True, stream=True):
             yield whole(await self.acomplete())
             return
-        request, reader = self._fitted, _Reader(self._fitted)
+        while True:
+            exchange, started = Exchange(), False
+            cleaner = self._cleaner(exchange)
+            try:
+                await self._await()
+                async with _closed(self._aopened()) as opened:
+                    while (chunk := await _anext(opened, exchange)) is not None:
+                        started = True
+                        yield cleaner.read(chunk)
+                        if cleaner.stopped:
+                            break
+                for piece in self._ended(cleaner, exchange):
+                    yield piece
+                return  # noqa: TRY300 - what is told at the end of a stream may fail too
+            except Exception as error:
+                if started:
+                    raise
+                self._fit_again(error, exchange)
+
+    def _complete(self) -> ChatResult:
+        request = self._fitted
+        self._wait()
+        if self._streams(async_api=False):
+            return generate_from_stream(self._client._stream(request.messages, stop=request.stop, **self._stream_kwargs()))  # noqa: SLF001 - see the class of the transport
+        return self._client._generate(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
+
+    async def _acomplete(self) -> ChatResult:
+        request = self._fitted
         await self._await()
-        opened = self._client._astream(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
-        async with _closed(opened) as chunks:
-            async for chunk in chunks:
-                yield reader.read(chunk)
-        if reader.ends_without_reason:
-            yield Piece(finish_reason="stop")
+        if self._streams(async_api=True):
+            return await agenerate_from_stream(self._client._astream(request.messages, stop=request.stop, **self._stream_kwargs()))  # noqa: SLF001 - as above
+        return await self._client._agenerate(request.messages, stop=request.stop, **request.kwargs)  # noqa: SLF001 - as above
+
+    def _opened(self) -> Generator[ChatGenerationChunk, None, None]:
+        request = self._fitted
+        yield from self._client._stream(request.messages, stop=request.stop, **self._stream_kwargs())  # noqa: SLF001 - as above
+
+    def _aopened(self) -> AsyncIterator[ChatGenerationChunk]:
+        request = self._fitted
+        return self._client._astream(request.messages, stop=request.stop, **self._stream_kwargs())  # noqa: SLF001 - as above
+
+    def _stream_kwargs(self) -> dict[str, Any]:
+        """Ask servers behind an address of one's own for the usage of a stream too, unless the user or the server does not want it."""
+        kwargs, client = self._fitted.kwargs, self._client
+        asks = family(client) == "openai" and getattr(client, "stream_usage", None) is None and "stream_usage" not in self._known.refused
+        return {**kwargs, "stream_usage": True} if asks else kwargs
+
+    def _replied(self, result: ChatResult, exchange: Exchange) -> Reply:
+        request = self._fitted
+        reply = reply_of(result, account=self._account, notes=request.notes, kind=family(request.client), cut_at=request.cut_at)
+        wait_s = window_wait_s(exchange.headers, now=SystemClock().now())
+        return reply if wait_s is None else replace(reply, retry_after_s=wait_s)
+
+    def _cleaner(self, exchange: Exchange) -> ChunkCleaner:
+        request, kind = self._fitted, family(self._client)
+        return ChunkCleaner(
+            kind,
+            account=self._account,
+            structured=request.structured,
+            notes=request.notes,
+            stop=request.cut_at,
+            must_finish=kind in FINISHING_FAMILIES,
+            exchange=exchange,
+        )
+
+    def _ended(self, cleaner: ChunkCleaner, exchange: Exchange) -> Iterator[Piece]:
+        yield from cleaner.end()
+        wait_s = window_wait_s(exchange.headers, now=SystemClock().now())
+        if wait_s is not None:
+            yield Piece(retry_after_s=wait_s)
+
+    def _fit_again(self, error: Exception, exchange: Exchange) -> None:
+        """Fit the request without what the model refuses; raise the error where that is not what happened."""
+        sent = {**self._fitted.kwargs, "use_responses_api": speaks_responses(self._client, self._fitted.kwargs)}
+        if self._fitted.stop:
+            sent["stop"] = self._fitted.stop
+        for name in ("temperature", "top_p", "top_k", "stream_usage", *_OPTIONAL_FIELDS):
+            sent.setdefault(name, getattr(self._client, name, None))
+        sent = {name: value for name, value in sent.items() if value is not None} | _opened_up(sent)
+        known = None if self._rounds >= _MOST_ROUNDS else refused_in(error, sent, self._known)
+        if known is None:
+            if not exchange.sent and before_sending(error):
+                raise ModelCallError(
+                    self._ref, ErrorKind.REFUSED, f"the client cannot write the request: {type(error).__name__}: {error}"[:500]
+                ) from error
+            raise error
+        self._rounds += 1
+        self._known = known
+        self._refusals.learn(self._ref, known)
+        self._fitted = self._fit(known)
+
+    @property
+    def _client(self) -> BaseChatModel:
+        return self._fitted.client
 
     def _streams(self, *, async_api: bool, stream: bool | None = None) -> bool:
         kwargs: dict[str, Any] = {key: value for key, value in self._fitted.kwargs.items() if key != "stream"}
@@ -192,6 +342,22 @@ class LangChainCall:
             await self._client.rate_limiter.aacquire(blocking=True)
 
 
+def _opened_up(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was sent as part of the body under its own name too, so that a refusal finds it."""
+    body = sent.get("extra_body")
+    return dict(body) if isinstance(body, Mapping) else {}
+
+
+def _next(chunks: Iterator[ChatGenerationChunk], exchange: Exchange) -> ChatGenerationChunk | None:
+    with watching(exchange):
+        return next(chunks, None)
+
+
+async def _anext(chunks: AsyncIterator[ChatGenerationChunk], exchange: Exchange) -> ChatGenerationChunk | None:
+    with watching(exchange):
+        return await anext(chunks, None)
+
+
 @contextlib.asynccontextmanager
 async def _closed(chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncGenerator[AsyncIterator[ChatGenerationChunk], None]:
     """Close a stream that is left early at once, and not when the loop gets to it."""
@@ -200,42 +366,6 @@ async def _closed(chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncGenerator[
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
-
-
-class _Reader:
-    """Reads the chunks of one stream; usage is summed, because some providers send it in parts."""
-
-    def __init__(self, request: Fitted) -> None:
-        self._structured = request.structured
-        self._notes = request.notes
-        self._usage: Usage | None = None
-        self._finished = False
-        self._must_finish = family(request.client) in FINISHING_FAMILIES
-
-    @property
-    def ends_without_reason(self) -> bool:
-        """Whether the stream ended well although this class of model never gives a finish reason."""
-        return not self._finished and not self._must_finish
-
-    def read(self, chunk: ChatGenerationChunk) -> Piece:
-        """Return the piece behind a chunk."""
-        message = chunk.message
-        reason = finish_reason_of(chunk.generation_info, message.response_metadata)
-        self._finished = self._finished or reason is not None
-        used = usage_of(message)
-        if used is not None:
-            self._usage = used if self._usage is None else self._usage + used
-        if self._notes:
-            message.response_metadata["crew_router"] = {"notes": list(self._notes)}
-            self._notes = ()
-        calls_tool = isinstance(message, AIMessageChunk) and bool(message.tool_call_chunks)
-        return Piece(
-            str(message.text),
-            structured=self._structured or calls_tool,
-            usage=self._usage if used is not None else None,
-            finish_reason=reason,
-            raw=chunk,
-        )
 
 
 def whole(reply: Reply) -> Piece:

@@ -111,7 +111,7 @@ def password(dice: Dice) -> str:
     )
     frames = (
         "my password is {}", "Passwort: {}", "password={}", '"password": "{}"', "contraseña: {}", "postgres://app:{}@db.internal:5432/prod",
-        "export DB_PASSWORD='{}'", "client_secret: {}", "api_key = \"{}\"", "mot de passe : {}",
+        "export DB_PASSWORD='{}'", "client_secret: {}", 'api_key = "{}"', "mot de passe : {}",
     )  # fmt: skip
     return dice.choice(frames).format(value)
 
@@ -124,7 +124,7 @@ FRAMES: Final = (
     "{}", "Please update the record: {}", "Can you check whether {} is still valid?", "Kunde meldet: {} — bitte prüfen.",
     '{{"id": 7, "value": "{}", "ok": true}}', "- name: Jo\n  value: {}\n  region: eu\n", "| 12 | {} | open |", "She wrote: «{}», then left.",
     "Le client a donné {} hier.", "Summarise this ticket:\n> Hi, it is {}.\n> Thanks", "row 4: {}; row 5: none", "INSERT INTO t VALUES (1, '{}');",
-    "2026-03-01 10:00:01 INFO got {} from form", "Translate into Polish: 'I sent {} to them.'", "x = \"{}\"  # remove before commit",
+    "2026-03-01 10:00:01 INFO got {} from form", "Translate into Polish: 'I sent {} to them.'", 'x = "{}"  # remove before commit',
     "Hola, te paso {} para el contrato.", "Draft a reply. They gave us {} and want a refund by Friday.",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ timeout of one second; each cell has models of its own, so that no setup is help
 warm: both models of a cell have answered once before the fault.
 """
 
-# ruff: noqa: PLC0415 - each setup imports its own library only
+
 
 from __future__ import annotations
 
@@ -40,12 +40,11 @@ def crew_router(url: str) -> Setup:
 
     def entry(model: str, quality: float) -> dict[str, Any]:
         price = {"input": 1.0, "output": 2.0}
-        return {"provider": "openai", "model": model, "base_url": url, "api_key": "k", "price": price, "quality": quality}
+        return {"provider": "openai", "model": model, "base_url": url, "api_key": "k", "price": price, "quality": quality, "kwargs": {"timeout": TIMEOUT_S}}
 
     def cell(dead: str, well: str) -> Cell:
         models = {"one:dead": entry(dead, 0.9), "two:well": entry(well, 0.5)}
-        attempts = {"timeout_s": TIMEOUT_S, "stall_s": TIMEOUT_S}
-        router = Router({"registry": "none", "models": models, "attempts": attempts}, ledger_url="sqlite://")
+        router = Router({"registry": "none", "models": models}, ledger_url="sqlite://")
 
         async def ask(stream: bool, model: str = "one:dead") -> str:
             request = RoutingRequest(force_model=model)

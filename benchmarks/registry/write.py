@@ -335,14 +335,14 @@ def with_cache_writes(text: str, model: ModelDefinition) -> str:
 
 def put_write(text: str, write: float) -> str:
     """Return a price whose first ``cached_input`` (else ``output``) is followed by the price of writing."""
-    text = re.sub(r"(, cached_write: [\d.]+|\n +cached_write: [\d.]+)", "", text, count=1) if early(text, "cached_write") else text
+    text = re.sub(r"(, cache_write: [\d.]+|\n +cache_write: [\d.]+)", "", text, count=1) if early(text, "cache_write") else text
     key = "cached_input" if early(text, "cached_input") else "output"
     found = re.search(rf"(?P<lead>, |\n +|{{){key}: [\d.]+", text)
     if found is None:
         message = f"no price to put the price of writing behind in {text[:80]!r}"
         raise ValueError(message)
     lead = found["lead"] if found["lead"] != "{" else ", "
-    return f"{text[: found.end()]}{lead}cached_write: {write!r}{text[found.end() :]}"
+    return f"{text[: found.end()]}{lead}cache_write: {write!r}{text[found.end() :]}"
 
 
 def early(text: str, key: str) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator
 
 from crew_router.types.model import ModelDefinition
+from crew_router.types.vocabulary import ModelRef
 
 
 def credential_key(model: ModelDefinition) -> str:
@@ -24,9 +25,15 @@ def credential_key(model: ModelDefinition) -> str:
     return _key(secret)
 
 
+def limit_key(model: ModelRef) -> str:
+    """Return the key under which it is kept until when a provider takes no call of a model."""
+    return f"limit/{model}"
+
+
 def breaker_keys(model: ModelDefinition) -> Iterator[str]:
     """Yield the keys of the breakers that can keep calls from a model: model, credential, provider."""
     yield model.ref
+    yield limit_key(model.ref)
     yield credential_key(model)
     yield model.provider
 

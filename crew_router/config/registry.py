@@ -290,11 +290,15 @@ def _price(entry: PriceEntry, place: str, *, key: str) -> Price:
         entry.input,
         entry.output,
         entry.cached_input,
-        cached_write=entry.cached_write,
+        cache_write=entry.cache_write,
+        cache_write_1h=entry.cache_write_1h,
         tiers=tuple(
-            PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cached_write) for tier in entry.tiers
+            PriceTier(tier.above_input_tokens, tier.input, tier.output, tier.cached_input, tier.cache_write, tier.cache_write_1h)
+            for tier in entry.tiers
         ),
-        windows=tuple(PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cached_write) for w in entry.windows),
+        windows=tuple(
+            PriceWindow(w.start_utc, w.end_utc, w.input, w.output, w.cached_input, w.cache_write, w.cache_write_1h) for w in entry.windows
+        ),
         as_of=entry.as_of,
     )
 

@@ -69,7 +69,7 @@ def _listed_prices(model: ModelDefinition, noon: datetime) -> dict[str, float] |
         "input": Usage(input_tokens=_TOKENS),
         "output": Usage(output_tokens=_TOKENS),
         "cached_input": Usage(input_tokens=_TOKENS, cache_read_tokens=_TOKENS),
-        "cached_write": Usage(input_tokens=_TOKENS, cache_write_tokens=_TOKENS),
+        "cache_write": Usage(input_tokens=_TOKENS, cache_write_tokens=_TOKENS),
     }
     provider = _PROVIDERS.get(model.ref.provider, model.ref.provider)
     prices: dict[str, float] = {}
@@ -83,7 +83,7 @@ def _listed_prices(model: ModelDefinition, noon: datetime) -> dict[str, float] |
 
 
 def _differences(model: ModelDefinition, price: Price, listed: dict[str, float]) -> list[MovedPrice]:
-    registered = {"input": price.input, "output": price.output, "cached_input": price.at(0)[2], "cached_write": price.write_rate(0)}
+    registered = {"input": price.input, "output": price.output, "cached_input": price.at(0)[2], "cache_write": price.rates(0).cache_write}
     return [
         MovedPrice(model.ref, key, registered[key], round(now, 6))
         for key, now in listed.items()

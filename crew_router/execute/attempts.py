@@ -14,11 +14,14 @@ from crew_router.execute.admission.concurrency import ConcurrencyLimiter, Slot, 
 from crew_router.execute.admission.protocol import AdmissionCheck, BlockingCheck, CallRequest, Permit
 from crew_router.execute.protocol import Chunk, Done, Refusal, RefusalReason, Start
 from crew_router.execute.token_calibration import TokenCalibrator
+from crew_router.execute.usable import usable
+from crew_router.execute.usage_check import believed, believed_usd
 from crew_router.execute.validation import fault_of
 from crew_router.types.clock import Clock
 from crew_router.types.fork_hooks import importing
 from crew_router.types.model import NANO_PER_USD, ModelDefinition
 from crew_router.types.outcome import Attempt, Usage
+from crew_router.types.prompt import cache_writes
 from crew_router.types.redaction import disarm, logger, redacted
 from crew_router.types.transport import Call, Fault, Payload, Piece, Reply, Transport
 from crew_router.types.vocabulary import ErrorKind, ModelCapability, ModelRef
@@ -66,7 +69,7 @@ class Services:
     calibrator: TokenCalibrator = field(default_factory=TokenCalibrator)
     warmed: set[ModelRef] = field(default_factory=set[ModelRef])
 
-    def slow_checks(self, model: ModelDefinition) -> Sequence[_Waiting]:
+    def slow_gates(self, model: ModelDefinition) -> Sequence[_Waiting]:
         """Return what may ask a database about the calls of a model."""
         checks = self.also_slow if self.slow is None else (*self.also_slow, self.slow)
         return (*checks, self.capacity) if self.capacity is not None and self.capacity.shares(model) else checks
@@ -150,7 +153,7 @@ class AttemptRunner:
         Whatever it returns is handed to :meth:`open`, or to :meth:`release` when the call was given up meanwhile.
         """
         model, payload = self._services.registry(start.model), start.payload or self._payload
-        slow = self._services.slow_checks(model)
+        slow = self._services.slow_gates(model)
         if not slow:
             return None
         try:
@@ -242,11 +245,25 @@ class AttemptRunner:
 
     def replied(self, opened: OpenCall, reply: Reply) -> Done:
         """Take a whole answer, which may turn out to be none."""
-        read = self._validate is not None and opened.start.role != "judge"
-        fault = fault_of(reply, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix, read_by_caller=read)
+        by_caller = self._validate is not None and opened.start.role != "judge"
+        read, instead = self._read(opened, reply)
+        fault = fault_of(read, opened.payload, streamed=opened.start.live, prefix=opened.start.prefix, read_by_caller=by_caller)
+        if fault is None:
+            reply = read
         if fault is None and self._validate is not None and opened.start.role != "judge" and (problem := self._validate(reply)):
             fault = Fault(ErrorKind.MALFORMED, problem)
-        return self._end(opened, reply=reply, fault=fault)
+        return self._end(opened, reply=reply, fault=fault, instead=() if fault else instead)
+
+    def _read(self, opened: OpenCall, reply: Reply) -> tuple[Reply, tuple[Piece, ...]]:
+        """Return a reply as it was meant, in the client's own type too, and the pieces that stand for those of a stream then."""
+        if opened.start.prefix:
+            return reply, ()
+        read = usable(reply, opened.payload)
+        mend = getattr(opened.transport, "mended", None)
+        if read is reply or mend is None:
+            return read, ()
+        mended: tuple[Reply, Piece] = mend(read, text=read.text != reply.text)
+        return mended[0], (mended[1],)
 
     def finish_stream(self, opened: OpenCall) -> Done:
         """Take the end of a live call."""
@@ -327,6 +344,7 @@ class AttemptRunner:
             input_tokens=self.input_tokens(payload, transport),
             max_tokens=bound if isinstance(bound, int) else None,
             lease_s=start.timeout_s or 600.0, force=start.force,
+            cache_writes="" if model.price is None or model.price.cache_write is None else cache_writes(payload),
         )  # fmt: skip
 
     def _enter(self, start: Start, call_request: CallRequest | None, slot: Slot | None) -> Admission:
@@ -363,25 +381,30 @@ class AttemptRunner:
         for each in passes:
             each.settle(None, spent=None)
 
-    def _end(self, opened: OpenCall, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None) -> Done:
+    def _end(self, opened: OpenCall, *, reply: Reply | None = None, fault: Fault | None = None, cause: BaseException | None = None,
+        instead: tuple[Piece, ...] = (),
+    ) -> Done:
         now = self.clock.monotonic()
         self._open.pop(opened.start.call, None)
-        usage, cost_nano = self._price(opened, reply, fault)
+        usage, cost_nano, doubt = self._price(opened, reply, fault)
+        if doubt:
+            _log.warning("%s: %s", opened.model.ref, doubt)
         attempt = Attempt(
             opened.model.ref,
             number=opened.number, started_at=opened.started_at, latency_s=now - opened.began,
             ttft_s=None if opened.first_at is None else opened.first_at - opened.began,
             usage=usage, cost_nano=cost_nano,
-            error=fault.kind if fault else None, message=fault.message[:500] if fault else "",
+            error=fault.kind if fault else None, message=(fault.message if fault else doubt)[:500],
             status_code=fault.status_code if fault else None,
-            finish_reason=reply.finish_reason if reply else None, role=opened.start.role,
+            finish_reason=reply.finish_reason if reply else None,
+            retry_after_s=_waits(reply, fault), role=opened.start.role,
         )  # fmt: skip
         self._by_call[opened.start.call] = attempt
         self._tell(opened, attempt, reply)
         error = None if fault is None else _error(opened, fault, cause)
         done = self._ended[opened.start.call] = Done(
             opened.start.call, now,
-            reply=reply if error is None else None, error=error, pieces=tuple(opened.pieces) if opened.start.live else (),
+            reply=reply if error is None else None, error=error, pieces=tuple(opened.pieces) if opened.start.live else (), instead=instead,
         )  # fmt: skip
         return done
 
@@ -398,23 +421,27 @@ class AttemptRunner:
         except Exception:  # noqa: BLE001 - an observer never fails a request
             _log.exception("the recorder could not take an attempt of %s", attempt.model)
 
-    def _price(self, opened: OpenCall, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None]:
-        """Return usage and price of a call that ended; see rule of execution E9."""
+    def _price(self, opened: OpenCall, reply: Reply | None, fault: Fault | None) -> tuple[Usage | None, int | None, str]:
+        """Return usage and price of a call that ended (rule of execution E9), and what is wrong with the usage that was reported."""
         reported, stated = _reported(opened, reply)
-        if reported is None and stated is not None:
-            return None, math.ceil(round(stated * NANO_PER_USD, 6))
+        doubt = ""
+        if reported is not None:
+            reported, doubt = believed(reported, estimate=self._estimate(opened, reply), model=opened.model, payload=opened.payload)
+        if reported is None and (usd := believed_usd(stated)) is not None:
+            return None, math.ceil(round(usd * NANO_PER_USD, 6)), doubt
         if reported is None and fault is not None:
             if reply is None and not opened.pieces and not _may_have_cost(opened, fault):
-                return None, 0
+                return None, 0, doubt
             reported = self._estimate(opened, reply, unread=fault.kind in _UNREAD and not opened.start.live)
-        elif reported is not None and fault is None and reply is not None:
+        elif reported is not None and fault is None and reply is not None and not doubt:
             self._count(opened, reply, reported)
         if reported is None or opened.model.price is None:
-            return reported, None
-        return reported, opened.model.price.cost_nano(
+            return reported, None, doubt
+        cost_nano = opened.model.price.cost_nano(
             input_tokens=reported.input_tokens, output_tokens=reported.output_tokens, cached_tokens=reported.cached_tokens,
-            when=opened.started_at,
+            cache_write_tokens=reported.cache_write_tokens, cache_write_1h_tokens=reported.cache_write_1h_tokens, when=opened.started_at,
         )  # fmt: skip
+        return reported, cost_nano, doubt
 
     def _estimate(self, opened: OpenCall, reply: Reply | None = None, *, unread: bool = False) -> Usage:
         """Return the tokens of a call as far as they are known: its input and what was received of its answer.
@@ -465,6 +492,13 @@ def _error(opened: OpenCall, fault: Fault, cause: BaseException | None) -> Model
     error = ModelCallError(opened.model.ref, fault.kind, fault.message, retry_after_s=fault.retry_after_s, status_code=fault.status_code)
     error.__cause__ = cause
     return error
+
+
+def _waits(reply: Reply | None, fault: Fault | None) -> float | None:
+    """Return the seconds until which the provider takes no more calls, as the refusal or the answer says."""
+    if fault is not None and fault.retry_after_s is not None:
+        return fault.retry_after_s
+    return None if reply is None else reply.retry_after_s
 
 
 def _reported(opened: OpenCall, reply: Reply | None) -> tuple[Usage | None, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final
 
 from crew_router.config.credential import credential_key
@@ -121,7 +121,11 @@ class CandidateQueue:
         """Take a refusal; breakers and promises can be forced, and capacity can be waited for."""
         self._calls -= 1
         again = any(refusal.model == each.model for each in self.refusals)
-        if (refusal.reason in _FORCED and not again) or (refusal.reason == "capacity" and self._may_wait(refusal, again=again)):
+        if refusal.reason == "limit" and not again:
+            # The provider said how long to wait: that long where there is time, else it is asked all the same, with nobody else left.
+            may_wait = self._may_wait(refusal, again=again)
+            self._refused.append((model, refusal if may_wait else replace(refusal, reason="breaker")))
+        elif (refusal.reason in _FORCED and not again) or (refusal.reason == "capacity" and self._may_wait(refusal, again=again)):
             self._refused.append((model, refusal))
         self.refusals.append(refusal)
 
@@ -155,7 +159,9 @@ class CandidateQueue:
         ready_at, at = min(fit)
         model, refusal = self._refused.pop(at)
         self._calls += 1
-        return NextCandidate(model, ready_at, force=refusal.reason in _FORCED, queue=refusal.reason == "capacity")
+        return NextCandidate(
+            model, ready_at, force=refusal.reason in _FORCED or refusal.reason == "limit", queue=refusal.reason == "capacity"
+        )
 
     def _from_waiting(self, now: float, *, prefill: bool) -> NextCandidate | None:
         fit = [each for each in self._waiting if each.model.prefill or not prefill]

@@ -31,7 +31,7 @@ class _References:
     found: dict[tuple[str, int, int], list[str]] = field(default_factory=dict[tuple[str, int, int], list[str]])
 
     def follow(self, ref: str, value: object, *, path: str, depth: int) -> list[str]:
-        target = _resolve(ref, self.root)
+        target = resolved(ref, self.root)
         if target is None:
             return []
         key = (path, id(value), id(target))
@@ -41,9 +41,9 @@ class _References:
         return self.found[key]
 
 
-def problems(value: object, schema: Schema) -> list[str]:
-    """Return what is wrong with a value, each with its path; empty for a value that fits."""
-    return list(_check(value, schema, references=_References(schema), path="$", depth=0))
+def problems(value: object, schema: Schema, root: Schema | None = None) -> list[str]:
+    """Return what is wrong with a value, each with its path; empty for a value that fits. ``root`` holds what the schema refers to."""
+    return list(_check(value, schema, references=_References(schema if root is None else root), path="$", depth=0))
 
 
 def _check(value: object, schema: Schema, *, references: _References, path: str, depth: int) -> Iterator[str]:
@@ -126,7 +126,8 @@ def _check_array(value: list[object], schema: Schema, *, references: _References
             yield from _check(item, cast("Schema", items), references=references, path=f"{path}[{at}]", depth=depth + 1)
 
 
-def _resolve(ref: str, root: Schema) -> Schema | None:
+def resolved(ref: str, root: Schema) -> Schema | None:
+    """Return the part of a schema that a reference names, ``None`` where there is none."""
     found = root
     for part in ref.removeprefix("#/").split("/"):
         inner = found.get(part)

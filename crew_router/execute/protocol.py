@@ -15,7 +15,7 @@ from crew_router.types.transport import Payload, Piece, Reply
 from crew_router.types.vocabulary import ErrorKind, ModelRef
 
 Role: TypeAlias = Literal["answer", "draft", "vote", "judge", "hedge", "continue"]
-RefusalReason: TypeAlias = Literal["breaker", "budget", "capacity", "sla", "context", "capability", "payload", "transport"]
+RefusalReason: TypeAlias = Literal["breaker", "budget", "capacity", "sla", "context", "capability", "payload", "transport", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class Chunk:
 class Done:
     """A call ended: with a sound reply, with an error, or refused before it was made.
 
-    ``pieces`` are all pieces of a live call, those too that were not reported because it was cancelled as it ended.
+    ``pieces`` are all pieces of a live call, those too that were not reported because it was cancelled as it ended; ``instead`` stand
+    for its structured ones, where they had to be written anew.
     """
 
     call: int
@@ -115,6 +116,7 @@ class Done:
     error: ModelCallError | None = None
     refusal: Refusal | None = None
     pieces: tuple[Piece, ...] = ()
+    instead: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,11 @@ class StreamBuffer:
         if self._may_show():
             yield from self._show()
 
-    def end(self) -> Iterator[Piece]:
-        """Yield all that is still held, because the answer is whole."""
+    def end(self, instead: tuple[Piece, ...] = ()) -> Iterator[Piece]:
+        """Yield all that is still held, because the answer is whole; ``instead`` stands for what is structured of it."""
+        if instead:
+            at = next((at for at, piece in enumerate(self._held) if piece.structured), len(self._held))
+            self._held = [*self._held[:at], *instead, *(piece for piece in self._held[at:] if not piece.structured)]
         if self._joint is not None:
             self._held += self._joint.end()
             self._joint = None

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final, cast
 
-from crew_router.execute.json_schema import Schema, problems
+from crew_router.execute.json_schema import problems
+from crew_router.execute.usable import schemas_of, wanted_schema
 from crew_router.types.outcome import ToolCall
 from crew_router.types.transport import Fault, Payload, Reply
 from crew_router.types.vocabulary import ErrorKind
@@ -44,12 +45,21 @@ def fault_of(
         return Fault(ErrorKind.MALFORMED, f"the provider could not read the call of a tool, finish reason {reply.finish_reason!r}")
     if not reply.text.strip() and not reply.tool_calls:
         return _empty(reply, reason)
+    if not reply.tool_calls and payload.tools and demands_a_tool(payload.tool_choice):
+        return Fault(ErrorKind.MALFORMED, "the tool that was demanded was not called")
     for call in reply.tool_calls:
         if fault := _tool_fault(call, payload):
             return fault
     if payload.response_format is not None and not reply.tool_calls and not read_by_caller:
         return _format_fault(prefix + reply.text, payload)
     return None
+
+
+def demands_a_tool(choice: object) -> bool:
+    """Tell whether a tool choice demands the call of a tool, in whichever form it was given."""
+    if isinstance(choice, Mapping):
+        return cast("Mapping[str, object]", choice).get("type") not in {"auto", "none"}
+    return choice is True or (isinstance(choice, str) and choice not in {"auto", "none"})
 
 
 def _empty(reply: Reply, reason: str) -> Fault:
@@ -61,12 +71,12 @@ def _empty(reply: Reply, reason: str) -> Fault:
 
 
 def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
-    offered = dict(map(_offered, payload.tools))
-    if offered and None not in offered and call.name not in offered:
+    offered = schemas_of(payload)
+    if offered and len(offered) == len(payload.tools) and call.name not in offered:
         return Fault(ErrorKind.MALFORMED, f"tool {call.name!r} was not offered")
     try:
         arguments = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not JSON")
     if not isinstance(arguments, dict):
         return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r} are not an object")
@@ -74,22 +84,13 @@ def _tool_fault(call: ToolCall, payload: Payload) -> Fault | None:
     return Fault(ErrorKind.MALFORMED, f"arguments of tool {call.name!r}: {wrong[0]}") if wrong else None
 
 
-def _offered(tool: Mapping[str, object]) -> tuple[str | None, Schema]:
-    """Return name and schema of an offered tool; provider-built tools have neither."""
-    function = cast("Mapping[str, object]", tool.get("function", tool))
-    name, schema = function.get("name"), function.get("parameters")
-    return (name if isinstance(name, str) else None), (cast("Schema", schema) if isinstance(schema, Mapping) else {})
-
-
 def _format_fault(text: str, payload: Payload) -> Fault | None:
-    wanted = payload.response_format or {}
-    if wanted.get("type") not in {"json_object", "json_schema"}:
+    schema = wanted_schema(payload)
+    if schema is None:
         return None
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Fault(ErrorKind.MALFORMED, "the answer is not the JSON that was asked for")
-    described = wanted.get("json_schema")
-    schema = cast("Mapping[str, object]", described).get("schema") if isinstance(described, Mapping) else None
-    wrong = problems(value, cast("Schema", schema)) if isinstance(schema, Mapping) else []
+    wrong = problems(value, schema)
     return Fault(ErrorKind.MALFORMED, f"the answer does not fit its schema: {wrong[0]}") if wrong else None

@@ -89,7 +89,12 @@ class Recorder:
             observer.attempted(decision, attempt)
         if HEALTH_CHECK in decision.request.tags:
             at, credential = self.clock.now(), self._credential_of(attempt)
-            self.state.observe(Observation(attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential))
+            self.state.observe(
+                Observation(
+                    attempt.model, None, success=attempt.ok, at=at, error=attempt.error, credential=credential,
+                    retry_after_s=attempt.retry_after_s, message=attempt.message,
+                )
+            )  # fmt: skip
             return
         self.state.observe(
             Observation(
@@ -103,6 +108,8 @@ class Recorder:
                 output_tokens=None if attempt.usage is None else attempt.usage.output_tokens,
                 error=attempt.error,
                 credential=self._credential_of(attempt),
+                retry_after_s=attempt.retry_after_s,
+                message=attempt.message,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from crew_router.config.credential import breaker_keys
 from crew_router.router.decisions import decide
 from crew_router.router.request_observer import RequestObserver
 from crew_router.types import ModelDefinition, ModelRef
@@ -78,8 +79,9 @@ def _state_of(runtime: Runtime, model: ModelDefinition, checked: CheckResult | N
 def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:
     """Return the state of a reachable model in words: of its breakers, or whether it is enabled."""
     breakers = runtime.state.snapshot().breakers
-    for key in (model.ref, model.ref.provider):
+    for key in breaker_keys(model):
         state = breakers.get(key)
         if state is not None and state.phase != "closed":
-            return f"breaker of {key} is {state.phase.replace('_', '-')}"
+            because = f" ({state.cause})" if state.cause else ""
+            return f"breaker of {key} is {state.phase.replace('_', '-')}{because}"
     return "ready" if model.enabled else "switched off"

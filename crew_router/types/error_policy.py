@@ -17,12 +17,14 @@ class ErrorPolicy:
         retry: Whether the same model may be asked again once nothing else is left.
         unhealthy: Whether it counts against the model's breaker.
         opens_credential: Whether it opens the breaker of the credential at once (rule 5).
+        opens_model: Whether it opens the breaker of the model at once: asking again would find it gone again.
     """
 
     fall_back: bool = True
     retry: bool = False
     unhealthy: bool = True
     opens_credential: bool = False
+    opens_model: bool = False
 
 
 _TRANSIENT: Final = ErrorPolicy(retry=True)
@@ -32,8 +34,9 @@ ERROR_POLICIES: Final[dict[ErrorKind, ErrorPolicy]] = {
     ErrorKind.TIMEOUT: _TRANSIENT,
     ErrorKind.CONNECTION: _TRANSIENT,
     ErrorKind.AUTH: ErrorPolicy(opens_credential=True),
-    ErrorKind.NOT_FOUND: ErrorPolicy(),
+    ErrorKind.NOT_FOUND: ErrorPolicy(opens_model=True),
     ErrorKind.INVALID_REQUEST: ErrorPolicy(fall_back=False, unhealthy=False),
+    ErrorKind.REFUSED: ErrorPolicy(unhealthy=False),
     ErrorKind.CONTEXT_OVERFLOW: ErrorPolicy(unhealthy=False),
     ErrorKind.CONTENT_POLICY: ErrorPolicy(unhealthy=False),
     ErrorKind.MALFORMED: _TRANSIENT,

@@ -24,7 +24,12 @@ class PriceTier:
     input: float
     output: float
     cached_input: float | None = None
-    cached_write: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges."""
+        _check_rates(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,12 @@ class PriceWindow:
     input: float
     output: float
     cached_input: float | None = None
-    cached_write: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges."""
+        _check_rates(self)
 
     def holds(self, when: float) -> bool:
         """Tell whether the window covers a moment, seconds since the epoch; it may reach over midnight."""
@@ -46,10 +56,25 @@ class PriceWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What holds for one call, in USD per million tokens."""
+
+    input: float
+    output: float
+    cached_input: float
+    cache_write: float
+    cache_write_1h: float
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """List price in USD per million tokens.
 
-    ``cached_write`` is what input costs that the provider keeps for later calls, where that is dearer than other input.
+    ``cache_write`` and ``cache_write_1h`` are charged for input that is put into the provider's prompt cache for five minutes and for
+    an hour; input is charged where a provider does not charge more for it.
+
+    Raises:
+        ValueError: A rate is negative or no number.
 
     Example:
         >>> Price(input=3.0, output=15.0).cost_nano(input_tokens=1000, output_tokens=100)
@@ -60,10 +85,15 @@ class Price:
     output: float
     cached_input: float | None = None
     _: KW_ONLY
-    cached_write: float | None = None
+    cache_write: float | None = None
+    cache_write_1h: float | None = None
     tiers: tuple[PriceTier, ...] = ()
     windows: tuple[PriceWindow, ...] = ()
     as_of: date | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider charges: a negative price would refund a budget."""
+        _check_rates(self)
 
     def at(self, input_tokens: int, *, when: float | None = None) -> tuple[float, float, float]:
         """Return (input, output, cached input) rates that hold for this much input.
@@ -72,15 +102,22 @@ class Price:
             input_tokens: Tokens of the whole input; a tier applies to all of them.
             when: Seconds since the epoch, for prices that depend on the hour; the base price when not given.
         """
-        rates = self._rates(input_tokens, when)
+        rates = self._holding(input_tokens, when)
         return rates.input, rates.output, rates.input if rates.cached_input is None else rates.cached_input
 
-    def write_rate(self, input_tokens: int, *, when: float | None = None) -> float:
-        """Return the rate of input that the provider keeps for later calls; that of other input where none is listed."""
-        rates = self._rates(input_tokens, when)
-        return rates.input if rates.cached_write is None else rates.cached_write
+    def rates(self, input_tokens: int, *, when: float | None = None) -> Rates:
+        """Return all rates that hold for this much input; see :meth:`at`.
 
-    def _rates(self, input_tokens: int, when: float | None) -> Price | PriceTier | PriceWindow:
+        Tiers and windows that name no rate for cache writes charge them as many times their input as the base price does.
+        """
+        held = self._holding(input_tokens, when)
+        cached = held.input if held.cached_input is None else held.cached_input
+        write = self._write_rate(held.cache_write, self.cache_write, held.input, default=held.input)
+        return Rates(
+            held.input, held.output, cached, write, self._write_rate(held.cache_write_1h, self.cache_write_1h, held.input, default=write)
+        )
+
+    def _holding(self, input_tokens: int, when: float | None) -> Price | PriceTier | PriceWindow:
         rates: Price | PriceTier | PriceWindow = self
         for tier in self.tiers:
             if input_tokens > tier.above_input_tokens:
@@ -88,6 +125,13 @@ class Price:
         if when is not None and self.windows:
             rates = next((window for window in self.windows if window.holds(when)), rates)
         return rates
+
+    def _write_rate(self, own: float | None, base: float | None, rate_in: float, *, default: float) -> float:
+        if own is not None:
+            return own
+        if base is None or self.input <= 0:
+            return default if base is None else base
+        return base * rate_in / self.input
 
     def dearest(self, input_tokens: int) -> tuple[float, float]:
         """Return the highest (input, output) rates of any hour, for an upper bound of a call that may begin later."""
@@ -100,38 +144,58 @@ class Price:
         input_tokens: float,
         output_tokens: float,
         cached_tokens: float = 0,
-        written_tokens: float = 0,
+        cache_write_tokens: float = 0,
+        cache_write_1h_tokens: float = 0,
         when: float | None = None,
     ) -> float:
         """Return the price of one call in USD.
 
         Args:
-            input_tokens: Tokens of the whole input.
-            output_tokens: Tokens of the answer, reasoning included.
-            cached_tokens: The part of the input that was read from the provider's cache.
-            written_tokens: The part of the input that the provider put into its cache.
+            input_tokens: The whole input, what was read from and written to a cache included.
+            output_tokens: The answer, with what was thought.
+            cached_tokens: The part of the input that was read from the cache.
+            cache_write_tokens: The part that was written to it for five minutes.
+            cache_write_1h_tokens: The part that was written to it for an hour.
             when: As for :meth:`at`.
         """
-        rate_in, rate_out, rate_cached = self.at(int(input_tokens), when=when)
-        fresh = max(input_tokens - cached_tokens - written_tokens, 0)
-        usd = fresh * rate_in + cached_tokens * rate_cached + output_tokens * rate_out
-        if written_tokens:
-            usd += written_tokens * self.write_rate(int(input_tokens), when=when)
-        return usd / TOKENS_PER_PRICE
+        rates = self.rates(int(input_tokens), when=when)
+        fresh = max(input_tokens - cached_tokens - cache_write_tokens - cache_write_1h_tokens, 0)
+        parts = (
+            fresh * rates.input, cached_tokens * rates.cached_input, output_tokens * rates.output,
+            cache_write_tokens * rates.cache_write, cache_write_1h_tokens * rates.cache_write_1h,
+        )  # fmt: skip
+        return sum(parts) / TOKENS_PER_PRICE
 
-    def cost_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, when: float | None = None) -> int:
-        """Return the price of one call in nano-dollars, rounded up once (rule 7)."""
-        usd = self.cost_usd(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=when)
+    def cost_nano(
+        self,
+        *,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        cache_write_1h_tokens: int = 0,
+        when: float | None = None,
+    ) -> int:
+        """Return the price of one call in nano-dollars, rounded up once (``CONTRACT.md`` rule 7)."""
+        usd = self.cost_usd(
+            input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens,
+            cache_write_tokens=cache_write_tokens, cache_write_1h_tokens=cache_write_1h_tokens, when=when,
+        )  # fmt: skip
         # Six decimals of a nano-dollar absorb binary rounding, so that $0.0045 does not become 4,500,001.
         return math.ceil(round(usd * NANO_PER_USD, 6))
 
-    def dearest_nano(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+    def dearest_nano(
+        self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0, cache_write_1h_tokens: int = 0
+    ) -> int:
         """Return the most that one call can cost at any hour, in nano-dollars."""
         starts = [None, *(_minute(window.start_utc) * 60.0 for window in self.windows)]
         return max(
-            self.cost_nano(input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens, when=start)
+            self.cost_nano(
+                input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=cached_tokens,
+                cache_write_tokens=cache_write_tokens, cache_write_1h_tokens=cache_write_1h_tokens, when=start,
+            )
             for start in starts
-        )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +328,14 @@ class ModelDefinition:
         if self.base_url is not None:
             values["base_url"] = redacted(self.base_url)
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+
+def _check_rates(price: Price | PriceTier | PriceWindow) -> None:
+    for name in ("input", "output", "cached_input", "cache_write", "cache_write_1h"):
+        rate = getattr(price, name)
+        if rate is not None and not 0 <= rate < math.inf:
+            msg = f"{type(price).__name__}.{name}: {rate} is no price; give USD per million tokens, 0 or more."
+            raise ValueError(msg)
 
 
 def _minute(time_of_day: str) -> int:

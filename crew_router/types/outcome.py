@@ -14,13 +14,19 @@ BreakerPhase = Literal["closed", "open", "half_open"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as the provider reported them; ``estimated`` when we had to count ourselves."""
+    """Tokens of one call as the provider reported them; ``estimated`` when we had to count ourselves.
+
+    ``input_tokens`` is the whole input: ``cached_tokens`` of it were read from the provider's cache, ``cache_write_tokens`` written to it
+    for some minutes and ``cache_write_1h_tokens`` for an hour. ``output_tokens`` holds what was thought too.
+    """
 
     input_tokens: int
     output_tokens: int
     _: KW_ONLY
     cached_tokens: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         """Return the sum; it is an estimate as soon as one part is."""
@@ -29,6 +35,8 @@ class Usage:
             self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
             estimated=self.estimated or other.estimated,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
         )
 
 
@@ -52,7 +60,8 @@ class Attempt:
     """One call to one model.
 
     Times are seconds: ``started_at`` since the epoch, ``latency_s`` for the whole call, ``ttft_s`` to the first piece.
-    ``cost_nano`` is ``None`` when usage or price is unknown, never 0 for that reason.
+    ``cost_nano`` is ``None`` when usage or price is unknown, never 0 for that reason. ``retry_after_s`` are the seconds after the
+    call until which the provider takes no more; it is not kept in the ledger.
     """
 
     model: ModelRef
@@ -67,6 +76,7 @@ class Attempt:
     message: str = ""
     status_code: int | None = None
     finish_reason: str | None = None
+    retry_after_s: float | None = None
     role: Literal["answer", "draft", "vote", "judge", "hedge", "continue"] = "answer"
 
     @property
@@ -171,7 +181,10 @@ class PerformanceMetrics:
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreakerState:
-    """State of the breaker of a model or a provider (requirement A14); ``retry_at`` is seconds since the epoch."""
+    """State of the breaker of a model or a provider (requirement A14).
+
+    ``retry_at`` is seconds since the epoch, ``cause`` what opened it, in the provider's words.
+    """
 
     key: str
     phase: BreakerPhase = "closed"
@@ -180,6 +193,7 @@ class CircuitBreakerState:
     openings: int = 0
     opened_at: float | None = None
     retry_at: float | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from typing import Literal, cast
 
 from crew_router.types.transport import Payload
 
@@ -18,6 +18,30 @@ def prompt_text(payload: Payload) -> str:
 def whole_text(payload: Payload) -> str:
     """Return the text of all messages."""
     return "\n".join(_text(message) for message in payload.messages)
+
+
+def cache_writes(payload: Payload) -> Literal["", "5m", "1h"]:
+    """Return how long what is marked for the provider's prompt cache stays there, empty when nothing is marked."""
+    places = [*payload.messages, *payload.tools, payload.parameters]
+    found = [marker for place in places for marker in _markers(place)]
+    if not found:
+        return ""
+    return (
+        "1h" if any(isinstance(marker, Mapping) and cast("Mapping[str, object]", marker).get("ttl") == "1h" for marker in found) else "5m"
+    )
+
+
+def _markers(place: object) -> Iterator[object]:
+    if isinstance(place, Mapping):
+        held = cast("Mapping[str, object]", place)
+        if "cache_control" in held:
+            yield held["cache_control"]
+        yield from _markers(held.get("content"))
+    elif isinstance(place, (list, tuple)):
+        for each in cast("list[object]", place):
+            yield from _markers(each)
+    elif not isinstance(place, str) and hasattr(place, "content"):
+        yield from _markers(cast("object", getattr(place, "content", None)))
 
 
 def _role(message: object) -> str:

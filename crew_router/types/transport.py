@@ -43,6 +43,7 @@ class Piece:
     ``raw`` is the client's own chunk. ``structured`` marks pieces of tool calls or structured output, which are held
     until they are whole (rule 10). ``raw`` is ``None`` on a piece that was cut to fit a continuation.
     ``cost_usd`` is the price as the provider (or a recording) states it; it counts where there is no usage to price.
+    ``retry_after_s`` is as in :class:`Reply`.
     """
 
     text: str = ""
@@ -52,11 +53,15 @@ class Piece:
     cost_usd: float | None = None
     finish_reason: str | None = None
     raw: object = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer; ``raw`` is the client's own message, ``cost_usd`` as in :class:`Piece`."""
+    """A whole answer; ``raw`` is the client's own message, ``cost_usd`` as in :class:`Piece`.
+
+    ``retry_after_s`` are the seconds until which the provider takes no more calls, where the answer says that a window is used up.
+    """
 
     text: str
     _: KW_ONLY
@@ -66,6 +71,7 @@ class Reply:
     finish_reason: str | None = None
     raw: object = None
     logprobs: tuple[float, ...] | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,9 @@ class Call(Protocol):
 
 class Transport(Protocol):
     """Speaks to models of one kind of client.
+
+    One whose answers have a type of their own may have a method ``mended(reply, text=…)``, which writes a reply whose text or calls were
+    read into into that type again, and returns it with the piece that stands for it in a stream.
 
     One whose first call of a model takes long to prepare may have a method ``warm(model)``, which builds what such calls need
     before their time runs.

@@ -52,6 +52,7 @@ class ModelCapability(StrEnum):
     STREAMING = "streaming"
     LONG_CONTEXT = "long_context"
     REASONING = "reasoning"
+    DOCUMENTS = "documents"
 
 
 class Tier(StrEnum):
@@ -135,6 +136,7 @@ class ErrorKind(StrEnum):
     AUTH = "auth"
     NOT_FOUND = "not_found"
     INVALID_REQUEST = "invalid_request"
+    REFUSED = "refused"
     CONTEXT_OVERFLOW = "context_overflow"
     CONTENT_POLICY = "content_policy"
     MALFORMED = "malformed"

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import wire_more_formats
 from wire_brain import Asked, Said, text_of
 
 _ids = itertools.count(1)
@@ -16,6 +17,9 @@ _ids = itertools.count(1)
 
 def format_of(path: str) -> Any:
     """Return the format that is spoken at a path."""
+    more = wire_more_formats.format_of(path)
+    if more is not None:
+        return more
     if path.endswith("/messages"):
         return Anthropic
     if path.startswith("/mistral/"):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote
@@ -31,6 +31,8 @@ class Fault:
     cut_after: int | None = None
     answer: Said | None = None
     body: str | None = None
+    kind: str = "application/json"
+    times: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,15 @@ class WireServer:
         return [seen.model for seen in self.seen]
 
     def fault(self, seen: Seen, at: int) -> Fault:
-        """Return how a request fares."""
-        faults = (rule(at, seen) for rule in self._rules)
-        return next((fault for fault in faults if fault is not None), self._faults.get(seen.model, Fault()))
+        """Return how a request fares; a fault of so many ``times`` is used up by that."""
+        ruled = (rule(at, seen) for rule in self._rules)
+        found = next((fault for fault in ruled if fault is not None), None)
+        if found is not None:
+            return found
+        fault = self._faults.get(seen.model, Fault())
+        if fault.times is not None:
+            self._faults[seen.model] = replace(fault, times=fault.times - 1) if fault.times > 1 else Fault()
+        return fault
 
     def answer(self, fault: Fault, asked: Any) -> Said:
         """Return what is said to a request that succeeds, and remember it."""
@@ -171,14 +179,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(fault, reader, asked=asked, body=body, path=path)
 
     def _answer(self, fault: Fault, reader: Any, *, asked: Any, body: dict[str, Any], path: str) -> None:
-        if fault.status is not None:
+        if fault.status is not None and fault.body is None:
             self._json(fault.status, reader.error(fault.code, fault.message), fault.headers)
         elif fault.body is not None:
-            self._raw(200, fault.body.encode(), "application/json")
+            self._raw(fault.status or 200, fault.body.encode(), fault.kind, fault.headers)
         elif reader.streams(body, path):
-            self._stream(reader.events(asked, self.server.wire.answer(fault, asked)), fault.cut_after, reader.stream_type)
+            said = self.server.wire.answer(fault, asked)
+            self._stream(reader.events(asked, said), fault.cut_after, reader.stream_type, fault.headers)
         else:
-            self._json(200, reader.whole(asked, self.server.wire.answer(fault, asked)))
+            self._json(200, reader.whole(asked, self.server.wire.answer(fault, asked)), fault.headers)
 
     def _json(self, status: int, answer: object, headers: dict[str, str] | None = None) -> None:
         self._raw(status, json.dumps(answer, ensure_ascii=False).encode(), "application/json", headers)
@@ -190,10 +199,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str) -> None:
+    def _stream(self, events: Iterator[bytes], cut_after: int | None, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("connection", "close")
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
         self.end_headers()
         self.close_connection = True
         for sent, event in enumerate(events):

@@ -36,7 +36,8 @@ class PriceTierEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
-        cached_write: prices are USD per million tokens
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
     """
 
     __pydantic_config__ = STRICT
@@ -44,7 +45,8 @@ class PriceTierEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
-    cached_write: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class PriceWindowEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens
-        cached_write: prices are USD per million tokens
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
     """
 
     __pydantic_config__ = STRICT
@@ -66,7 +69,8 @@ class PriceWindowEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
-    cached_write: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,8 @@ class PriceEntry:
         input: prices are USD per million tokens
         output: prices are USD per million tokens
         cached_input: prices are USD per million tokens; leave it out when cached input is not cheaper
-        cached_write: prices are USD per million tokens; input that the provider keeps for later calls, where it costs more
+        cache_write: prices are USD per million tokens; what writing input to the cache costs, where that is more than input
+        cache_write_1h: prices are USD per million tokens; the same for a cache that lasts an hour
         tiers: a list of prices for long requests, by rising above_input_tokens
         windows: a list of prices for certain hours of the day
         as_of: the day "YYYY-MM-DD" on which the prices were read
@@ -87,7 +92,8 @@ class PriceEntry:
     input: Usd
     output: Usd
     cached_input: Usd | None = None
-    cached_write: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
     tiers: tuple[PriceTierEntry, ...] = ()
     windows: tuple[PriceWindowEntry, ...] = ()
     as_of: date | None = None
@@ -211,7 +217,7 @@ class ModelEntry:
         task_quality: expected quality from 0 to 1 by task type, where there are data
         context_window: most tokens of prompt and answer together
         max_output_tokens: most tokens of an answer
-        capabilities: a list of vision, audio, video, tools, json, streaming, long_context, reasoning
+        capabilities: a list of vision, audio, video, tools, json, streaming, long_context, reasoning, documents
         tier: premium, baseline (standard), fast (mini) or local
         strengths: a list of free words such as rag
         latency: expected speed

@@ -119,4 +119,4 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:
-    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO}
+    return request.needs() & {ModelCapability.VISION, ModelCapability.AUDIO, ModelCapability.VIDEO, ModelCapability.DOCUMENTS}

@@ -31,6 +31,11 @@ _MEDIA: Final[Mapping[str, ModelCapability]] = {
     "video": ModelCapability.VIDEO,
     "video_url": ModelCapability.VIDEO,
 }
+_FILES: Final = frozenset({"file", "input_file", "document", "media"})
+_BY_MIME: Final[Mapping[str, ModelCapability | None]] = {
+    "image": ModelCapability.VISION, "audio": ModelCapability.AUDIO, "video": ModelCapability.VIDEO, "text": None,
+}  # fmt: skip
+_ANSWERS: Final = frozenset({"ai", "AIMessageChunk", "assistant"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,17 @@ def _message_text(message: object, media: set[ModelCapability]) -> str:
     if isinstance(message, str):
         return message
     if isinstance(message, Mapping):
-        return _content_text(cast("Mapping[str, object]", message).get("content"), media)
+        fields = cast("Mapping[str, object]", message)
+        return _content_text(fields.get("content"), _asked(fields.get("role"), media))
     if isinstance(message, tuple):
-        return _content_text(cast("tuple[object, ...]", message)[-1], media)
-    return _content_text(getattr(message, "content", ""), media)
+        pair = cast("tuple[object, ...]", message)
+        return _content_text(pair[-1], _asked(pair[0], media))
+    return _content_text(getattr(message, "content", ""), _asked(getattr(message, "type", ""), media))
+
+
+def _asked(role: object, media: set[ModelCapability]) -> set[ModelCapability]:
+    """Return where the kinds of blocks are kept: a picture that a model made earlier asks nothing of the next one."""
+    return set[ModelCapability]() if role in _ANSWERS else media
 
 
 def _content_text(content: object, media: set[ModelCapability]) -> str:
@@ -104,13 +116,26 @@ def _content_text(content: object, media: set[ModelCapability]) -> str:
     return "\n".join(filter(None, (_block_text(block, media) for block in cast("Iterable[object]", content))))
 
 
+def _medium(block: Mapping[str, object]) -> ModelCapability | None:
+    """Return what a block asks of a model; a file is read by its type, and is a document where it is none of the others."""
+    kind = str(block.get("type", ""))
+    if kind not in _FILES:
+        return _MEDIA.get(kind)
+    source = block.get("source")
+    places = [block, cast("Mapping[str, object]", source)] if isinstance(source, Mapping) else [block]
+    mime = next((str(place[key]) for place in places for key in ("mime_type", "media_type") if place.get(key)), "")
+    if not mime and any(place.get("type") == "text" for place in places):
+        return None
+    return _BY_MIME.get(mime.partition("/")[0], ModelCapability.DOCUMENTS)
+
+
 def _block_text(block: object, media: set[ModelCapability]) -> str:
     if isinstance(block, str):
         return block
     if not isinstance(block, Mapping):
         return ""
     fields = cast("Mapping[str, object]", block)
-    kind = _MEDIA.get(str(fields.get("type", "")))
+    kind = _medium(fields)
     if kind is not None:
         media.add(kind)
     text = fields.get("text")

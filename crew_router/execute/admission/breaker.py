@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crew_router.config.credential import breaker_keys
+from crew_router.config.credential import breaker_keys, limit_key
 from crew_router.execute.admission.protocol import CallRequest, Permit
 from crew_router.execute.protocol import Refusal
 from crew_router.record.state.breaker import admission
@@ -13,7 +13,8 @@ from crew_router.record.state.protocol import State
 from crew_router.types.clock import Clock
 
 if TYPE_CHECKING:
-    from crew_router.types.outcome import Attempt, Usage
+    from crew_router.types.model import ModelDefinition
+    from crew_router.types.outcome import Attempt, CircuitBreakerState, Usage
 
 
 class BreakerCheck:
@@ -49,11 +50,17 @@ class BreakerCheck:
                 probes.append(key)
             elif verdict != "call":
                 ProbePermit(self._state, tuple(probes)).settle(None, spent=None)
-                retry_at = breakers[key].retry_at
-                wait_s = max((retry_at or now) - now, 0.0)
-                detail = f"the breaker of {key!r} is open" if verdict == "wait" else f"another call probes {key!r}"
-                return Refusal(call_request.model.ref, "breaker", detail, retry_at=self._clock.monotonic() + wait_s)
+                return self._refused(call_request.model, key, breakers[key], now=now, waits=verdict == "wait")
         return ProbePermit(self._state, tuple(probes)) if probes else None
+
+    def _refused(self, model: ModelDefinition, key: str, breaker: CircuitBreakerState, *, now: float, waits: bool) -> Refusal:
+        retry_at = self._clock.monotonic() + max((breaker.retry_at or now) - now, 0.0)
+        if key == limit_key(model.ref):
+            return Refusal(model.ref, "limit", f"the provider takes no call of {model.ref!r} before it has waited", retry_at=retry_at)
+        detail = (
+            f"the breaker of {key!r} is open{f' ({breaker.cause})' if breaker.cause else ''}" if waits else f"another call probes {key!r}"
+        )
+        return Refusal(model.ref, "breaker", detail, retry_at=retry_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from crew_router.errors import BudgetExceededError, StorageError
@@ -107,26 +107,38 @@ def bound_of(call_request: CallRequest) -> Usage:
     expected = call_request.decision.profile.expected_output_tokens.value
     wanted = call_request.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT)
     output = min(wanted, call_request.model.max_output_tokens or wanted)
-    return Usage(math.ceil(call_request.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK, output, estimated=True)
+    tokens_in = math.ceil(call_request.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK
+    # Whoever marks a prompt for the cache pays the dearer rate for all of it at most.
+    written = (
+        {"cache_write_1h_tokens": tokens_in}
+        if call_request.cache_writes == "1h"
+        else {"cache_write_tokens": tokens_in}
+        if call_request.cache_writes
+        else {}
+    )
+    return Usage(tokens_in, output, estimated=True, **written)
 
 
 def cost_of(model: ModelDefinition, usage: Usage) -> int | None:
     """Return the price of a usage in nano-dollars, at the dearest hour; ``None`` for a model without a price."""
     if model.price is None:
         return None
-    return model.price.dearest_nano(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens)
+    return model.price.dearest_nano(
+        input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cached_tokens=usage.cached_tokens,
+        cache_write_tokens=usage.cache_write_tokens, cache_write_1h_tokens=usage.cache_write_1h_tokens,
+    )  # fmt: skip
 
 
 def _affordable(call_request: CallRequest, bound: Usage, *, left_usd: float) -> Usage | None:
     """Return a bound that what is left pays for, if the expected answer fits into it."""
     if call_request.model.price is None or call_request.max_tokens is not None or hasattr(call_request.model.instance, "usage_bound"):
         return None
-    rate_in, rate_out = call_request.model.price.dearest(bound.input_tokens)
-    left = left_usd - bound.input_tokens * rate_in / TOKENS_PER_PRICE - 2 / NANO_PER_USD
+    _, rate_out = call_request.model.price.dearest(bound.input_tokens)
+    left = left_usd - ((cost_of(call_request.model, replace(bound, output_tokens=0)) or 0) + 2) / NANO_PER_USD
     output = int(left * TOKENS_PER_PRICE / rate_out) if rate_out > 0 else 0
     if output <= call_request.decision.profile.expected_output_tokens.value or output >= bound.output_tokens:
         return None
-    return Usage(bound.input_tokens, output, estimated=True)
+    return replace(bound, output_tokens=output)
 
 
 def _cost_of(attempt: Attempt | None, spent: Usage | None, model: ModelDefinition) -> tuple[int, bool]:

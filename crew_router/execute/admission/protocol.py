@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from crew_router.execute.protocol import Refusal
@@ -23,6 +23,7 @@ class CallRequest:
         max_tokens: Upper bound of the answer that the caller set, if any.
         lease_s: Seconds after which the call is certainly over.
         force: The call goes past open breakers, because nothing better is left.
+        cache_writes: How long what the caller marked for the provider's prompt cache stays there; empty when nothing is marked.
     """
 
     decision: RoutingDecision
@@ -32,6 +33,7 @@ class CallRequest:
     max_tokens: int | None
     lease_s: float
     force: bool = False
+    cache_writes: Literal["", "5m", "1h"] = ""
 
 
 class Permit(Protocol):

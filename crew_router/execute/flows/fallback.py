@@ -35,7 +35,7 @@ def fallback(context: FlowContext) -> Flow:
         if done.reply is not None:
             if context.late and not buffer.open:
                 break
-            for piece in buffer.end():
+            for piece in buffer.end(done.instead):
                 yield Emit(done.call, piece)
             return Answer(done.call, candidate.model.ref, done.reply, shown=tuple(buffer.shown) if continued else ())
         empty += continued and done.error is not None and done.error.kind is ErrorKind.EMPTY
@@ -110,4 +110,7 @@ def _nobody_left(context: FlowContext, queue: CandidateQueue, buffer: StreamBuff
     if buffer.open and queue.errors:
         # A stream that was shown and could not be gone on with ends in the error of its break, with the text.
         return dataclasses.replace(failure, fatal=queue.errors[-1])
+    if len(queue.errors) == 1 and queue.errors[0].kind is ErrorKind.REFUSED and not queue.refusals:
+        # Nobody else could be asked, so the refusal is the answer that the caller gets.
+        return dataclasses.replace(failure, fatal=queue.errors[0])
     return failure

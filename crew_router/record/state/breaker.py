@@ -17,7 +17,7 @@ from crew_router.types.outcome import BreakerPhase, CircuitBreakerState
 from crew_router.types.vocabulary import ErrorKind
 
 HARMLESS: Final = frozenset(
-    {ErrorKind.INVALID_REQUEST, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.CONTENT_POLICY, ErrorKind.CANCELLED},
+    {ErrorKind.INVALID_REQUEST, ErrorKind.REFUSED, ErrorKind.CONTEXT_OVERFLOW, ErrorKind.CONTENT_POLICY, ErrorKind.CANCELLED},
 )
 _SLOTS: Final = 6
 _OPEN_MODELS: Final = 2
@@ -57,6 +57,7 @@ class Breaker:
     opened_at: float | None = None
     retry_at: float | None = None
     window: tuple[tuple[int, int, int], ...] = ()
+    cause: str = ""
 
     def state(self, key: str) -> CircuitBreakerState:
         """Return what others see; while half-open ``retry_at`` is when the probe counts as lost."""
@@ -67,6 +68,7 @@ class Breaker:
             openings=self.openings,
             opened_at=self.opened_at,
             retry_at=self.retry_at,
+            cause=self.cause,
         )
 
 
@@ -93,7 +95,9 @@ def succeeded(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_PO
     return replace(breaker, failures=0, window=window)
 
 
-def failed(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, fatal: bool = False, jitter: float = 0.0) -> Breaker:
+def failed(
+    breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, fatal: bool = False, jitter: float = 0.0, cause: str = ""
+) -> Breaker:
     """Take in a failure that counts against the model.
 
     Args:
@@ -102,19 +106,26 @@ def failed(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLIC
         policy: When it opens.
         fatal: Whether one is enough, as for an auth error.
         jitter: A random number 0..1.
+        cause: What happened, in the provider's words.
     """
     counted = replace(breaker, failures=breaker.failures + 1, window=_counted(breaker.window, at, ok=0, bad=1, policy=policy))
     if breaker.phase == "open":
         return counted
     if breaker.phase == "half_open" or fatal or counted.failures >= policy.failures or _mostly_bad(counted.window, policy):
-        return opened(counted, at=at, policy=policy, jitter=jitter)
+        return opened(counted, at=at, policy=policy, jitter=jitter, cause=cause)
     return counted
 
 
-def opened(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, jitter: float = 0.0) -> Breaker:
+def opened(breaker: Breaker, *, at: float, policy: BreakerPolicy = DEFAULT_POLICY, jitter: float = 0.0, cause: str = "") -> Breaker:
     """Open a breaker; a further opening without a success between lasts twice as long."""
     lasts_s = min(policy.open_s * 2.0 ** min(breaker.openings, 30), policy.longest_s) * (1 + policy.jitter * jitter)
-    return replace(breaker, phase="open", openings=breaker.openings + 1, opened_at=at, retry_at=at + lasts_s, window=())
+    return replace(breaker, phase="open", openings=breaker.openings + 1, opened_at=at, retry_at=at + lasts_s, window=(), cause=cause)
+
+
+def limited(breaker: Breaker, *, at: float, wait_s: float, policy: BreakerPolicy = DEFAULT_POLICY, cause: str = "") -> Breaker:
+    """Keep calls away for as long as the provider asked for; a longer wait that holds already stays."""
+    until = max(at + min(wait_s, policy.longest_s), breaker.retry_at or 0.0 if breaker.phase == "open" else 0.0)
+    return replace(breaker, phase="open", openings=breaker.openings + 1, opened_at=at, retry_at=until, cause=cause)
 
 
 def probing(breaker: Breaker, *, at: float, lease_s: float) -> Breaker | None:

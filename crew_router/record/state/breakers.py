@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from crew_router.config.credential import limit_key
 from crew_router.record.state.breaker import (
     CLOSED,
     HARMLESS,
@@ -17,11 +18,13 @@ from crew_router.record.state.breaker import (
     BreakerPolicy,
     abandoned,
     failed,
+    limited,
     opened,
     probing,
     provider_opens,
     succeeded,
 )
+from crew_router.types.error_policy import ERROR_POLICIES
 from crew_router.types.vocabulary import ErrorKind
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "breaker:"
 _TRIES: Final = 20
+_MOST_CAUSE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,9 @@ def changes_of(breakers: Mapping[str, Breaker], seen: Observation, *, policy: Br
         was = breakers.get(key, CLOSED)
         if key == model or was.phase == "half_open":
             changed[key] = _after(was, seen, policy=policy, jitter=jitter)
+    changed |= _limit(breakers.get(limit_key(seen.model), CLOSED), seen, policy=policy)
     if seen.error is ErrorKind.AUTH and breakers.get(credential, CLOSED).phase != "open":
-        changed[credential] = opened(breakers.get(credential, CLOSED), at=seen.at, policy=policy, jitter=jitter)
+        changed[credential] = opened(breakers.get(credential, CLOSED), at=seen.at, policy=policy, jitter=jitter, cause=_cause(seen))
     elif changed[model].phase == "open" and breakers.get(model, CLOSED).phase != "open":
         siblings = [breaker for key, breaker in {**breakers, **changed}.items() if key.startswith(f"{provider}:")]
         if provider_opens(siblings) and breakers.get(provider, CLOSED).phase == "closed":
@@ -101,9 +106,25 @@ def _joined(stored: Breaker, change: Change) -> Breaker:
     return after
 
 
+def _limit(was: Breaker, seen: Observation, *, policy: BreakerPolicy) -> dict[str, Breaker]:
+    """Return what becomes of the wait that a provider asked for: a new one is kept, one that is over ends with the first answer."""
+    key = limit_key(seen.model)
+    if seen.retry_after_s:
+        return {key: limited(was, at=seen.at, wait_s=seen.retry_after_s, policy=policy, cause=_cause(seen))}
+    over = was.phase == "half_open" or (was.phase == "open" and (was.retry_at or 0.0) <= seen.at)
+    return {key: CLOSED} if over else {}
+
+
+def _cause(seen: Observation) -> str:
+    """Return what an observation says in one line, for people."""
+    kind = "" if seen.error is None else seen.error.value
+    return " ".join(f"{kind}: {seen.message}".split())[:_MOST_CAUSE] if seen.message else kind
+
+
 def _after(was: Breaker, seen: Observation, *, policy: BreakerPolicy, jitter: float) -> Breaker:
     if seen.error in HARMLESS:
         return abandoned(was, at=seen.at)
     if seen.success:
         return succeeded(was, at=seen.at, policy=policy)
-    return failed(was, at=seen.at, policy=policy, jitter=jitter)
+    fatal = seen.error is not None and ERROR_POLICIES[seen.error].opens_model
+    return failed(was, at=seen.at, policy=policy, jitter=jitter, fatal=fatal, cause=_cause(seen))

@@ -13,6 +13,7 @@ class Observation:
 
     ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
     that an auth error opens (``credential/<digest>`` of provider, base url and key); without it the whole provider opens.
+    ``retry_after_s`` are the seconds until which the provider takes no call of the model, ``message`` are its words.
     """
 
     model: ModelRef
@@ -27,3 +28,5 @@ class Observation:
     output_tokens: int | None = None
     error: ErrorKind | None = None
     credential: str | None = None
+    retry_after_s: float | None = None
+    message: str = ""

@@ -19,6 +19,16 @@ class FaultKind(StrEnum):
     INVALID = "invalid"
     CONTEXT = "context"
     POLICY = "policy"
+    NO_CREDIT = "no_credit"
+    QUOTA = "quota"
+    RETIRED = "retired"
+    UNKNOWN_REFUSAL = "unknown_refusal"
+    CONTEXT_LLAMA = "context_llama"
+    POLICY_FORBIDDEN = "policy_forbidden"
+    CONFLICT = "conflict"
+    TOOL_USE_FAILED = "tool_use_failed"
+    REFUSAL = "refusal"
+    ERROR_TWICE = "error_twice"
     DROP = "drop"
     HANG = "hang"
     MALFORMED = "malformed"
@@ -33,6 +43,7 @@ class FaultKind(StrEnum):
     TRUNCATED_MID = "truncated_mid"
 
 
+TEXTLESS: Final = frozenset({FaultKind.EMPTY, FaultKind.CONTENT_FILTER, FaultKind.REFUSAL})
 MID: Final = frozenset(kind for kind in FaultKind if kind.value.endswith("_mid"))
 TRANSIENT: Final = (
     FaultKind.RATE_LIMIT, FaultKind.SERVER_ERROR, FaultKind.OVERLOADED, FaultKind.HTML_502, FaultKind.DROP, FaultKind.MALFORMED,
@@ -61,5 +72,16 @@ REFUSED: Final = {
     FaultKind.CONTEXT: Refused(
         400, "invalid_request_error", "context_length_exceeded", "This model's maximum context length is 10 tokens."
     ),
+    # A 4xx that is not the caller's: the account, this model, the words of other servers, a state that passes.
+    FaultKind.NO_CREDIT: Refused(400, "invalid_request_error", "", "Your credit balance is too low to access the API."),
+    FaultKind.QUOTA: Refused(429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan."),
+    FaultKind.RETIRED: Refused(400, "invalid_request_error", "model_decommissioned", "The model has been decommissioned."),
+    FaultKind.UNKNOWN_REFUSAL: Refused(400, "invalid_request_error", "", "Something about this request is not to our liking."),
+    FaultKind.CONTEXT_LLAMA: Refused(
+        400, "exceed_context_size_error", "", "request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it"
+    ),
+    FaultKind.POLICY_FORBIDDEN: Refused(403, "", "Content violates usage guidelines", "Content violates usage guidelines."),
+    FaultKind.CONFLICT: Refused(409, "conflict", "", "Conflict."),
+    FaultKind.TOOL_USE_FAILED: Refused(400, "invalid_request_error", "tool_use_failed", "Failed to call a function."),
     FaultKind.POLICY: Refused(400, "invalid_request_error", "content_policy_violation", "The prompt violates the content policy."),
 }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from crew_router.testing.fault_server.bodies import Reply, last_user_text, reply_to, tokens_of
-from crew_router.testing.fault_server.faults import MID, REFUSED, FaultKind
+from crew_router.testing.fault_server.faults import MID, REFUSED, TEXTLESS, FaultKind
 from crew_router.types.model import Price
 
 _PIECE_CHARS: Final = 8
@@ -169,7 +169,7 @@ class FaultServer:
 
     def _refuse(self, writer: asyncio.StreamWriter, fault: FaultKind) -> bool:
         refused = REFUSED[fault]
-        error = {"error": {"message": refused.message, "type": refused.type, "code": refused.code, "param": None}}
+        error = {"error": {"message": refused.message, "type": refused.type, "code": refused.code or None, "param": None}}
         extra = f"retry-after: {self._retry_after_s:g}\r\n" if fault is FaultKind.RATE_LIMIT else ""
         writer.write(_http(refused.status, json.dumps(error).encode(), extra=extra))
         return True
@@ -230,15 +230,19 @@ class FaultServer:
             return
         yield _event(model, delta={"role": "assistant", "content": "" if reply.tool is None else None}), ""
         texts = [reply.text[start : start + _PIECE_CHARS] for start in range(0, len(reply.text), _PIECE_CHARS)]
-        if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
+        if fault in TEXTLESS:
             texts = []
-        for text in texts[:_MID_PIECES] if fault in MID else texts:
+        if fault is FaultKind.REFUSAL:
+            yield _event(model, delta={"refusal": "I cannot help with that."}), ""
+        for text in texts[:_MID_PIECES] if fault in MID or fault is FaultKind.ERROR_TWICE else texts:
             yield _event(model, delta={"content": text}), text
-        if reply.tool is not None and fault not in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
+        if reply.tool is not None and fault not in TEXTLESS:
             for delta, text in _tool_deltas(reply.tool, fault):
                 yield _event(model, delta=delta), text
         if fault not in MID:
             yield _event(model, delta={}, finish=_finish(reply, fault)), ""
+        if fault is FaultKind.ERROR_TWICE:
+            yield _event(model, delta={}, finish="error"), ""
 
     async def _break_stream(self, writer: asyncio.StreamWriter, fault: FaultKind | None) -> bool:
         """End a stream as its fault demands and tell whether the connection stays open."""
@@ -302,8 +306,10 @@ def _tool_deltas(tool: tuple[str, str], fault: FaultKind | None) -> list[tuple[o
 
 def _completion(model: str, reply: Reply, fault: FaultKind | None) -> dict[str, object]:
     message: dict[str, object] = {"role": "assistant", "content": reply.text}
-    if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER}:
-        message["content"] = ""
+    if fault in TEXTLESS:
+        message["content"] = None if fault is FaultKind.REFUSAL else ""
+        if fault is FaultKind.REFUSAL:
+            message["refusal"] = "I cannot help with that."
     elif reply.tool is not None:
         name, arguments = reply.tool
         sent_arguments = arguments[:-1] if fault is FaultKind.BAD_ARGUMENTS else arguments
@@ -322,11 +328,13 @@ def _completion(model: str, reply: Reply, fault: FaultKind | None) -> dict[str, 
 def _finish(reply: Reply, fault: FaultKind | None) -> str:
     if fault is FaultKind.CONTENT_FILTER:
         return "content_filter"
+    if fault is FaultKind.ERROR_TWICE:
+        return "error"
     return "stop" if reply.tool is None else "tool_calls"
 
 
 def _output_tokens(reply: Reply, fault: FaultKind | None) -> int:
-    return 0 if fault in {FaultKind.EMPTY, FaultKind.CONTENT_FILTER, FaultKind.NO_CHOICES} else reply.output_tokens
+    return 0 if fault in TEXTLESS | {FaultKind.NO_CHOICES} else reply.output_tokens
 
 
 def _usage(input_tokens: int, output_tokens: int) -> dict[str, int]:

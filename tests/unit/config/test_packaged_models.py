@@ -67,7 +67,7 @@ def test_every_price_of_kept_input_is_that_of_genai_prices(model):
     for tokens in (1000, *(tier.above_input_tokens + 1 for tier in model.price.tiers)):
         usage = Usage(input_tokens=tokens, cache_write_tokens=tokens)
         wanted = calc_price(usage, model.model, provider_id=GENAI_PROVIDER[model.ref.provider], genai_request_timestamp=noon).total_price
-        found = model.price.cost_usd(input_tokens=tokens, output_tokens=0, written_tokens=tokens)
+        found = model.price.cost_usd(input_tokens=tokens, output_tokens=0, cache_write_tokens=tokens)
         assert found == pytest.approx(float(wanted), rel=1e-9), tokens
 
 
@@ -82,6 +82,26 @@ def test_every_price_window_is_that_of_genai_prices(model):
 
         assert found == pytest.approx(hour)
         assert listed(model, begin.replace(hour=begin.hour - 1), tokens=(10**6, 0, 0)) == pytest.approx(model.price.input)
+
+
+WRITES = [model for model in PRICED if model.price and model.price.cache_write is not None]
+
+
+@pytest.mark.parametrize("model", WRITES, ids=lambda model: model.ref)
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("cache_write_tokens", "cache_write_tokens"), ("cache_write_1h_tokens", "cache_write_1h_tokens")]
+)
+def test_every_price_of_a_cache_write_is_that_of_genai_prices(model, ours, theirs):
+    """What is put into a prompt cache costs what the package says, above every tier too, where the provider has a price for it."""
+    if ours == "cache_write_1h_tokens" and model.price.cache_write_1h is None:
+        assert model.provider == "openai"  # one kind of cache only
+        return
+    noon = datetime.combine(model.price.as_of, time(12), tzinfo=UTC)
+    for tokens in [1000, *(tier.above_input_tokens + 1 for tier in model.price.tiers)]:
+        told = Usage(input_tokens=tokens, cache_write_tokens=tokens, **({theirs: tokens} if theirs != "cache_write_tokens" else {}))
+        wanted = calc_price(told, model.model, provider_id=GENAI_PROVIDER[model.ref.provider], genai_request_timestamp=noon).total_price
+
+        assert model.price.cost_usd(input_tokens=tokens, output_tokens=0, **{ours: tokens}) == pytest.approx(float(wanted), rel=1e-9)
 
 
 def test_registry_is_wide_enough():

@@ -116,7 +116,7 @@ def test_without_a_documented_default_the_lowest_effort_stands_for_the_model():
         ({"released": "soon"}, "released", "'soon' is not a day"),
         ({"retires": {"successor": "lab:b"}}, "retires.date", "missing"),
         ({"retires": {"date": "2026-12-11", "successor": "b"}}, "retires.successor", "'b' is not a model reference"),
-        ({"price": {"input": 1, "output": 2, "cached_write": -1}}, "price.cached_write", "-1 is negative"),
+        ({"price": {"input": 1, "output": 2, "cache_write": -1}}, "price.cache_write", "-1 is negative"),
     ],
 )
 def test_wrong_abilities_and_efforts_get_one_clear_error(entry, key, said):
@@ -130,16 +130,16 @@ def test_wrong_abilities_and_efforts_get_one_clear_error(entry, key, said):
 
 def test_input_that_the_provider_keeps_has_its_own_price():
     """Written input costs what the entry says, in the tier that holds; like other input where it says nothing."""
-    priced = {"input": 2, "output": 10, "cached_input": 0.2, "cached_write": 2.5}
-    tiers = [{"above_input_tokens": 1000, "input": 4, "output": 20, "cached_write": 5}]
+    priced = {"input": 2, "output": 10, "cached_input": 0.2, "cache_write": 2.5}
+    tiers = [{"above_input_tokens": 1000, "input": 4, "output": 20, "cache_write": 5}]
     price = Registry.from_entries({"lab:a": {"price": {**priced, "tiers": tiers}}})["lab:a"].price
     plain = Registry.from_entries({"lab:a": {"price": {"input": 2, "output": 10}}})["lab:a"].price
 
-    assert price.cost_usd(input_tokens=1000, output_tokens=0, written_tokens=400, cached_tokens=100) * 1e6 == pytest.approx(
+    assert price.cost_usd(input_tokens=1000, output_tokens=0, cache_write_tokens=400, cached_tokens=100) * 1e6 == pytest.approx(
         500 * 2 + 400 * 2.5 + 100 * 0.2
     )
-    assert price.cost_usd(input_tokens=2000, output_tokens=0, written_tokens=2000) * 1e6 == pytest.approx(2000 * 5)
-    assert plain.cost_usd(input_tokens=1000, output_tokens=0, written_tokens=1000) * 1e6 == pytest.approx(1000 * 2)
+    assert price.cost_usd(input_tokens=2000, output_tokens=0, cache_write_tokens=2000) * 1e6 == pytest.approx(2000 * 5)
+    assert plain.cost_usd(input_tokens=1000, output_tokens=0, cache_write_tokens=1000) * 1e6 == pytest.approx(1000 * 2)
 
 
 def test_empty_entry_takes_provider_and_name_from_its_key():

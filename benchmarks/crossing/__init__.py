@@ -1,0 +1,1 @@
+"""What ``histories.py`` sends and by which rules it judges."""

@@ -148,7 +148,11 @@ class Comparison(BaseModel):
     def of(cls, decision: RoutingDecision, *, only: frozenset[str] | None, limit: int) -> Self:
         """Return the table behind a decision, of some models or of all that may serve."""
         best = [row.model for row in frontier(decision)]
-        rows = [row for row in decision.table.candidates() if (row.model in only if only is not None else not row.rejections)]
+        rows = [
+            row
+            for row in decision.table.candidates()
+            if (bool(only & {row.model, row.model.model}) if only is not None else not row.rejections)
+        ]
         return cls(
             chosen=decision.selected_model,
             models=[_compared(row, best) for row in rows[:limit]],

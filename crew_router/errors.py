@@ -211,13 +211,15 @@ class ModelCallError(CrewRouterError):
         partial: str = "",
         attempts: Sequence[Attempt] = (),
     ) -> None:
-        from crew_router.types.redaction import redacted  # as above
+        from crew_router.types.failure_text import cure_of, status_of  # as above
+        from crew_router.types.redaction import redacted
 
         message = redacted(message[:_READ_CHARS])
         self.attempts = tuple(attempts)
         self.model, self.kind, self.message = model, kind, message
         self.retry_after_s, self.status_code, self.partial = retry_after_s, status_code, partial
-        super().__init__(f"{model}: {kind}{': ' + shown(message) if message else ''}")
+        status = status_of(self, ", ")
+        super().__init__(f"{model}: {kind}{status}{': ' + shown(message) if message else ''}; {cure_of(self)}")
 
 
 class DeadlineExceededError(CrewRouterError, TimeoutError):
@@ -235,9 +237,9 @@ class DeadlineExceededError(CrewRouterError, TimeoutError):
 
 
 class AllModelsFailedError(CrewRouterError, ExceptionGroup[ModelCallError]):
-    """Every attempt failed; ``exceptions`` holds each cause.
+    """Every attempt failed; ``exceptions`` holds each cause, and the last line of the text names them with what to do.
 
-    The text names neither status codes nor the words of a throttle, so that an outer retry loop (CrewAI's,
+    The text names neither the status nor the words of a throttle, so that an outer retry loop (CrewAI's,
     a client library's) does not take the whole failure for one and repeat it.
     """
 
@@ -245,10 +247,16 @@ class AllModelsFailedError(CrewRouterError, ExceptionGroup[ModelCallError]):
 
     def __new__(cls, errors: Sequence[ModelCallError], attempts: Sequence[Attempt] = ()) -> Self:
         """Build the message from the causes."""
+        from crew_router.types.failure_text import causes_of  # the types import the errors
+
         models = ", ".join(dict.fromkeys(str(error.model) for error in errors))
-        self = super().__new__(cls, f"no model gave an answer (tried {models}); see .exceptions for each cause", list(errors))
+        self = super().__new__(cls, f"no model gave an answer (tried {models})\n{causes_of(errors)}", list(errors))
         self.attempts = tuple(attempts)
         return self
+
+    def __str__(self) -> str:
+        """Return the message; how many causes there are is not added behind it."""
+        return self.message
 
     def __init__(self, errors: Sequence[ModelCallError], attempts: Sequence[Attempt] = ()) -> None:  # noqa: ARG002 - kept by __new__
         super().__init__(self.message, list(errors))

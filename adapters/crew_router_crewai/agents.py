@@ -8,6 +8,7 @@ from crewai import Agent
 from pydantic import ConfigDict, Field, model_validator
 
 from crew_router.router.router import Router
+from crew_router.types.keywords import refuse_routing_keys
 from crew_router_crewai.llm import RouterLLM
 from crew_router_crewai.routed import MOST_REFINEMENTS
 
@@ -41,6 +42,7 @@ class RoutedAgent(Agent):
         """Give an agent without an LLM one that routes."""
         if not isinstance(data, dict):
             return data
+        refuse_routing_keys(data, but=cls.model_fields)
         config = data.get("config") or {}
         if (data.get("reasoning") or config.get("reasoning")) and data.get("max_reasoning_attempts") is None:
             # CrewAI would refine a plan without end.

@@ -18,7 +18,8 @@ from pydantic import BaseModel, Field, PrivateAttr
 
 from crew_router.errors import AllModelsFailedError, CrewRouterError, ModelCallError, NoCandidateError
 from crew_router.execute.executor import Options
-from crew_router.types import ModelCapability, ModelDefinition, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router.types import ModelCapability, ModelDefinition, ModelRef, RoutedChunk, RoutedResponse, RoutingDecision, RoutingRequest
+from crew_router.types.keywords import refuse_unknown
 from crew_router_crewai.conversation import (
     CallSettings,
     check_of,
@@ -50,6 +51,7 @@ _USABLE_SHARE: Final = 0.85  # CrewAI's own reserve for what it adds to a conver
 _UNKNOWN_WINDOW_TOKENS: Final = 32_768  # guess, not measured
 _CHARS_PER_TOKEN: Final = 4
 _TOKENS_PER_PICTURE: Final = 1_600  # guess, not measured: the most that Anthropic counts for one; OpenAI counts 765 for 1024 x 1024
+_FOR_MODELS: Final = "it to the models as an entry of additional_params={…}"
 _PARAMETERS: Final = ("temperature", "top_p", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 
 
@@ -67,7 +69,8 @@ class RouterLLM(BaseLLM):
         settings: ``temperature``, ``max_tokens``, ``stop``, ``stream`` and what else CrewAI's ``BaseLLM`` takes.
 
     Raises:
-        InvalidRequestError: A key of ``routing`` or ``task_routing`` is unknown, or a value is out of range.
+        InvalidRequestError: A key of ``routing`` or ``task_routing`` is unknown, a value is out of range, or an argument is
+            unknown; the message says what to write instead.
 
     Example:
         >>> from crew_router import Router
@@ -97,6 +100,7 @@ class RouterLLM(BaseLLM):
         baseline: str | None = None,
         **settings: Any,
     ) -> None:
+        refuse_unknown(settings, (*type(self).model_fields, "stop_sequences"), otherwise=_FOR_MODELS)
         agent, tasks = dict(routing or {}), {name: dict(keys) for name, keys in (task_routing or {}).items()}
         for keys in (agent, *tasks.values()):
             RoutingRequest.from_mapping(keys)
@@ -246,7 +250,7 @@ class RouterLLM(BaseLLM):
             return (free,)
         if self._decision is None or of_task:
             return (free,)
-        return (replace(free, force_model=self._decision.selected_model), free)
+        return (replace(free, force_model=self._decision.candidate), free)
 
     @contextlib.contextmanager
     def _told(self, who: Caller, messages: Any, *, tools: Any, callbacks: Any) -> Iterator[Ending]:
@@ -374,7 +378,8 @@ class RouterLLM(BaseLLM):
     def _pool(self) -> list[ModelDefinition]:
         """Return the models that may serve this agent, those that can be called from here if there are any."""
         request = RoutingRequest.from_mapping(demanded(self.routing, self.task_routing, Caller())[0])
-        named = {self.chosen, *self.fallbacks} if self._decision is not None and not self.task_routing else None
+        fixed = self._decision is not None and not self.task_routing
+        named = {self.chosen, *(ModelRef(ref).model for ref in self.fallbacks)} if fixed else None
         allowed = [
             model
             for model in self._router.models

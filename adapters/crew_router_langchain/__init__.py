@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatCrewRouter", "LangChainTransport", "RoutingMiddleware", "choice"]
 
 _HOMES = {"ChatCrewRouter": "chat_model", "LangChainTransport": "transport", "RoutingMiddleware": "middleware", "choice": "runnable"}
+_NEEDED = ("langchain", "langchain_core")
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(msg)
     from importlib import import_module  # only for names that are asked for
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in _NEEDED:
+            raise
+        from crew_router.errors import MissingDependencyError  # only to say what is missing
+
+        raise MissingDependencyError(str(missing.name), extra="langchain") from missing
+    return getattr(home, name)

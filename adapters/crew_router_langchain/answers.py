@@ -55,6 +55,7 @@ def _routing(response: RoutedResponse) -> dict[str, Any]:
         "decision_id": decision.id,
         "model": str(response.model),
         "selected_model": str(decision.selected_model),
+        "effort": decision.effort,
         "mode": decision.mode.value,
         "strategy": decision.strategy,
         "task_type": decision.profile.task_type.value.value,
@@ -75,7 +76,7 @@ def reason(decision: RoutingDecision) -> str:
     """
     task, complexity = decision.profile.task_type.value, decision.profile.complexity.value
     return (
-        f"{decision.selected_model} for {task} (complexity {complexity}): {decision.score:.1f} of 100 points by "
+        f"{decision.candidate} for {task} (complexity {complexity}): {decision.score:.1f} of 100 points by "
         f"{decision.strategy}; expected cost {money(decision.estimated_cost)}."
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from crew_router.errors import InvalidRequestError
+from crew_router.types.keywords import refuse_routing_keys
 from crew_router.types.request import RoutingRequest
 from crew_router.types.transport import Payload
 
@@ -18,6 +19,7 @@ AUTO: Final = "auto"
 # Who names a model wants its answer, not that of a cascade or a vote that it takes part in.
 _PINNED: Final[dict[str, object]] = {"parallel": False}
 _LANGCHAINS_OWN: Final = ("ls_", "lc_")
+_PROVIDERS_TOO: Final = ("metadata",)  # an argument of OpenAI's calls by the same name
 _TRACING_ONLY: Final = ("ls_structured_output_format", "structured_output_format", "stream", "streaming")
 
 
@@ -104,10 +106,12 @@ def question(
         run: Tags and metadata that policies may read.
 
     Raises:
-        InvalidRequestError: There is nothing to send, or a key of ``routing`` is unknown or has a value that means nothing.
+        InvalidRequestError: There is nothing to send, or a key of ``routing`` is unknown, has a value that means
+            nothing, or stands outside of ``routing``.
     """
     if not any(message.content or getattr(message, "tool_calls", None) for message in messages):
         raise InvalidRequestError("messages", "" if messages else [], expected="a text or at least one message")
+    refuse_routing_keys(kwargs, but=_PROVIDERS_TOO)
     given = {key: value for key, value in kwargs.items() if key not in _TRACING_ONLY}
     routing, model = given.pop("routing", None), given.pop("model", None)
     timeout, retries = given.pop("timeout", None), given.pop("max_retries", always.max_retries)

@@ -14,6 +14,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from crew_router.execute.executor import Options
 from crew_router.types.cached import cached_property
+from crew_router.types.keywords import refuse_unknown
+from crew_router.types.redaction import logger
 from crew_router_langchain.answers import ChunkReader, result_of
 from crew_router_langchain.asking import AUTO, Question, Run, Standing, question, standing
 from crew_router_langchain.errors import as_langchain
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from crew_router.router.router import Router
     from crew_router.types.decision import RoutingDecision
 
+_log: Final = logger(__name__)
 _SENT: Final = ("temperature", "max_tokens")
 
 
@@ -52,6 +55,9 @@ class ChatCrewRouter(BaseChatModel):
         max_retries: Most calls after the first one, fallbacks included.
         stop: Stop words.
         streaming: Whether ``invoke`` streams under the hood.
+
+    Raises:
+        InvalidRequestError: An argument is unknown; the message says what to write instead.
 
     Example:
         >>> from crew_router import Router
@@ -75,6 +81,13 @@ class ChatCrewRouter(BaseChatModel):
     streaming: bool = False
 
     model_config = ConfigDict(arbitrary_types_allowed=True, ignored_types=(cached_property,))
+
+    def __init__(self, **settings: Any) -> None:
+        """Refuse an argument that nobody would read; a router that is made here is not made for nothing then."""
+        if settings.pop("api_key", None) is not None:  # LangChain's standard argument of a chat model of one provider
+            _log.warning("api_key of ChatCrewRouter is not read, as it calls many providers: set each one's key in the environment")
+        refuse_unknown(settings, type(self).model_fields)
+        super().__init__(**settings)
 
     @model_validator(mode="after")
     def _make_router(self) -> Self:

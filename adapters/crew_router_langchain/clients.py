@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from crew_router.config.credential import credential_key
 from crew_router.config.environment import require_variables
 from crew_router.config.reachability import ACCESS
 from crew_router.errors import MissingDependencyError
@@ -53,6 +54,7 @@ class _Held:
     loop: weakref.ref[asyncio.AbstractEventLoop] | None
     client: BaseChatModel
     connections: Connections
+    credential: str
 
 
 class ChatModels:
@@ -71,14 +73,15 @@ class ChatModels:
             Exception: Whatever the provider's class raises when its settings are wrong.
         """
         loop = asyncio._get_running_loop()  # noqa: SLF001 - as asyncio itself documents it: "no loop" without the cost of an exception
-        key = (definition.ref, id(loop))
+        key = (definition.ref.model, id(loop))  # efforts of a model share its client
         held = self._held.get(key)
         if held is not None and _same(held, definition, loop):
             return held.client
         with self._lock:
             self._drop_dead()
             client, connections = _made(definition)
-            self._held[key] = _Held(definition, None if loop is None else weakref.ref(loop), client, connections)
+            at_loop = None if loop is None else weakref.ref(loop)
+            self._held[key] = _Held(definition, at_loop, client, connections, credential_key(definition))
         return client
 
     def close(self) -> None:
@@ -107,9 +110,17 @@ class ChatModels:
 
 
 def _same(held: _Held, definition: ModelDefinition, loop: asyncio.AbstractEventLoop | None) -> bool:
-    if held.definition is not definition and (held.definition != definition or held.definition.instance is not definition.instance):
+    if held.definition is not definition and _entry(held.definition) != _entry(definition):
+        return False
+    if held.credential != credential_key(definition):  # a key of the environment was changed; the client holds the old one
         return False
     return loop is None if held.loop is None else held.loop() is loop
+
+
+def _entry(definition: ModelDefinition) -> tuple[object, ...]:
+    """Return what a client is built from."""
+    instance = None if definition.instance is None else id(definition.instance)
+    return definition.provider, definition.model, definition.base_url, definition.api_key, dict(definition.kwargs), instance
 
 
 def _made(definition: ModelDefinition) -> tuple[BaseChatModel, Connections]:

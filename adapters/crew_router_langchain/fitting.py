@@ -132,7 +132,9 @@ def fitted(
     if forced:
         client, takes_it = for_a_forced_tool(client, kind, kwargs, notes=notes)
         payload = payload if takes_it else replace(payload, tool_choice=None)
-    by_rule = refused_by_rule(client, kind, effort=_effort(client, kwargs), thinking=thinks(client, kind, kwargs), sent=kwargs)
+    effort = _effort(client, kwargs) if ref.effort is None else ref.effort
+    thinking = thinks(client, kind, kwargs) if ref.effort is None else ref.effort != "none"
+    by_rule = refused_by_rule(client, kind, effort=effort, thinking=thinking, sent=kwargs)
     notes.extend(f"{model_name(client)} refuses {name}; it was left out" for name in by_rule if name in kwargs)
     kwargs = {name: value for name, value in kwargs.items() if name not in by_rule}
     client = without_fields(client, by_rule | learned.refused, notes)

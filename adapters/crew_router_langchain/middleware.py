@@ -97,7 +97,7 @@ class RoutingMiddleware(AgentMiddleware[Any, Any, Any]):
         with as_langchain():
             decision = router.select_model(wanted, record=False)
         rows = {row.model: row for row in decision.table.candidates() if not row.rejections}
-        last, best = rows.get(step.model or decision.selected_model), rows.get(decision.selected_model)
+        last, best = rows.get(step.model or decision.candidate), rows.get(decision.candidate)
         if last is None or best is None or last is best:
             return False
         return not self._pays(best, last, wanted)

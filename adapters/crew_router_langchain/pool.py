@@ -70,6 +70,6 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
     if name not in taken:
         return name
     number = 2
-    while f"{name}#{number}" in taken:
+    while f"{name}@{number}" in taken:
         number += 1
-    return f"{name}#{number}"
+    return f"{name}@{number}"

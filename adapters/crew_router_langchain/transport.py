@@ -23,6 +23,7 @@ from crew_router_langchain import faults
 from crew_router_langchain.chunks import ChunkCleaner
 from crew_router_langchain.clients import ChatModels, over_chat_completions
 from crew_router_langchain.describing import described
+from crew_router_langchain.effort import with_effort
 from crew_router_langchain.exchange import Exchange, watching
 from crew_router_langchain.faults import before_sending
 from crew_router_langchain.fitting import FINISHING_FAMILIES, Fitted, as_messages, family, fitted, speaks_responses
@@ -109,7 +110,7 @@ class LangChainTransport:
 
         def fit(learned: Learned) -> Fitted:
             chosen = over_chat_completions(client) if learned.chat_only else client
-            return fitted(
+            request = fitted(
                 chosen,
                 payload,
                 ref=model.ref,
@@ -120,6 +121,7 @@ class LangChainTransport:
                 account=account,
                 sees=sees,
             )
+            return with_effort(request, model)
 
         return LangChainCall(fit, model.ref, self._refusals, account=account)
 

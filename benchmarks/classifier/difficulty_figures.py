@@ -110,7 +110,9 @@ def _judge_outcomes(rows: list[dict[str, Any]], name: str) -> None:
     failing = [1.0 - float(np.mean([each["score"] for each in row["outcomes"].values()])) for row in rows]
     lengths = [len(row["prompt"]) for row in rows]
     alone = spearmanr(lengths, failing)[0]
-    print(f"{name:24} {len(rows):>5} rows, Spearman with the share of failing models {spearmanr(means, failing)[0]:.2f}, of the length alone {alone:.2f}")
+    print(
+        f"{name:24} {len(rows):>5} rows, Spearman with the share of failing models {spearmanr(means, failing)[0]:.2f}, of the length alone {alone:.2f}"
+    )
     if "difficulty" in rows[0]:
         print(f"{'':24} with the graded difficulty {spearmanr(means, [row['difficulty'] for row in rows])[0]:.2f}")
 

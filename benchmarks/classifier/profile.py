@@ -17,7 +17,11 @@ from crew_router.types import RoutingRequest
 HERE = Path(__file__).parent
 FIELDS = ("urgency", "needs_retrieval", "content_type", "language")
 BLOCKS = {
-    "vision": [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "image", "base64": "x"}, {"type": "input_image", "image_url": "x"}],
+    "vision": [
+        {"type": "image_url", "image_url": {"url": "x"}},
+        {"type": "image", "base64": "x"},
+        {"type": "input_image", "image_url": "x"},
+    ],
     "audio": [{"type": "audio", "base64": "x"}, {"type": "input_audio", "input_audio": {}}],
     "video": [{"type": "video", "url": "x"}, {"type": "video_url", "video_url": {"url": "x"}}],
 }

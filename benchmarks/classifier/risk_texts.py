@@ -60,7 +60,9 @@ def luhn_digit(digits: str) -> str:
 
 
 def card(dice: Dice) -> str:
-    start, size = dice.choice((("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("36", 14), ("3530", 16)))
+    start, size = dice.choice(
+        (("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("34", 15), ("37", 15), ("6011", 16), ("36", 14), ("3530", 16))
+    )
     body = start + some(dice, string.digits, size - len(start) - 1)
     number = body + luhn_digit(body)
     groups = (4, 6, 5) if size == 15 else (4, 6, 4) if size == 14 else (4, 4, 4, 4)
@@ -81,7 +83,15 @@ def iban(dice: Dice) -> str:
 
 def account(dice: Dice) -> str:
     digits = some(dice, string.digits, dice.randrange(8, 13))
-    said = ("account number {}", "Kontonummer: {}", "acct no. {}", "cuenta {}", "sort code 20-00-00, account {}", "konto nr {}", "Account #{}")
+    said = (
+        "account number {}",
+        "Kontonummer: {}",
+        "acct no. {}",
+        "cuenta {}",
+        "sort code 20-00-00, account {}",
+        "konto nr {}",
+        "Account #{}",
+    )
     return dice.choice(said).format(digits)
 
 
@@ -107,7 +117,12 @@ def key(dice: Dice) -> str:
 
 def password(dice: Dice) -> str:
     value = dice.choice(
-        (some(dice, ALNUM, 12) + "7!", f"Summer{dice.randrange(2010, 2027)}#", f"{dice.choice(LAST)}-{dice.randrange(100, 999)}-{dice.choice(FIRST)[:3]}", some(dice, ALNUM + "!%&", 16) + "3x")
+        (
+            some(dice, ALNUM, 12) + "7!",
+            f"Summer{dice.randrange(2010, 2027)}#",
+            f"{dice.choice(LAST)}-{dice.randrange(100, 999)}-{dice.choice(FIRST)[:3]}",
+            some(dice, ALNUM + "!%&", 16) + "3x",
+        )
     )
     frames = (
         "my password is {}", "Passwort: {}", "password={}", '"password": "{}"', "contraseña: {}", "postgres://app:{}@db.internal:5432/prod",

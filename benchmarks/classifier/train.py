@@ -76,7 +76,9 @@ def load_graded(*, authors: str = "de", parts: tuple[str, ...] = ("training",)) 
     rows = [json.loads(line) for line in (HERE / "difficulty.jsonl").read_text(encoding="utf-8").splitlines()]
     chosen = [r for r in rows if r["author"] in authors and r["part"] in parts]
     weights = GRADED_WEIGHT, GRADE_WEIGHT
-    return featured([Example(r["prompt"], r["task_type"], None, r["domain"], sum(r["grades"]) / 2, r["language"], *weights) for r in chosen])
+    return featured(
+        [Example(r["prompt"], r["task_type"], None, r["domain"], sum(r["grades"]) / 2, r["language"], *weights) for r in chosen]
+    )
 
 
 def load_confusable(part: str = "training") -> Data:
@@ -343,7 +345,9 @@ def main() -> None:
     a, b, c, lists = load_prompts("a"), load_prompts("b"), load_prompts("c"), load_word_lists()
     phrases = load_task_phrases()
     newer = joined(load_graded(), load_confusable(), load_frames())
-    say(f"{len(a.examples)} + {len(b.examples)} + {len(c.examples)} prompts, {len(newer.examples)} newer ones, {len(lists.examples)} word lists read")
+    say(
+        f"{len(a.examples)} + {len(b.examples)} + {len(c.examples)} prompts, {len(newer.examples)} newer ones, {len(lists.examples)} word lists read"
+    )
     judged = []
     for learnt, other in ((a, b), (b, a)):
         judged.append(judge(train(joined(learnt, c, newer), lists, phrases=phrases), other))

@@ -19,10 +19,12 @@ from evidence import fitted, read_facts, read_figures
 
 from crew_router.config.ability import estimated_ability
 from crew_router.config.load import packaged_registry
-from crew_router.decide.model_table import TIER_QUALITY
 from crew_router.evaluate.abilities import AbilityFit, Figure
 from crew_router.evaluate.ability_check import HeldOut, compare_with_tiers
-from crew_router.types import ModelDefinition
+from crew_router.types import ModelDefinition, Tier
+
+# What quality the tiers alone would say; the yardstick that the fit is held against.
+TIER_QUALITY = {Tier.PREMIUM: 0.85, Tier.BASELINE: 0.75, Tier.FAST: 0.65, Tier.LOCAL: 0.55}
 
 
 def main(folder: Path) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from evidence import AS_OF, Measured, fitted, read_facts, read_figures, read_measured, usual_speed
 from genai_prices import Usage, calc_price
 
+from crew_router.config.ability import TYPICAL_OUTPUT_TOKENS
 from crew_router.config.load import packaged_registry
 from crew_router.evaluate.abilities import AbilityFit, Estimate, never_falling
 from crew_router.types import EFFORT_ORDER, ModelDefinition
@@ -54,13 +55,16 @@ def main(folder: Path, *, dry: bool) -> None:
         sys.exit(f"benchmarks/registry/models.yaml and the registry differ in {sorted(missing)}")
     steps = all_steps(fit, facts)
     middle = statistics.median(default_tokens(measured, facts).values())
+    at_medium = tokens_at_medium(measured, facts)
     for path in sorted(FOLDER.glob("*.yaml")):
         before = path.read_text(encoding="utf-8")
         after = before
         for model in registry:
             if f'  "{model.ref}":\n' in after:
                 after = rewritten(
-                    after, model, entry_lines(model, facts[model.ref], fit=fit, measured=measured, steps=steps, middle=middle)
+                    after,
+                    model,
+                    entry_lines(model, facts[model.ref], fit=fit, measured=measured, steps=steps, middle=middle, at_medium=at_medium),
                 )
                 after = with_latency(after, model, latency_of(model, facts[model.ref], measured))
                 after = with_cache_writes(after, model)
@@ -213,6 +217,40 @@ def default_tokens(measured: Mapping[tuple[str, str], Measured], facts: Mapping[
     return tokens
 
 
+def tokens_from_another_effort(
+    measured: Mapping[tuple[str, str], Measured], ref: str, known: Mapping[str, Any]
+) -> tuple[float, str] | None:
+    """Return the output tokens per task at the default effort of a model that was measured at another one, and which that was."""
+    usual = default_of(known)
+    if usual is None or known["evidence"] is None:
+        return None
+    for name in known["efforts"]:
+        tokens = measured_at(measured, ref, known, name).output_tokens
+        if tokens is not None:
+            return tokens * TYPICAL_OUTPUT_TOKENS[usual] / TYPICAL_OUTPUT_TOKENS[name], name
+    return None
+
+
+def maker(known: Mapping[str, Any]) -> str:
+    """Return the first part of a model's name, which makers give to all their models."""
+    return str(known["evidence"] or "").partition("-")[0]
+
+
+def tokens_at_medium(measured: Mapping[tuple[str, str], Measured], facts: Mapping[str, Any]) -> dict[str, float]:
+    """Return what each maker's measured models with efforts write per task at medium, the geometric mean, each evidence once."""
+    found: dict[str, dict[str, float]] = {}
+    for ref, known in facts.items():
+        usual = default_of(known)
+        if usual is None or not known["evidence"]:
+            continue
+        own = measured_at(measured, ref, known, usual).output_tokens
+        other = tokens_from_another_effort(measured, ref, known)
+        tokens = own if own is not None else None if other is None else other[0]
+        if tokens is not None:
+            found.setdefault(maker(known), {}).setdefault(known["evidence"], tokens / TYPICAL_OUTPUT_TOKENS[usual])
+    return {name: statistics.geometric_mean(values.values()) for name, values in found.items()}
+
+
 def latency_of(model: ModelDefinition, known: Mapping[str, Any], measured: dict[tuple[str, str], Measured]) -> str | None:
     """Return the line of times at the default effort, where the vendor's own service was measured."""
     if known.get("host", "own") != "own" or known["evidence"] is None:
@@ -235,6 +273,7 @@ def entry_lines(
     measured: Mapping[tuple[str, str], Measured],
     steps: Mapping[tuple[str, str], Sequence[float]],
     middle: float,
+    at_medium: Mapping[str, float],
 ) -> list[str]:
     """Return the lines that this script owns."""
     lines = [f"    released: {known['released']}\n"] if "released" in known else []
@@ -244,6 +283,11 @@ def entry_lines(
     usual = measured_at(measured, model.ref, known, default_of(known)) if known["evidence"] else Measured()
     if usual.output_tokens is not None:
         lines.append(f"    verbosity: {brief(usual.output_tokens / middle)}\n")
+    elif (found := tokens_from_another_effort(measured, model.ref, known)) is not None:
+        tokens, effort = found
+        lines.append(f"    verbosity: {brief(tokens / middle)}  # from {effort}, by what efforts take in the mean\n")
+    elif (tokens := at_medium.get(maker(known), 0.0) * TYPICAL_OUTPUT_TOKENS.get(default_of(known) or "", 0.0)) > 0:
+        lines.append(f"    verbosity: {brief(tokens / middle)}  # not measured: that of the maker's other models\n")
     if "efforts" not in known:
         level = single(known, fit)
         return lines if level is None else [*lines, f"    ability: {ability_text(level)}\n"]

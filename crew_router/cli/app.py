@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
-from crew_router.cli import ab_test, ask, config, crew, evaluate, explain, health, mcp, models, policy, replay, route, storage, train
+from crew_router.cli import (
+    ab_test,
+    ask,
+    config,
+    crew,
+    doctor,
+    evaluate,
+    explain,
+    health,
+    history,
+    mcp,
+    models,
+    override,
+    policy,
+    replay,
+    route,
+    storage,
+    train,
+)
 from crew_router.cli.console import FAILED, WRONG_USE, JsonOption, one_line_errors, one_line_logs, say, say_json
 from crew_router.cli.demo.command import demo
 
@@ -22,11 +40,33 @@ app: Final = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # slow, and nobody else asks
+
+        say(f"crew-router {version('crew-router')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")] = False,
+) -> None:
+    """Pick the model that serves a request best, run it, and say why."""
+
+
 app.command()(ask.ask)
 app.command()(route.route)
 app.add_typer(models.app, name="models")
 app.command()(health.health)
+app.command()(doctor.doctor)
 app.command()(explain.explain)
+app.command()(history.log)
+app.command()(history.feedback)
+app.add_typer(override.app, name="override")
 app.command()(demo)
 app.add_typer(mcp.app, name="mcp")
 app.command()(train.train)

@@ -24,7 +24,9 @@ WRONG_USE: Final = 2
 _WRONG_USE_ERRORS: Final = (ConfigurationError, InvalidRequestError, UnknownModelError, UnknownDecisionError)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file or folder.", show_default="crew_router.yaml")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file or folder; by default that of the project.")]
+
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every model with every reason.")]
 
 
 @contextlib.contextmanager

@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
+import math
 import os
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, open_router, say, say_json, say_table
+from crew_router.cli.rows import print_rows
 from crew_router.config.ability import ability_of, ability_to_quality
 from crew_router.config.load import load_config
-from crew_router.types import ModelDefinition
+from crew_router.types import ModelDefinition, TaskType, Tier
 from crew_router.types.clock import SystemClock
 
 app: Final = typer.Typer(invoke_without_command=True)
 
 
+class SortKey(StrEnum):
+    """What a list of models can be ordered by."""
+
+    REGISTRY = "registry"
+    NAME = "name"
+    PRICE = "price"
+    ABILITY = "ability"
+    CONTEXT = "context"
+
+
 @app.callback()
-def models(context: typer.Context, *, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+def models(
+    context: typer.Context,
+    *,
+    reachable: Annotated[bool, typer.Option("--reachable", help="Only models that can be called from here.")] = False,
+    provider: Annotated[list[str] | None, typer.Option("--provider", help="Only this provider; may be repeated.")] = None,
+    tier: Annotated[Tier | None, typer.Option("--tier", help="Only this band.")] = None,
+    task: Annotated[TaskType | None, typer.Option("--task", help="Show how able the models are at this task.")] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Only models whose name holds this text.")] = None,
+    sort: Annotated[SortKey, typer.Option("--sort", help="What the order is by.")] = SortKey.REGISTRY,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """List the models, their prices, abilities with their source, and whether they can be called from here."""
     if context.invoked_subcommand is not None:
         return
     from crew_router.evaluate.registry_age import retiring
 
     with one_line_errors(), open_router(config) as router:
-        reachable = router.reachable()
+        can_be_called = router.reachable()
+        wanted = [
+            model
+            for model in router.models
+            if (not reachable or model.ref in can_be_called)
+            and (not provider or model.ref.provider in provider)
+            and (tier is None or model.tier == tier)
+            and (search is None or search.lower() in model.ref.lower())
+        ]
+        listed = sorted(wanted, key=lambda model: _rank(model, sort, task=task))
         if as_json:
-            say_json([{**_fields(model), "reachable": model.ref in reachable} for model in router.models])
+            say_json([{**_fields(model, task), "reachable": model.ref in can_be_called} for model in listed])
             return
-        rows = [_row(model, reachable=model.ref in reachable) for model in router.models]
-        header = ("model", "tier", "in $/M", "out $/M", "ability", "right in 100", "source", "efforts", "context", "can", "reachable")
-        say_table(f"{len(rows)} models", header, rows)
-        for each in retiring(router.models, _today()):
-            say(str(each))
+        rows = [_row(model, reachable=model.ref in can_be_called, task=task) for model in listed]
+        print_rows(_HEADER, rows, title=f"{len(rows)} of {len(router.models)} models")
+        for each in retiring(listed, _today()):
+            typer.echo(str(each), err=True)
+
+
+def _rank(model: ModelDefinition, sort: SortKey, *, task: TaskType | None) -> tuple[float, str]:
+    """Return what orders a model: the cheapest, ablest or roomiest first, unknown figures last."""
+    if sort is SortKey.PRICE:
+        return (math.inf if model.price is None else model.price.output, model.ref)
+    if sort is SortKey.ABILITY:
+        return (-ability_of(model, task).value, model.ref)
+    if sort is SortKey.CONTEXT:
+        return (-(model.context_window or 0), model.ref)
+    return (0.0, model.ref if sort is SortKey.NAME else "")
 
 
 @app.command()
@@ -98,7 +141,7 @@ def _today() -> date:
     return datetime.fromtimestamp(SystemClock().now(), UTC).date()
 
 
-def _fields(model: ModelDefinition) -> dict[str, object]:
+def _fields(model: ModelDefinition, task: TaskType | None) -> dict[str, object]:
     return {
         "model": model.ref,
         "provider": model.provider,
@@ -106,7 +149,7 @@ def _fields(model: ModelDefinition) -> dict[str, object]:
         "price": model.price,
         "quality": model.quality,
         "source": model.source,
-        "ability": ability_of(model),
+        "ability": ability_of(model, task),
         "efforts": model.efforts,
         "default_effort": model.default_effort,
         "retirement": model.retirement,
@@ -117,18 +160,24 @@ def _fields(model: ModelDefinition) -> dict[str, object]:
     }
 
 
-def _row(model: ModelDefinition, *, reachable: bool) -> tuple[str, ...]:
-    price, ability = model.price, ability_of(model)
+# The most important first: what does not fit is left out from the right.
+_HEADER: Final = (
+    "model", "call", "tier", "in $/M", "out $/M", "right in 100", "context", "ability", "source", "efforts", "can",
+)  # fmt: skip
+
+
+def _row(model: ModelDefinition, *, reachable: bool, task: TaskType | None) -> tuple[str, ...]:
+    price, ability = model.price, ability_of(model, task)
     return (
         model.ref,
+        "yes" if reachable else "no",
         model.tier or "",
         "unknown" if price is None else f"{price.input:g}",
         "unknown" if price is None else f"{price.output:g}",
-        f"{ability.value:.2f} ± {ability.error:.2f}",
         f"{100 * ability_to_quality(ability.value):.0f}",
+        "" if model.context_window is None else f"{model.context_window}",
+        f"{ability.value:.2f} ± {ability.error:.2f}",
         ability.kind,
         " ".join(f"{level.name}*" if level.name == model.default_effort else level.name for level in model.efforts),
-        "" if model.context_window is None else f"{model.context_window}",
         " ".join(sorted(model.capabilities)),
-        "yes" if reachable else "no",
     )

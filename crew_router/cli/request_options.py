@@ -30,7 +30,9 @@ _OPTIONS: Final = {
     ],
     "tier": Annotated[_Text, typer.Option("--tier", help="Wanted band: premium, baseline, fast, local.")],
     "strategy": Annotated[_Text, typer.Option("--strategy", help="Strategy to choose by.")],
-    "force_model": Annotated[_Text, typer.Option("--model", help="Force this model.")],
+    "force_model": Annotated[_Text, typer.Option("--model", "-m", help="Force this model.")],
+    "effort": Annotated[_Text, typer.Option("--effort", help="Reasoning effort, for example low, of models that have any.")],
+    "max_effort": Annotated[_Text, typer.Option("--max-effort", help="Highest reasoning effort.")],
     "willingness_to_pay": Annotated[
         _Number, typer.Option("--willingness-to-pay", help="USD that a certainly right answer is worth (the dial).")
     ],

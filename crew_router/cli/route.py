@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from crew_router.cli.console import ConfigOption, JsonOption, open_router, say, say_json, say_table
+from crew_router.cli.console import ConfigOption, JsonOption, VerboseOption, open_router, say_json
+from crew_router.cli.decision_view import show_decision
 from crew_router.cli.request_options import takes_request
+from crew_router.cli.rows import print_rows
 from crew_router.types import CandidateRow, RoutingRequest
 from crew_router.types.explain import money
 
@@ -20,6 +22,7 @@ def route(
     request: RoutingRequest,
     *,
     pareto: Annotated[bool, typer.Option("--pareto", help="List the models that no other beats in cost, latency and P(success).")] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -33,7 +36,7 @@ def route(
         if as_json:
             say_json(decision.to_dict())
         else:
-            say(decision.explain())
+            show_decision(decision, verbose=verbose)
 
 
 def _show_frontier(rows: Sequence[CandidateRow], *, as_json: bool) -> None:
@@ -42,7 +45,7 @@ def _show_frontier(rows: Sequence[CandidateRow], *, as_json: bool) -> None:
         return
     header = ("model", "cost", "seconds", "P(success)", "score")
     cells = [(row.model, money(row.cost_usd), _figure(row.latency_s), _figure(row.p_success), _figure(row.score)) for row in rows]
-    say_table("Models that no other beats", header, cells)
+    print_rows(header, cells, title="Models that no other beats")
 
 
 def _figure(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""A cost-quality picture as SVG: numbered marks, a line for the settings of the dial, the hull of the single models, a legend below."""
+"""Draw a cost-quality picture as SVG: numbered points, a line through the router's settings, the hull of the models, a legend."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ROW: Final = 22
 _COLOURS: Final = {"single": "#475569", "yardstick": "#b45309", "router": "#0f766e"}
 _INK: Final = "#334155"
 _ROOM: Final = 0.08
-_CHARACTER: Final = 7.1  # pixels that a character of the legend takes at most, on average
-_NUMBERED: Final = 12  # settings of the dial that get a number; a line of forty would be covered by them
+_CHARACTER: Final = 7.1  # average width of a character of the legend in pixels, rounded up
+_NUMBERED: Final = 12  # settings of the dial that get a number; more numbers would cover the line
 _RADIUS: Final = 5.0
 _NUMBER: Final = (15.0, 13.0)  # pixels that a number needs to itself
 _DIRECTIONS: Final = ((0, -1), (0, 1), (1, 0), (-1, 0), (0.8, -0.8), (-0.8, -0.8), (0.8, 0.8), (-0.8, 0.8))
@@ -73,11 +73,11 @@ def _frame(title: str, height: int) -> Iterator[str]:
 
 def _listed(points: Sequence[Point]) -> list[Point]:
     """Return the points that get a number and a row of the legend: all but, of many settings of the dial, a dozen."""
-    routed = [at for at, point in enumerate(points) if point.kind == "router"]
+    routed = [index for index, point in enumerate(points) if point.kind == "router"]
     if len(routed) > _NUMBERED:
         step = (len(routed) - 1) / (_NUMBERED - 1)
         kept = {routed[round(each * step)] for each in range(_NUMBERED)}
-        return [point for at, point in enumerate(points) if point.kind != "router" or at in kept]
+        return [point for index, point in enumerate(points) if point.kind != "router" or index in kept]
     return list(points)
 
 
@@ -134,13 +134,13 @@ def _marks(points: Sequence[Point], scale: _Scale) -> Iterator[str]:
 
 
 def _numbers(points: Sequence[Point], listed: Sequence[Point], scale: _Scale) -> Iterator[str]:
-    """Draw each number beside its mark where neither a mark nor another number is, with a line to the mark when it is far."""
-    taken = [scale.place(point) for point in points] + list(_along(points, scale))
+    """Draw each number beside its mark where it covers neither a mark nor another number; a line joins the two when they are apart."""
+    occupied = [scale.place(point) for point in points] + list(_along(points, scale))
     for number, point in enumerate(listed, start=1):
         x, y = scale.place(point)
         colour = _COLOURS[point.kind]
-        to_x, to_y = _free_place(x, y, taken)
-        taken.append((to_x, to_y))
+        to_x, to_y = _free_place(x, y, occupied)
+        occupied.append((to_x, to_y))
         away = math.hypot(to_x - x, to_y - y)
         if away > _DISTANCES[1]:
             right, down = (to_x - x) / away, (to_y - y) / away
@@ -156,20 +156,20 @@ def _along(points: Sequence[Point], scale: _Scale) -> Iterator[tuple[float, floa
     corners = [(scale.x(corner.cost_usd), scale.y(corner.quality)) for corner in _corners(points)]
     for (x, y), (next_x, next_y) in (*itertools.pairwise(routed), *itertools.pairwise(corners)):
         steps = math.ceil(math.hypot(next_x - x, next_y - y) / _RADIUS)
-        yield from ((x + (next_x - x) * at / steps, y + (next_y - y) * at / steps) for at in range(1, steps))
+        yield from ((x + (next_x - x) * index / steps, y + (next_y - y) * index / steps) for index in range(1, steps))
 
 
 def _corners(points: Sequence[Point]) -> tuple[CurvePoint, ...]:
     return hull(CurvePoint(point.cost_usd, point.quality) for point in points if point.kind == "single")
 
 
-def _free_place(x: float, y: float, taken: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the nearest place for a number at a mark that is inside the plot and free; the farthest one when all are taken."""
+def _free_place(x: float, y: float, occupied: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the nearest free place for a number beside a mark, inside the plot; the farthest tried when none is free."""
     place = (x, y)
     for distance, (right, down) in itertools.product(_DISTANCES, _DIRECTIONS):
         place = (x + right * distance, y + down * distance)
         inside = _LEFT + 12 < place[0] < _WIDTH - 8 and _TOP - 12 < place[1] < _TOP + _PLOT_HEIGHT - 8
-        if inside and not any(_covers(place, other) for other in taken):
+        if inside and not any(_covers(place, other) for other in occupied):
             return place
     return place
 
@@ -180,14 +180,14 @@ def _covers(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Legend:
-    """As many columns as the longest row leaves room for, filled downwards."""
+    """The layout of the legend: as many columns as the longest entry allows, filled from top to bottom."""
 
     columns: int
     rows: int
 
     @classmethod
     def of(cls, listed: Sequence[Point]) -> _Legend:
-        widest = max((len(_said(point, 99)) for point in listed), default=1) * _CHARACTER + 40
+        widest = max((len(_legend_text(point, 99)) for point in listed), default=1) * _CHARACTER + 40
         columns = max(1, min(3, int((_WIDTH - _RIGHT) // widest)))
         return cls(columns, math.ceil(len(listed) / columns))
 
@@ -197,12 +197,12 @@ class _Legend:
 
     def drawn(self, listed: Sequence[Point], *, top: float) -> Iterator[str]:
         width = (_WIDTH - _RIGHT) / self.columns
-        for at, point in enumerate(listed):
-            column, row = divmod(at, self.rows)
+        for index, point in enumerate(listed):
+            column, row = divmod(index, self.rows)
             x, y = 30 + column * width, top + row * _ROW + 14
             colour = _COLOURS[point.kind]
             yield f'<rect x="{x - 5:.1f}" y="{y - 9:.1f}" width="10" height="10" rx="5" fill="{colour}"/>'
-            yield f'<text x="{x + 14:.1f}" y="{y:.1f}" fill="{colour}">{escape(_said(point, at + 1))}</text>'
+            yield f'<text x="{x + 14:.1f}" y="{y:.1f}" fill="{colour}">{escape(_legend_text(point, index + 1))}</text>'
         y = top + self.rows * _ROW + 14
         yield f'<path d="M22,{y - 4} h34" stroke="{_COLOURS["router"]}" stroke-width="2"/>'
         yield f'<text x="64" y="{y}" fill="{_INK}">the router at its settings</text>'
@@ -210,7 +210,7 @@ class _Legend:
         yield f'<text x="324" y="{y}" fill="{_INK}">hull of the single models: the best that a random mix of them can do</text>'
 
 
-def _said(point: Point, number: int) -> str:
+def _legend_text(point: Point, number: int) -> str:
     return f"{number}  {point.label}: {point.quality:.1%}, {point.cost_usd:.3g}"
 
 

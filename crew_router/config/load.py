@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from crew_router.config.environment import CONFIG_VARIABLE, ENVIRONMENT, environment_layer, flag, required, with_environment
+from crew_router.config.found_file import FoundFile, find_config, found_layer
 from crew_router.config.registry import Registry, check_fallbacks, definition
 from crew_router.config.router_config import RouterConfig
 from crew_router.config.schema.layers import Layer, Layers
@@ -23,7 +24,7 @@ from crew_router.config.settings import SETTINGS_FIELDS, ConfigFile
 from crew_router.config.validate import StrategyCheck, checked_references
 from crew_router.errors import ConfigurationError, RegistryError
 
-GivenConfig = str | Path | Mapping[str, object] | RouterConfig | None
+GivenConfig = str | Path | Mapping[str, object] | RouterConfig | FoundFile | None
 
 MAX_FILES: Final = 256
 PRESET: Final = "preset:"
@@ -44,12 +45,13 @@ def load_config(
     Args:
         source: A file or folder; ``preset:NAME`` for a packaged preset;
             a dictionary, which counts as an argument; a :class:`RouterConfig`, returned as it is
-            when nothing else is given; nothing for the file or folder in CREW_ROUTER_CONFIG, else the packaged one.
+            when nothing else is given; nothing for the file or folder in CREW_ROUTER_CONFIG, else the ``crew_router.yaml`` of
+            the project in ``folder``, else the packaged one.
         env: The environment, ``os.environ`` by default.
         arguments: Settings in the shape of a configuration file that win over everything; see :func:`argument_settings`.
         registry: These models instead of all configured ones; preferences for others are then left out.
         check_strategy: Raises ``ValueError`` for a strategy or parameters that it does not know.
-        folder: Where the project is looked for; the working directory by default.
+        folder: Where the project and its file are looked for; the working directory by default.
 
     Raises:
         ConfigurationError: Something cannot be read or is not valid; the message names file, key, value and cure.
@@ -58,12 +60,20 @@ def load_config(
     if isinstance(source, RouterConfig):
         return _finished(source, arguments, registry=registry)
     environment = os.environ if env is None else env
+    source = _or_found(source, environment, folder=folder)
     layers = Layers(tuple(_layers(source, environment, arguments=arguments or {})))
     file = _validated(layers)
     models = _registry(file, layers) if registry is None else registry
     substituted = Registry(with_environment(model, environment) for model in models)
     config = _assembled(file, substituted, environment=environment, layers=layers, folder=folder or Path.cwd())
     return checked_references(config, layers, lenient=registry is not None, check_strategy=check_strategy)
+
+
+def _or_found(source: GivenConfig, env: Mapping[str, str], *, folder: Path | None = None) -> GivenConfig:
+    """Return the source, or the file of the project where none is named."""
+    if source is not None or env.get(CONFIG_VARIABLE):
+        return source
+    return find_config(folder or Path.cwd())
 
 
 def _finished(config: RouterConfig, arguments: Mapping[str, object] | None, *, registry: Registry | None) -> RouterConfig:
@@ -120,6 +130,16 @@ def packaged_registry() -> Registry:
     return _registry(_validated(layers), layers)
 
 
+@functools.cache
+def packaged_preferences() -> Mapping[str, frozenset[str]]:
+    """Return the models that the packaged lists name, by task type."""
+    found: dict[str, frozenset[str]] = {}
+    for layer in _packaged_layers():
+        listed = cast("Mapping[str, Mapping[str, list[str]]]", layer.data.get("task_types") or {})
+        found |= {task: frozenset((*lists.get("preferred", ()), *lists.get("budget", ()))) for task, lists in listed.items()}
+    return found
+
+
 def project_name(folder: Path) -> str:
     """Return the name in the nearest pyproject.toml at or above a folder, else the folder's own name.
 
@@ -172,14 +192,16 @@ def _preset(name: str, place: str) -> Layer:
 
 def _given_layers(source: GivenConfig, env: Mapping[str, str], *, arguments: Mapping[str, object]) -> Iterable[Layer]:
     path = _path_of(source, env)
-    if path is not None:
+    if isinstance(source, FoundFile):
+        yield found_layer(source, packaged=[model for layer in _packaged_layers() for model in _models_in(layer)])
+    elif path is not None:
         yield from _read(path, f"{CONFIG_VARIABLE}={env[CONFIG_VARIABLE]}" if source is None else str(source))
     elif isinstance(source, str):
         yield Layer.of("config", {"preset": source.removeprefix(PRESET)})
     yield Layer.of(ENVIRONMENT, plain_mapping(environment_layer(env), ENVIRONMENT))
     if isinstance(source, Mapping):
         yield Layer.of("config", plain_mapping(source, "config"))
-    elif source is not None and not isinstance(source, (str, Path)):
+    elif source is not None and not isinstance(source, (str, Path, FoundFile)):
         problem = f"{type(source).__name__} is no configuration"
         raise ConfigurationError("config", "", problem, cure="give a file, a folder, a dictionary or a RouterConfig")
     if arguments:
@@ -203,6 +225,9 @@ def _read(path: Path, place: str) -> Iterable[Layer]:
 
 def files_of(source: GivenConfig, env: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the paths of the files that a configuration is read from, without those of the package; reads no file."""
+    source = _or_found(source, env)
+    if isinstance(source, FoundFile):
+        return (source.path,)
     path = _path_of(source, env)
     if path is None:
         return ()
@@ -211,6 +236,7 @@ def files_of(source: GivenConfig, env: Mapping[str, str]) -> tuple[Path, ...]:
 
 def pinned(source: GivenConfig, env: Mapping[str, str]) -> GivenConfig:
     """Return the source as an absolute path, so that a later change of working directory or CREW_ROUTER_CONFIG has no effect."""
+    source = _or_found(source, env)
     path = _path_of(source, env)
     return source if path is None else path.absolute()
 
@@ -240,12 +266,16 @@ def _folder_layers(folder: Path, place: str) -> Iterable[Layer]:
     files: dict[str, str] = {}
     for path in paths:
         layer = Layer.of(f"{place}models/{path.name}", read_mapping(path, f"{place}models/{path.name}"))
-        models = layer.data.get("models")
-        for name in models if isinstance(models, dict) else ():
+        for name in _models_in(layer):
             if name in files:
                 raise RegistryError(layer.place, f"models.{name}", f"the model stands in {files[name]} too", cure="keep one of the two")
             files[name] = layer.place
         yield layer
+
+
+def _models_in(layer: Layer) -> Iterable[str]:
+    models = layer.data.get("models")
+    return models if isinstance(models, dict) else ()
 
 
 def _validated(layers: Layers) -> ConfigFile:

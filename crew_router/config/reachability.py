@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from crew_router.config.environment import missing_variables
 from crew_router.types import ModelDefinition
+from crew_router.types.provider_keys import KEY_VARIABLES
 from crew_router.types.redaction import redacted
+
+ObstacleKind = Literal["package", "server", "key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +31,23 @@ class Access:
     extra: str
 
 
+_CLIENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "openai": ("langchain_openai", "langchain"),
+    "anthropic": ("langchain_anthropic", "anthropic"),
+    "google_genai": ("langchain_google_genai", "google"),
+    "mistralai": ("langchain_mistralai", "mistral"),
+    "cohere": ("langchain_cohere", "cohere"),
+    "deepseek": ("langchain_deepseek", "deepseek"),
+    "xai": ("langchain_xai", "xai"),
+    "openrouter": ("langchain_openrouter", "openrouter"),
+    "azure_openai": ("langchain_openai", "langchain"),
+    "bedrock_converse": ("langchain_aws", "bedrock"),
+    "lmstudio": ("langchain_openai", "langchain"),
+    "ollama": ("langchain_openai", "langchain"),
+    "vllm": ("langchain_openai", "langchain"),
+}
 ACCESS: Final[Mapping[str, Access]] = {
-    "openai": Access(("OPENAI_API_KEY",), "langchain_openai", "langchain"),
-    "anthropic": Access(("ANTHROPIC_API_KEY",), "langchain_anthropic", "anthropic"),
-    "google_genai": Access(("GOOGLE_API_KEY", "GEMINI_API_KEY"), "langchain_google_genai", "google"),
-    "mistralai": Access(("MISTRAL_API_KEY",), "langchain_mistralai", "mistral"),
-    "cohere": Access(("COHERE_API_KEY", "CO_API_KEY"), "langchain_cohere", "cohere"),
-    "deepseek": Access(("DEEPSEEK_API_KEY",), "langchain_deepseek", "deepseek"),
-    "xai": Access(("XAI_API_KEY",), "langchain_xai", "xai"),
-    "openrouter": Access(("OPENROUTER_API_KEY",), "langchain_openrouter", "openrouter"),
-    "azure_openai": Access(("AZURE_OPENAI_API_KEY",), "langchain_openai", "langchain"),
-    "bedrock_converse": Access(("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"), "langchain_aws", "bedrock"),
-    "lmstudio": Access((), "langchain_openai", "langchain"),
-    "ollama": Access((), "langchain_openai", "langchain"),
-    "vllm": Access((), "langchain_openai", "langchain"),
+    provider: Access(KEY_VARIABLES.get(provider, ()), package, extra) for provider, (package, extra) in _CLIENTS.items()
 }
 LOCAL_SERVERS: Final[Mapping[str, str]] = {
     "lmstudio": "http://127.0.0.1:1234/v1",
@@ -52,8 +58,31 @@ LOCAL_SERVERS: Final[Mapping[str, str]] = {
 LOCAL_PROVIDERS: Final = frozenset(LOCAL_SERVERS)
 
 
-def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
-    """Return why a model cannot be called from here, as a phrase for people; ``None`` when it can.
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a model cannot be called from here.
+
+    Args:
+        kind: What is missing; the kinds are in the order of how little it takes to mend them.
+        reason: The same as a phrase for people, with names.
+        cure: What to do.
+        missing: What is missing of this kind: the package, the first key's variable, or the server's address.
+    """
+
+    kind: ObstacleKind
+    reason: str
+    cure: str
+    missing: str
+
+    def __str__(self) -> str:
+        """Return reason and cure as one phrase."""
+        return f"{self.reason}: {self.cure}"
+
+
+def obstacle(
+    model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping[str, frozenset[str] | None], declared: bool
+) -> Obstacle | None:
+    """Return why a model cannot be called from here; ``None`` when it can.
 
     Args:
         model: The model.
@@ -64,17 +93,39 @@ def obstacle(model: ModelDefinition, *, env: Mapping[str, str], serving: Mapping
     """
     if model.instance is not None:
         return None
-    missing = missing_variables(model)
-    if missing:
-        return f"the environment variable {missing[0]} is not set"
+    unset = missing_variables(model)
+    if unset:
+        return Obstacle("key", f"the environment variable {unset[0]} is not set", f"set {unset[0]}", unset[0])
     access = ACCESS.get(model.provider)
-    if access is not None and find_spec(access.package) is None:
-        return f"package {access.package} is not installed (pip install 'crew-router[{access.extra}]')"
-    if model.base_url is not None and is_loopback(model.base_url):
-        return _local_obstacle(model, model.base_url, serving=serving, declared=declared)
-    if model.api_key or access is None or any(env.get(key) for key in access.keys) or (declared and model.base_url):
+    local = model.base_url is not None and is_loopback(model.base_url)
+    if local:
+        assert model.base_url is not None
+        at_server = _server_obstacle(model, model.base_url, serving=serving, declared=declared)
+        if at_server is not None:
+            return at_server
+    keys = () if access is None else access.keys
+    found = next((key for key in keys if env.get(key)), None)
+    needs_key = bool(keys) and found is None and not (local or model.api_key or (declared and model.base_url))
+    package = None if access is None or find_spec(access.package) is not None else access
+    if needs_key:
+        return _without_key(keys, package)
+    if package is None:
         return None
-    return f"none of {', '.join(access.keys)} is set"
+    set_already = f"{found} is set, but the" if found and not (local or model.api_key) else "the"
+    reason = f"{set_already} package {package.package} is not installed"
+    return Obstacle("package", reason, _install(package), package.package)
+
+
+def _without_key(keys: tuple[str, ...], package: Access | None) -> Obstacle:
+    reason = f"{keys[0]} is not set" if len(keys) == 1 else f"none of {', '.join(keys)} is set"
+    if package is None:
+        return Obstacle("key", reason, f"set {' or '.join(keys)}", keys[0])
+    reason = f"{reason}, and the package {package.package} is not installed"
+    return Obstacle("key", reason, f"set {' or '.join(keys)}, and {_install(package)}", keys[0])
+
+
+def _install(package: Access) -> str:
+    return f"pip install 'crew-router[{package.extra}]'"
 
 
 def is_loopback(url: str) -> bool:
@@ -83,10 +134,16 @@ def is_loopback(url: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def _local_obstacle(model: ModelDefinition, base_url: str, *, serving: Mapping[str, frozenset[str] | None], declared: bool) -> str | None:
+def _server_obstacle(
+    model: ModelDefinition, base_url: str, *, serving: Mapping[str, frozenset[str] | None], declared: bool
+) -> Obstacle | None:
+    where = redacted(base_url)
+    start = f"start the server at {where}"
     if base_url not in serving:
-        return None if declared else redacted(f"no server was looked for at {base_url} yet")
+        return None if declared else Obstacle("server", f"no server was looked for at {where} yet", start, where)
     listed = serving[base_url]
     if listed is None:
-        return redacted(f"no server answers at {base_url}")
-    return None if declared or model.model in listed else redacted(f"the server at {base_url} does not list {model.model}")
+        return Obstacle("server", f"no server answers at {where}", start, where)
+    if declared or model.model in listed:
+        return None
+    return Obstacle("server", f"the server at {where} does not list {model.model}", f"load or pull {model.model} there", where)

@@ -10,22 +10,12 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Self
 
+from crew_router.config.effort import fixed_effort, offered_efforts
 from crew_router.config.reachability import LOCAL_SERVERS
 from crew_router.errors import RegistryError, UnknownModelError, printable, shown
 from crew_router.types.cached import cached_property
-from crew_router.types.model import (
-    EFFORT_ORDER,
-    Ability,
-    EffortLevel,
-    Latency,
-    Limits,
-    ModelDefinition,
-    Price,
-    PriceTier,
-    PriceWindow,
-    Retirement,
-)
-from crew_router.types.vocabulary import ModelRef
+from crew_router.types.model import Ability, EffortLevel, Latency, Limits, ModelDefinition, Price, PriceTier, PriceWindow, Retirement
+from crew_router.types.vocabulary import EFFORT_ORDER, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.config.schema.entry import AbilityEntry, ModelEntry, PriceEntry, RetirementEntry
@@ -103,16 +93,20 @@ class Registry:
         return len(self._models)
 
     def __contains__(self, ref: object) -> bool:
-        """Tell whether a reference is exactly that of a model."""
-        return ref in self._by_ref
+        """Tell whether a reference is exactly that of a model, or of an effort that it offers."""
+        return isinstance(ref, str) and self.get(ref) is not None
 
     def __repr__(self) -> str:
         """Say how many models there are, and of which content."""
         return f"Registry({len(self)} models, version {self.version})"
 
     def get(self, ref: str) -> ModelDefinition | None:
-        """Return the model with exactly this reference, or ``None``."""
-        return self._by_ref.get(ref)
+        """Return the model with exactly this reference, or ``None``.
+
+        A reference with an effort gives the model under that reference, ``None`` where the model does not offer it.
+        """
+        found = self._by_ref.get(ref)
+        return found if found is not None or "#" not in ref else self._at_effort(ref)
 
     def __getitem__(self, ref: str) -> ModelDefinition:
         """Return the model with exactly this reference.
@@ -140,13 +134,27 @@ class Registry:
             return fitting[0]
         raise UnknownModelError(text, [model.ref for model in fitting[:_NEAR]] or self.near(text))
 
+    def _at_effort(self, ref: str) -> ModelDefinition | None:
+        """Return a model under the reference of one of its efforts; kept, because every call of it asks."""
+        name, _, effort = ref.rpartition("#")
+        model = self._by_ref.get(name)
+        if model is None or model.effort(effort) is None or effort not in offered_efforts(model):
+            return None
+        return self._by_ref.setdefault(ref, replace(model, ref=model.ref.at_effort(effort)))
+
     def names_one(self, text: str) -> bool:
         """Tell whether :meth:`resolve` returns a model, without looking for similar names."""
         return len(self._fitting(text)) == 1
 
     def _fitting(self, text: str) -> Sequence[ModelDefinition]:
         exact = self.get(text) or self.get(_canonical(text))
-        return self._by_name.get(text.strip().lower(), ()) if exact is None else (exact,)
+        if exact is not None:
+            return (exact,)
+        name, _, effort = text.strip().rpartition("#")
+        if not name:
+            return self._by_name.get(text.strip().lower(), ())
+        found = self._by_name.get(name.lower(), ())
+        return [at for model in found if (at := self.get(model.ref.at_effort(effort))) is not None]
 
     def near(self, text: str) -> list[str]:
         """Return references with a similar spelling, the most similar first."""
@@ -192,7 +200,7 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
     ref = reference(name, place)
     provider = entry.provider or ref.provider
     efforts = _efforts(entry, place, key=f"models.{name}")
-    return ModelDefinition(
+    made = ModelDefinition(
         ref,
         provider=provider,
         model=entry.model or ref.name,
@@ -224,6 +232,11 @@ def definition(name: str, entry: ModelEntry, *, place: str) -> ModelDefinition:
         api_key=entry.api_key,
         kwargs=dict(entry.kwargs),
     )
+    own = fixed_effort(made)
+    if own and efforts and made.effort(own) is None:
+        offered = ", ".join(level.name for level in efforts)
+        raise RegistryError(place, f"models.{name}.kwargs", f"effort {own!r} is not offered by {ref}", cure=f"use one of {offered}")
+    return made
 
 
 def reference(text: str, place: str, key: str = "models") -> ModelRef:
@@ -355,6 +368,9 @@ def _refuse_duplicates(models: Sequence[ModelDefinition], place: str) -> None:
     for model in models:
         if model.ref in seen:
             raise RegistryError(place, "models", f"{shown(str(model.ref))} stands twice", cure="keep one of the two, or rename one")
+        if model.ref.effort is not None:
+            problem = f"{shown(str(model.ref))} has a '#', behind which a reasoning effort stands"
+            raise RegistryError(place, "models", problem, cure="name the model without it; efforts: lists what it offers")
         seen.add(model.ref)
 
 
@@ -363,7 +379,7 @@ def _canonical(text: str) -> str:
         ref = ModelRef(text.strip())
     except ValueError:
         return text
-    return f"{ALIASES.get(ref.provider, ref.provider)}:{ref.name}"
+    return f"{ALIASES.get(ref.provider, ref.provider)}:{ref.partition(':')[2]}"
 
 
 def _content(model: ModelDefinition) -> object:

@@ -38,26 +38,42 @@ class StrategySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringWeights:
-    """Highest number of points of each factor (requirement A5, rule 3).
+    """Highest number of points of each factor; preset moe has those of requirement A5.
 
     Args:
-        quality: points, 50 by default
-        cost: points, 20 by default
-        history: points, 15 by default
+        quality: points of a certain success, 50 by default
+        cost: points, by default what optimize sets
+        history: points, none by default because failures count in the chance of success
         learning: points, 10 by default
         task_preference: points, 5 by default
-        diversity: points, 3 by default
+        diversity: points, none by default
         vendor_preference: points, 2 by default
     """
 
     __pydantic_config__ = STRICT
     quality: Usd = 50.0
-    cost: Usd = 20.0
-    history: Usd = 15.0
+    cost: Usd | None = None
+    history: Usd = 0.0
     learning: Usd = 10.0
     task_preference: Usd = 5.0
-    diversity: Usd = 3.0
+    diversity: Usd = 0.0
     vendor_preference: Usd = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingSettings:
+    """What a second of waiting for the whole answer costs, in USD; it is added to the expected cost in the score.
+
+    Args:
+        interactive: USD a second where somebody waits, 0.005 by default; a second weighs twice as much after 10, and so on
+        normal: USD a second, 0.000005 by default
+        batch: USD a second, nothing by default
+    """
+
+    __pydantic_config__ = STRICT
+    interactive: Usd = 0.005
+    normal: Usd = 0.000005
+    batch: Usd = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +85,8 @@ class ScoringSettings:
         factors: points of user-registered factors by name
         cost_low_usd: an expected cost at or below this gets all points of the factor cost
         cost_high_usd: an expected cost at or above this gets none
+        waiting_usd_per_s: what a second of waiting costs, by urgency
+        provider_multiplier: false leaves out how providers do at the moment
     """
 
     __pydantic_config__ = STRICT
@@ -76,6 +94,8 @@ class ScoringSettings:
     factors: Mapping[str, Usd] = field(default_factory=dict[str, float])
     cost_low_usd: Annotated[float, Gt(0)] = 1e-5
     cost_high_usd: Annotated[float, Gt(0)] = 1.0
+    waiting_usd_per_s: WaitingSettings = WaitingSettings()
+    provider_multiplier: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -563,7 +583,7 @@ class Settings:
         preset: settings to start from, which all other settings override; moe, local_first or smart_cost
         project: name space of state, budgets and learning; the name in the nearest pyproject.toml, else the folder's
         baseline: the model that savings are counted against; the dearest reachable premium model by default
-        optimize: cost or quality
+        optimize: quality, balanced or cost: what a tenfold price has to buy
         strategy: how scores become a choice
         scoring: how points are given
         task_types: preferred and budget models by task type
@@ -594,7 +614,7 @@ class Settings:
     preset: Text | None = None
     project: Text | None = None
     baseline: Text | None = None
-    optimize: Literal["cost", "quality"] = "cost"
+    optimize: Literal["quality", "balanced", "cost"] = "balanced"
     strategy: StrategySettings = StrategySettings()
     scoring: ScoringSettings = ScoringSettings()
     task_types: Mapping[TaskType, TaskTypeSettings] = field(default_factory=dict[TaskType, TaskTypeSettings])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crew_router.decide.filter import QUALITY_FLOOR, rejections, surviving
+from crew_router.decide.filter.constraint import outward
 from crew_router.decide.filter.nearest import nearest_miss
 from crew_router.decide.select.mode import Selection, Wish, select
 from crew_router.decide.select.pins import Pinned, pinned
@@ -61,7 +62,7 @@ def choose(context: RoutingContext, scores: Scores, strategy: Strategy, *, rng: 
         NoCandidateError: No model is left, or the one that the caller forces may not be used.
     """
     eligible = surviving(context)
-    first = pinned(context, eligible)
+    first = pinned(context, eligible, scores.rank)
     if first is not None and first.refused:
         raise nobody(context, only=first.at)
     if np.count_nonzero(eligible):
@@ -123,5 +124,14 @@ def of_tier(context: RoutingContext, eligible: Flags) -> tuple[Flags, tuple[Evid
 def nobody(context: RoutingContext, only: int | None = None) -> NoCandidateError:
     """Return the error that lists every model with what removed it, and the nearest miss."""
     places = range(len(context.models)) if only is None else (only,)
-    table = {context.model_table.refs[at]: why for at, why in rejections(context, places).items()}
-    return NoCandidateError(table, nearest=nearest_miss(table), effects=context.policy_result.effects)
+    table = {context.model_table.candidates[at]: why for at, why in rejections(context, places).items()}
+    nearest = " ".join(filter(None, (_highest_quality(context), nearest_miss(table))))
+    return NoCandidateError(table, nearest=nearest, effects=context.policy_result.effects)
+
+
+def _highest_quality(context: RoutingContext) -> str:
+    """Say what quality can be met by what passes everything else, where a quality was asked for that cannot."""
+    wanted, able = context.request.quality_requirement, surviving(context, without=(QUALITY_FLOOR,))
+    if wanted is None or not able.any() or context.forecast.quality[able].max() >= wanted:
+        return ""
+    return f"The highest quality_requirement that can be met is {outward(float(context.forecast.quality[able].max()), up=False)}."

@@ -20,6 +20,14 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class EffortLimit:
+    """The highest reasoning effort and who demands it."""
+
+    who: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Models that a rule admits (``allow``) or refuses, by reference, tier, provider or region."""
 
@@ -56,6 +64,7 @@ class PolicyResult:
         cost_cap: Most USD.
         quality_floor: Least quality.
         latency_cap: Most expected seconds.
+        max_effort: The highest reasoning effort.
         pin: The first pin.
         strategy: The strategy to choose by.
         mode: How the request is to be carried out.
@@ -69,6 +78,7 @@ class PolicyResult:
     cost_cap: Bound | None = None
     quality_floor: Bound | None = None
     latency_cap: Bound | None = None
+    max_effort: EffortLimit | None = None
     pin: Pin | None = None
     strategy: NamedStrategy | None = None
     mode: Mode | None = None

@@ -10,6 +10,7 @@ from crew_router.decide.conditions import NO_POLICY, ORDINARY, PolicyResult, Run
 from crew_router.types import ModelDefinition, ModelRef, RequestProfile, RoutingRequest, Snapshot, TaskType
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.decide.learned.options import Option
     from crew_router.decide.model_table import ModelTable
     from crew_router.decide.predict.forecast import Forecast
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskPreference:
-    """Models that a task type prefers, the first most, and those for a small budget (requirement A2)."""
+    """Models that a task type prefers, the first most, and those for a small budget (requirement A2).
+
+    ``packaged`` lists are nobody's own: they give no points to models whose ability the registry knows.
+    """
 
     preferred: Sequence[ModelRef] = ()
     budget: Sequence[ModelRef] = ()
+    packaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,11 @@ COST_SCALE_USD: Final = (1e-5, 1.0)
 class RoutingContext:
     """What filters, factors and strategies see of one request; never changed.
 
-    ``reachable`` tells where a call could be made; ``executing`` whether one will be (rule 1). ``limits_usd``
+    ``reachable`` tells where a call could be made, ``obstacles`` what keeps one away; ``executing`` whether one will be (rule 1).
+    ``limits_usd``
     are hard limits by scope besides the request's own budget, ``provider_limits_usd`` those of single providers; ``now`` is in
-    seconds since the epoch. ``optimize`` is what the configuration prefers; ``capacity_factor`` is that of rule 9.
+    seconds since the epoch. ``optimize`` is what the configuration prefers,
+    ``waiting_usd_per_s`` what a second costs at this request's urgency, ``capacity_factor`` is that of rule 9.
     ``plans`` are what a trained model offers for the prompt, where one is loaded.
     """
 
@@ -77,7 +84,10 @@ class RoutingContext:
     unpriced_allowed: bool = False
     policy_result: PolicyResult = NO_POLICY
     conditions: RuntimeConditions = ORDINARY
-    optimize: Literal["cost", "quality"] = "cost"
+    optimize: Literal["quality", "balanced", "cost"] = "balanced"
+    waiting_usd_per_s: float = 0.0
+    provider_multiplier: bool = True
     capacity_factor: float = 1.25
     escalation: bool = True
     plans: tuple[Option, ...] = ()
+    obstacles: tuple[Obstacle | None, ...] = ()

@@ -90,7 +90,7 @@ def _next_in_order(decided: Decided, dial: _Knob) -> Change | None:
     if not 0.0 <= value <= dial.high:
         return None
     left = (at for at in decided.order if dial.passes(float(dial.figures[at]), value))
-    refs, at = decided.context.model_table.refs, next(left, None)
+    refs, at = decided.context.model_table.candidates, next(left, None)
     given = getattr(decided.context.request, dial.field)
     return Change(dial.field, given=given, value=value, model=None if at is None else refs[at])
 
@@ -112,7 +112,7 @@ def _loosened(decided: Decided, dial: _Knob) -> Change | None:
 def _first(decided: Decided, dial: _Knob, values: list[float]) -> Change | None:
     for value in values[:MOST_TRIES]:
         model = _chosen(decided, _with(decided.context, dial.field, value))
-        if model != decided.context.model_table.refs[decided.selected]:
+        if model != decided.context.model_table.candidates[decided.selected]:
             return Change(dial.field, given=getattr(decided.context.request, dial.field), value=value, model=model)
     return None
 
@@ -124,6 +124,6 @@ def _with(context: RoutingContext, field: str, value: float | None) -> RoutingCo
 
 def _chosen(decided: Decided, context: RoutingContext) -> ModelRef | None:
     try:
-        return context.model_table.refs[decided.redecide(context)[0]]
+        return context.model_table.candidates[decided.redecide(context)[0]]
     except NoCandidateError:
         return None

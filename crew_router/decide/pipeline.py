@@ -29,6 +29,8 @@ from crew_router.types import CandidateRow, CostPrediction, Evidence, Mode, Rout
 if TYPE_CHECKING:
     from crew_router.decide.strategies import Choice, Strategy
 
+ACCEPTS_RIGHT: Final = 0.85  # guess, not measured: share of right answers of a step that are accepted
+ACCEPTS_WRONG: Final = 0.5  # guess, not measured: share of wrong ones
 _NANO: Final = 1e9
 _PERSONAL: Final = {"run": "run_id", "session": "session_id", "user": "user_id"}
 
@@ -91,18 +93,20 @@ class DecisionPipeline:
         predicted = None if rules.predictor is None else rules.predictor.predict(request, profile, model_table=pool.model_table)
         limits, by_provider = _hard_limits(rules, request, snapshot, conditions=conditions, now=now)
         tokens_in = profile.input_tokens.value
-        saved = saved_usd(conditions.warm, pool.model_table, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+        saved = saved_usd(
+            conditions.warm, pool.model_table, models=pool.model_table.models, snapshot=snapshot, tokens_in=tokens_in, now=now
+        )
         if policy_result.cost_cap is not None:
             limits = {**limits, policy_result.cost_cap.who: policy_result.cost_cap.value}
         return RoutingContext(
             request,
             profile,
-            pool.models,
+            pool.model_table.models,
             pool.model_table,
             forecast(
                 profile,
                 pool.model_table,
-                models=pool.models,
+                models=pool.model_table.models,
                 snapshot=snapshot,
                 now=now,
                 predicted=predicted,
@@ -111,6 +115,7 @@ class DecisionPipeline:
             ),
             snapshot,
             reachable=pool.reachable,
+            obstacles=pool.obstacles,
             executing=executing,
             now=now,
             weights=rules.weights,
@@ -122,22 +127,28 @@ class DecisionPipeline:
             policy_result=policy_result,
             conditions=conditions,
             optimize=rules.optimize,
+            waiting_usd_per_s=rules.waiting_usd_per_s.get(profile.urgency.value, 0.0),
+            provider_multiplier=rules.provider_multiplier,
             capacity_factor=rules.capacity_factor,
             escalation=rules.escalation,
-            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.model_table.refs, snapshot=snapshot),
+            plans=() if rules.learned is None else options_for(rules.learned, request, refs=pool.model_table.candidates, snapshot=snapshot),
         )
 
     def _decision(self, context: RoutingContext, name: str, *, strategy: Strategy, scores: Scores, chosen: Chosen) -> RoutingDecision:
         choice, selection = chosen.choice, chosen.selection
-        at, refs, predicted = selection.selected, context.model_table.refs, context.forecast
+        at, refs, predicted = selection.selected, context.model_table.candidates, context.forecast
         stops = _stops(choice, selection)
         expected = choice.expects if stops and choice.expects is not None else (predicted.success_of(at), None)
         cost = predicted.cost_of(at) if selection.mode is not Mode.PARALLEL else _sum_of(context, selection)
+        if selection.mode is Mode.CASCADE and expected[1] is None:
+            cost, right = _cascade_of(context, selection.models)
+            expected = right, None
         warnings = (*choice.notes, *selection.notes, *_warnings(context, at))
         return RoutingDecision(
             self.new_id(),
-            refs[at],
+            context.model_table.refs[at],
             tuple([refs[place] for place in selection.fallbacks]),
+            effort=context.model_table.efforts[at],
             mode=selection.mode,
             models=(refs[at],) if selection.mode is Mode.SINGLE else tuple([refs[place] for place in selection.models]),
             judge=None if selection.judge is None else refs[selection.judge],
@@ -227,14 +238,41 @@ def _sum_of(context: RoutingContext, selection: Selection) -> CostPrediction:
     )
 
 
+def _cascade_of(context: RoutingContext, steps: tuple[int, ...]) -> tuple[CostPrediction, float]:
+    """Return what a cascade is expected to cost, from its first step alone to all of them, and P(success) of its answer.
+
+    Steps are taken to be right independently of one another; how often a check accepts an answer is a guess.
+    """
+    parts = [context.forecast.cost_of(at) for at in steps]
+    reached, right, usd = 1.0, 0.0, 0.0
+    for at, part in zip(steps, parts, strict=True):
+        chance, last = context.forecast.success_of(at), at == steps[-1]
+        usd += reached * (part.expected_usd or 0.0)
+        right += reached * (chance if last else chance * ACCEPTS_RIGHT)
+        reached *= 1.0 - chance * ACCEPTS_RIGHT - (1.0 - chance) * ACCEPTS_WRONG
+    known = all(part.expected_usd is not None for part in parts)
+    return replace(
+        parts[0],
+        expected_usd=usd if known else None,
+        max_usd=sum(part.max_usd or 0.0 for part in parts) if known else None,
+        source=f"all {len(parts)} steps by the chance that they are called; {parts[0].source}",
+    ), right
+
+
 def _warnings(context: RoutingContext, at: int) -> Iterator[Evidence]:
-    ref, model_table = context.model_table.refs[at], context.model_table
+    ref, model_table = context.model_table.candidates[at], context.model_table
     if not context.executing and not reaches_any(context):
         yield Evidence("reachable", "no model is reachable from here; the advice assumes that keys and servers exist", 0.0, context.now)
     if context.models[at].price is None:
         yield Evidence("cost", f"{ref} has no price; cost constraints passed it unchecked", 0.0, context.now)
     if not model_table.measured_for(context.profile.task_type.value)[at]:
-        yield Evidence("registry", f"the quality of {ref} is unmeasured; a prior of its tier stands in", 0.0, context.now)
+        said = "is unmeasured; what is known of such models stands in, an error below"
+        yield Evidence("registry", f"the quality of {ref} {said}", 0.0, context.now)
+    if context.forecast.outlook.guessed[at]:
+        detail = f"nobody measured the speed of {ref}; that of other models stands in ({context.forecast.latency[at]:.1f} s)"
+        yield Evidence("latency", detail, 0.0, context.now)
+    if np.isnan(model_table.context_window[at]):
+        yield Evidence("context", f"{ref} states no context window; whether the input fits was not checked", 0.0, context.now)
     yield from _affinity(context, at)
     for effect in context.policy_result.effects:
         yield Evidence("policy", f"{effect.policy} ({effect.order}): {effect.effect} {effect.value}", 0.0, context.now)
@@ -244,6 +282,6 @@ def _affinity(context: RoutingContext, at: int) -> Iterator[Evidence]:
     """Say what a session's prompt caches are worth, kept or left."""
     saved = context.forecast.saved
     for place in () if saved is None else np.flatnonzero(saved):
-        ref, usd = context.model_table.refs[place], float(saved[place]) if saved is not None else 0.0
-        kept = "it is taken off its cost" if place == at else f"{context.model_table.refs[at]} is chosen all the same"
+        ref, usd = context.model_table.candidates[place], float(saved[place]) if saved is not None else 0.0
+        kept = "it is taken off its cost" if place == at else f"{context.model_table.candidates[at]} is chosen all the same"
         yield Evidence("affinity", f"the prompt cache of {ref} saves ${usd:.6f} of this session's history; {kept}", usd, context.now)

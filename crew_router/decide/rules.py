@@ -7,9 +7,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from crew_router.decide.strategies.protocol import StrategyCache
-from crew_router.types import ModelDefinition, RoutingRequest, TaskType
+from crew_router.types import ModelDefinition, RoutingRequest, TaskType, Urgency
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.decide.context import TaskPreference, Weights
     from crew_router.decide.learned.trained_model import TrainedModel
     from crew_router.decide.model_table import ModelTable
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The models of one registry version, as values and as arrays; ``reachable`` tells where a call could be made.
+    """The candidates of one registry version, as values and as arrays; ``reachable`` tells where a call could be made.
 
-    ``tokenizers`` are those of reachable providers that are on this machine.
+    ``tokenizers`` are those of reachable providers that are on this machine; ``obstacles`` say what keeps each of the others away,
+    where that is known.
     """
 
     models: tuple[ModelDefinition, ...]
@@ -32,6 +34,7 @@ class Pool:
     reachable: Flags
     version: str
     tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict[str, "Tokenizer"])
+    obstacles: tuple[Obstacle | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Rules:
 
     ``budgets_usd`` are configured limits by scope name (``day``, ``run``, ``provider:openai``); what is left of each comes with the
     snapshot. ``implicit_parallel`` are the triggers of requirement A11; without ``smart`` one strategy serves everything (E11).
-    ``named`` makes the strategies that requests and policies name. ``learned`` is what `crew-router train` left, where it is configured.
+    ``waiting_usd_per_s`` is what a second of waiting costs; ``provider_multiplier`` whether B1 counts. ``named`` makes the
+    strategies that requests and policies name. ``learned`` is what `crew-router train` left, where it is configured.
     """
 
     weights: Weights
@@ -57,7 +61,9 @@ class Rules:
     budgets_usd: Mapping[str, float] = field(default_factory=dict[str, float])
     unpriced_allowed: bool = False
     cost_scale_usd: tuple[float, float] = (1e-5, 1.0)
-    optimize: Literal["cost", "quality"] = "cost"
+    optimize: Literal["quality", "balanced", "cost"] = "balanced"
+    waiting_usd_per_s: Mapping[Urgency, float] = field(default_factory=dict[Urgency, float])
+    provider_multiplier: bool = True
     capacity_factor: float = 1.25
     escalation: bool = True
     implicit_parallel: bool = False

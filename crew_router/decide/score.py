@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from crew_router.types.cached import cached_property
+from crew_router.types.vocabulary import Urgency
 
 if TYPE_CHECKING:
     from crew_router.decide.context import RoutingContext, TaskPreference
+    from crew_router.decide.model_table import ModelTable
     from crew_router.types import ModelRef, TaskType
     from crew_router.types.arrays import Floats
 
@@ -29,7 +31,10 @@ NEUTRAL: Final = 0.5  # a success rate or learned weight that nobody has observe
 PREFERRED_SHARE: Final = 1.0
 BUDGET_SHARE: Final = 0.6
 _LEAST_COST_USD: Final = 1e-12
+PATIENCE_S: Final = 10.0
 _TOTAL: Final = ""
+PROVIDER: Final = "provider"
+"""Points that the provider multiplier adds or takes, so that all points together are the rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,11 @@ class Scores:
     def points(self) -> Mapping[str, Floats]:
         """Points by factor."""
         known = _steady_points(self.context)
-        return {name: known[name] if name in known else _weighted(self.context, name) for name in factor_names()}
+        points = {name: known[name] if name in known else _weighted(self.context, name) for name in factor_names()}
+        multiplier = _multiplier(self.context)
+        if multiplier is not None:
+            points[PROVIDER] = self.rank - self.rank / multiplier
+        return points
 
     @cached_property
     def score(self) -> Floats:
@@ -108,14 +117,23 @@ def score(context: RoutingContext) -> Scores:
     rank = steady + (_cost_points(context) if _COST.function is _FACTORS["cost"].function else _weighted(context, "cost"))
     for name in _varying(len(_FACTORS), _FACTORS["vendor_preference"].function is _vendor and context.request.vendor_preference is None):
         rank += _weighted(context, name)
-    multipliers = context.snapshot.multipliers
-    if multipliers:
-        rank *= context.model_table.memo.get(
-            "multipliers",
-            lambda: context.model_table.provider_values(lambda provider: multipliers.get(provider, 1.0)),
-            of=multipliers,
-        )
+    multiplier = _multiplier(context)
+    if multiplier is not None:
+        rank *= multiplier
     return Scores(context, rank)
+
+
+def _multiplier(context: RoutingContext) -> Floats | None:
+    """Return the provider multiplier of every candidate (requirement B1); ``None`` where it is switched off or none differs from 1."""
+    multipliers = context.snapshot.multipliers
+    if not multipliers or not context.provider_multiplier:
+        return None
+    return context.model_table.memo.get("multipliers", lambda: _of_providers(context.model_table, multipliers), of=multipliers)
+
+
+def _of_providers(model_table: ModelTable, multipliers: Mapping[str, float]) -> Floats | None:
+    spread = model_table.provider_values(lambda provider: multipliers.get(provider, 1.0))
+    return None if (spread == 1.0).all() else spread
 
 
 def fraction(context: RoutingContext, name: str) -> Floats:
@@ -168,14 +186,21 @@ def _load_installed() -> None:
         point.load()  # importing it runs its @factor
 
 
-@factor("quality", steady=True, history=False)
+@factor("quality")
 def _quality(context: RoutingContext) -> Floats:
-    return context.forecast.quality
+    """P(success) of this request; where history has no points of its own, calls that failed count in it."""
+    success = context.forecast.cautious
+    return success * _history(context) if _failures_count(context) else success
+
+
+def _failures_count(context: RoutingContext) -> bool:
+    """Tell whether some call failed, and history has no points of its own."""
+    return not context.weights.history and context.forecast.outlook.any_failed
 
 
 @factor("cost")
 def _cost(context: RoutingContext) -> Floats:
-    """Fall with the logarithm of the expected cost on a fixed scale; free is best, unknown is never the cheaper one."""
+    """Fall with the logarithm of the expected cost, waiting included, on a fixed scale; free is best, unknown is never the cheaper one."""
     weight = context.weights.cost
     return _cost_points(context) / weight if weight else np.zeros(len(context.models))
 
@@ -183,10 +208,19 @@ def _cost(context: RoutingContext) -> Floats:
 def _cost_points(context: RoutingContext) -> Floats:
     low, high = context.cost_scale_usd
     log_high = math.log10(high)
-    points: Floats = np.log10(np.maximum(context.forecast.cost, _LEAST_COST_USD))
+    spent = context.forecast.cost
+    if context.waiting_usd_per_s:
+        spent = spent + context.waiting_usd_per_s * _waited(context)
+    points: Floats = np.log10(np.maximum(spent, _LEAST_COST_USD))
     points = (log_high - points) * (context.weights.cost / (log_high - math.log10(low)))
     # fmin and fmax pass over NaN, so that a model without a price gets no points.
     return np.fmax(np.minimum(points, context.weights.cost), 0.0)
+
+
+def _waited(context: RoutingContext) -> Floats:
+    """Return the seconds to the whole answer; where somebody sits and waits each weighs more the longer it takes, at 10 s twice."""
+    seconds = context.forecast.latency
+    return seconds * (1.0 + seconds / PATIENCE_S) if context.profile.urgency.value == Urgency.INTERACTIVE else seconds
 
 
 @factor("history", steady=True)
@@ -201,27 +235,35 @@ def _history(context: RoutingContext) -> Floats:
 @factor("learning", steady=True, history=False)
 def _learning(context: RoutingContext) -> Floats:
     weights, task = context.snapshot.weights, context.profile.task_type.value
-    return context.model_table.memo.get(("learning", task), lambda: _learned(weights, task, context.model_table.refs), of=weights)
+    return context.model_table.memo.get(("learning", task), lambda: _learned(weights, task, context.model_table.candidates), of=weights)
 
 
 def _learned(weights: Mapping[tuple[ModelRef, TaskType | None], float], task: TaskType, refs: Sequence[ModelRef]) -> Floats:
     if not weights:
         return np.full(len(refs), NEUTRAL)
-    return np.array([weights.get((ref, task), weights.get((ref, None), NEUTRAL)) for ref in refs], dtype=np.float64)
+    return np.array([_weight(weights, ref, task) for ref in refs], dtype=np.float64)
+
+
+def _weight(weights: Mapping[tuple[ModelRef, TaskType | None], float], ref: ModelRef, task: TaskType) -> float:
+    """Return the weight of a candidate, else what was said of its model without naming an effort."""
+    known = (weights.get((name, kind)) for name in (ref, ref.model) for kind in (task, None))
+    return next((weight for weight in known if weight is not None), NEUTRAL)
 
 
 @factor("task_preference", steady=True, history=False)
 def _preference(context: RoutingContext) -> Floats:
     task = context.profile.task_type.value
     listed, model_table = context.preferences.get(task), context.model_table
-    return model_table.memo.get(("preference", task), lambda: _preferred(listed, model_table.refs), of=listed)
+    return model_table.memo.get(("preference", task), lambda: _preferred(listed, model_table), of=listed)
 
 
-def _preferred(listed: TaskPreference | None, refs: Sequence[ModelRef]) -> Floats:
+def _preferred(listed: TaskPreference | None, model_table: ModelTable) -> Floats:
+    refs = model_table.candidates
     if listed is None:
         return np.zeros(len(refs))
     shares = {**dict.fromkeys(listed.budget, BUDGET_SHARE), **dict.fromkeys(listed.preferred, PREFERRED_SHARE)}
-    return np.array([shares.get(ref, 0.0) for ref in refs], dtype=np.float64)
+    given = np.array([shares.get(ref, shares.get(ref.model, 0.0)) for ref in refs], dtype=np.float64)
+    return np.where(model_table.placed, 0.0, given) if listed.packaged else given
 
 
 @factor("diversity")

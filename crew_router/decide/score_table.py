@@ -61,7 +61,7 @@ class ScoreTable:
 
     def columns(self) -> Candidates:
         """Return the same by column, figures rounded to a millionth and costs to a thousandth of a nano-dollar."""
-        order, why, refs, sources = self._order, self._removed, self.context.model_table.refs, self._sources
+        order, why, refs, sources = self._order, self._removed, self.context.model_table.candidates, self._sources
         places: list[int] = order.tolist()
         figures, points = self._figures(), self.scores.points
         numbers = np.array([*figures.values(), *points.values()])[:, order].round(_DIGITS).tolist()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from crew_router.config.ability import ability_of
 from crew_router.errors import ConfigurationError, UnknownModelError, shown
 from crew_router.evaluate.abilities import AbilityFit, Estimate, Figure, fit_abilities, with_sources
-from crew_router.types.model import EFFORT_ORDER
+from crew_router.types.vocabulary import EFFORT_ORDER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from crew_router.config.effort import thinking_allowance
 from crew_router.errors import CrewRouterError, ModelCallError
 from crew_router.execute.admission.concurrency import ConcurrencyLimiter, Slot, Waiting
 from crew_router.execute.admission.protocol import AdmissionCheck, BlockingCheck, CallRequest, Permit
@@ -34,6 +35,7 @@ _UNREAD = frozenset({ErrorKind.MALFORMED, ErrorKind.TRUNCATED})
 _CAME = _UNREAD | {ErrorKind.EMPTY}
 _UNSEEN = frozenset({ErrorKind.TIMEOUT, ErrorKind.CANCELLED})
 _REFUSED = 400
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 # Told of every model before it is called, in every thread; :func:`crew_router.testing.no_paid_calls` stands here.
 WATCHERS: list[Callable[[ModelDefinition], None]] = []
@@ -342,7 +344,7 @@ class AttemptRunner:
         return CallRequest(
             self._decision, model,
             input_tokens=self.input_tokens(payload, transport),
-            max_tokens=bound if isinstance(bound, int) else None,
+            max_tokens=bound + thinking_allowance(model, bound) if isinstance(bound, int) else None,
             lease_s=start.timeout_s or 600.0, force=start.force,
             cache_writes="" if model.price is None or model.price.cache_write is None else cache_writes(payload),
         )  # fmt: skip
@@ -375,6 +377,7 @@ class AttemptRunner:
 
     def _fit(self, start: Start, model: ModelDefinition, *, transport: Transport, payload: Payload, passes: Sequence[Permit]) -> Call:
         bounds = [each.max_tokens for each in passes if each.max_tokens is not None]
+        payload = _with_room(payload, model)
         return transport.fit(payload, model, prefix=start.prefix, max_tokens=min(bounds) if bounds else None, timeout_s=start.timeout_s)
 
     def _give_back(self, passes: Sequence[Permit]) -> None:
@@ -467,6 +470,16 @@ class AttemptRunner:
             chars=None if reply.tool_calls else len(reply.text),
             expected_tokens=self._expected,
         )  # fmt: skip
+
+
+def _with_room(payload: Payload, model: ModelDefinition) -> Payload:
+    """Return a payload whose limit of the answer holds the thinking before it too."""
+    limits = {name: limit for name in _LIMITS if isinstance(limit := payload.parameters.get(name), int)}
+    if not limits or model.ref.effort is None:
+        return payload
+    longest = model.max_output_tokens or math.inf
+    raised = {name: int(min(limit + thinking_allowance(model, limit), max(longest, limit))) for name, limit in limits.items()}
+    return replace(payload, parameters={**payload.parameters, **raised})
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ class _Running:
 
 def _at_once(decision: RoutingDecision) -> tuple[ModelRef, ...]:
     """Return the models that are called first."""
-    return decision.selected_model, *decision.models
+    return decision.candidate, *decision.models
 
 
 def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
@@ -220,7 +220,7 @@ def _warm(runner: AttemptRunner, decision: RoutingDecision) -> None:
 
 
 def _candidates(decision: RoutingDecision) -> tuple[ModelRef, ...]:
-    first = decision.selected_model
+    first = decision.candidate
     return tuple(dict.fromkeys((first, *decision.fallbacks))) if decision.request.fallbacks else (first,)
 
 
@@ -232,7 +232,7 @@ def _once(runner: CodeRunner | None) -> CodeRunner | None:
 def _seen_p95_s(decision: RoutingDecision) -> Mapping[ModelRef, float]:
     """Return the 95th percentile that was observed of the chosen model, where it was."""
     seen = decision.latency.p95_s if decision.latency.source == "history" else None
-    return {} if seen is None else {decision.selected_model: seen}
+    return {} if seen is None else {decision.candidate: seen}
 
 
 def _policy(configured: ExecutionPolicy, options: Options) -> ExecutionPolicy:
@@ -292,4 +292,5 @@ def _error(failure: Failure, flow_input: _Running) -> CrewRouterError:
     rejected: dict[ModelRef, tuple[Rejection, ...]] = {}
     for refusal in failure.refusals:
         rejected[refusal.model] = (*rejected.get(refusal.model, ()), Rejection(refusal.reason, refusal.detail))
-    return NoCandidateError(rejected, nearest="Every chosen model was refused just before its call.")
+    why = "; ".join(f"{model}: {', '.join(reason.reason for reason in reasons)}" for model, reasons in rejected.items())
+    return NoCandidateError(rejected, nearest=f"Every chosen model was refused just before its call: {why}.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from crew_router.config.ability import ability_of, ability_to_quality
 from crew_router.execute.flow_context import FlowContext
 from crew_router.execute.flows.cascade import CascadePlan, Weigh, cascade
 from crew_router.execute.flows.consensus import Panel, consensus
@@ -18,7 +19,7 @@ from crew_router.types.canonical_answer import CodeRunner
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.model import ModelDefinition
 from crew_router.types.transport import Payload
-from crew_router.types.vocabulary import Mode, ModelRef
+from crew_router.types.vocabulary import Mode, ModelRef, TaskType
 
 _UNKNOWN_ACCURACY = 0.6  # guess, not measured: of a model whose quality nobody stated
 SIGNALS = (reading, token_logprobs, tool_arguments)
@@ -84,10 +85,16 @@ def plan_of(flow_input: FlowInput) -> CascadePlan:
 
 
 def accuracies(decision: RoutingDecision, models: tuple[ModelDefinition, ...]) -> dict[ModelRef, float]:
-    """Return the chance of each model of being right: its quality on the task, else overall, else a guess."""
+    """Return each model's probability of being right: its quality on the task or overall, else that of its ability at its effort."""
     task = decision.profile.task_type.value
-    known = {model.ref: model.task_quality.get(task, model.quality) for model in models}
-    return {ref: _UNKNOWN_ACCURACY if quality is None else quality for ref, quality in known.items()}
+    return {model.ref: _accuracy(model, task) for model in models}
+
+
+def _accuracy(model: ModelDefinition, task: TaskType) -> float:
+    stated = model.task_quality.get(task, model.quality)
+    if stated is None and model.ability is not None:
+        return ability_to_quality(ability_of(model, task, effort=model.ref.effort).value)
+    return _UNKNOWN_ACCURACY if stated is None else stated
 
 
 def _expected_cost(decision: RoutingDecision, model: ModelDefinition) -> float:

@@ -106,7 +106,7 @@ def _text(text: str, payload: Payload) -> str:
         return text if read is plain or read == plain else json.dumps(read, ensure_ascii=False)
     for found in _candidates(text):
         read = coerced(found, schema)
-        if isinstance(read, (dict, list)) and not problems(read, schema):
+        if _is_whole(read) and not problems(read, schema):
             return json.dumps(read, ensure_ascii=False)
     return text
 
@@ -149,6 +149,22 @@ def _loaded(text: object) -> object:
         return _MISSING
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (dict, list))
+
+
+def _inside(value: object, schema: Schema, root: Schema, depth: int) -> object:
+    """Return an object or a list with its members read; everything else stays as it is."""
+    if isinstance(value, dict):
+        return _object(cast("dict[str, object]", value), schema, root, depth)
+    items = schema.get("items")
+    if not isinstance(value, list) or not isinstance(items, Mapping):
+        same: object = value
+        return same
+    members: list[object] = [coerced(item, cast("Schema", items), root, depth=depth + 1) for item in cast("list[object]", value)]
+    return members
+
+
 def coerced(value: object, schema: Schema, root: Schema | None = None, *, depth: int = 0) -> object:
     """Return a value with texts read as the numbers, booleans and objects that the schema says they are; what fits stays as it is."""
     root = schema if root is None else root
@@ -157,12 +173,7 @@ def coerced(value: object, schema: Schema, root: Schema | None = None, *, depth:
     if "$ref" in schema:
         target = resolved(str(schema["$ref"]), root)
         return value if target is None else coerced(value, target, root, depth=depth + 1)
-    read: object = _typed(value, schema.get("type"))
-    if isinstance(read, dict):
-        read = _object(cast("dict[str, object]", read), schema, root, depth)
-    elif isinstance(read, list) and isinstance(schema.get("items"), Mapping):
-        items = cast("Schema", schema["items"])
-        read = [coerced(item, items, root, depth=depth + 1) for item in cast("list[object]", read)]
+    read = _inside(_typed(value, schema.get("type")), schema, root, depth)
     for part in _parts(schema.get("allOf")):
         read = coerced(read, part, root, depth=depth + 1)
     return _chosen(read, [*_parts(schema.get("anyOf")), *_parts(schema.get("oneOf"))], root, depth)
@@ -206,7 +217,8 @@ def _typed(value: object, wanted: object) -> object:
     if isinstance(read, float):
         return int(read) if read.is_integer() and "number" not in names and "integer" in names else read if "number" in names else value
     fits = (isinstance(read, dict) and "object" in names) or (isinstance(read, list) and "array" in names)
-    return read if fits else value
+    whole: object = _loaded(plain) if fits else value
+    return whole
 
 
 def _parts(parts: object) -> list[Schema]:

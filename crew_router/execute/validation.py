@@ -18,9 +18,7 @@ _FILTERED: Final = frozenset({
     "spii", "recitation", "error_toxic",
 })  # fmt: skip
 _BROKEN_OFF: Final = frozenset({"error", "timeout"})
-_MISCALLED: Final = frozenset(
-    {"malformed_function_call", "unexpected_tool_call", "malformed_tool_use", "malformed_model_output"}
-)
+_MISCALLED: Final = frozenset({"malformed_function_call", "unexpected_tool_call", "malformed_tool_use", "malformed_model_output"})
 _FULL: Final = "model_context_window_exceeded"
 
 

@@ -66,6 +66,8 @@ class Answered:
     draw: Draw | None = None
     feedback: FeedbackData | None = None
     positions: Mapping[str, float] = field(default_factory=dict[str, float])
+    expected: float | None = None
+    session: str | None = None
 
 
 class Recent:

@@ -109,6 +109,8 @@ class Learning:
                 return Answered(model, feedback.task_type, feedback=self._earlier_feedback(feedback.request_id, model)), False
             known = replace(known, feedback=self._earlier_feedback(feedback.request_id, None if model == known.model else model))
         task = feedback.task_type or known.task_type
+        if model is not None and model == known.model.model:
+            model = known.model  # whoever names the model alone means the effort that answered
         if model is None or model == known.model:
             return replace(known, task_type=task), True
         # The feedback is about another model than the one that answered, as a judge's may be: it does not count for the answer.
@@ -117,7 +119,7 @@ class Learning:
     def _from_ledger(self, decision_id: str) -> Answered:
         decision = self.ledger.decision(decision_id)
         answered = [attempt.model for attempt in self.ledger.attempts(decision_id) if attempt.ok]
-        return answered_of(decision, answered[-1] if answered else decision.selected_model)
+        return answered_of(decision, answered[-1] if answered else decision.candidate)
 
     def _earlier_feedback(self, decision_id: str, model: ModelRef | None) -> FeedbackData | None:
         merged: FeedbackData | None = None
@@ -180,7 +182,15 @@ class Learning:
 def answered_of(decision: RoutingDecision, model: ModelRef) -> Answered:
     """Return what later feedback needs to know of an answer."""
     profile = decision.profile
-    return Answered(model, profile.task_type.value, profile=profile, strategy=decision.strategy, draw=decision.draw)
+    return Answered(
+        model,
+        profile.task_type.value,
+        profile=profile,
+        strategy=decision.strategy,
+        draw=decision.draw,
+        expected=decision.confidence,
+        session=decision.request.session_id or decision.request.run_id,
+    )
 
 
 def learners_of(strategies: Iterable[object]) -> tuple[Learner, ...]:

@@ -96,6 +96,7 @@ class Recorder:
                 )
             )  # fmt: skip
             return
+        expected_latency_s, expected_cost_usd = _expected(decision, attempt)
         self.state.observe(
             Observation(
                 attempt.model,
@@ -110,6 +111,8 @@ class Recorder:
                 credential=self._credential_of(attempt),
                 retry_after_s=attempt.retry_after_s,
                 message=attempt.message,
+                expected_latency_s=expected_latency_s,
+                expected_cost_usd=expected_cost_usd,
             )
         )
 
@@ -141,7 +144,7 @@ class Recorder:
             decision,
             RequestOutcome(
                 decision.id,
-                model=decision.selected_model,
+                model=decision.candidate,
                 task_type=decision.profile.task_type.value,
                 success=False,
                 at=self.clock.now(),
@@ -156,8 +159,13 @@ class Recorder:
         for observer in self.observers:
             observer.finished(decision, outcome)
 
-    def reported(self, outcome: RequestOutcome) -> None:
-        """Take what a caller says an answer or a call of its own came to."""
+    def reported(self, outcome: RequestOutcome, *, expected_quality: float | None = None) -> None:
+        """Take what a caller says an answer or a call of its own came to.
+
+        Args:
+            outcome: What was said.
+            expected_quality: The P(success) that had been predicted of the request, where it is known.
+        """
         self.ledger.finished(outcome)
         if not self.learns:
             return
@@ -169,8 +177,16 @@ class Recorder:
             latency_s=outcome.latency_s,
             cost_usd=None if outcome.cost_nano is None else outcome.cost_nano / NANO_PER_USD,
             quality=float(outcome.success) if outcome.quality is None else outcome.quality,
+            expected_quality=expected_quality,
         )
         self.state.observe(observation)
+
+
+def _expected(decision: RoutingDecision, attempt: Attempt) -> tuple[float | None, float | None]:
+    """Return the seconds and USD that had been predicted of a call: only the chosen candidate's own answer was predicted as a whole."""
+    if attempt.model != decision.candidate or attempt.role != "answer" or decision.mode is not Mode.SINGLE:
+        return None, None
+    return decision.latency.expected_s, decision.cost.expected_usd
 
 
 def outcome_reported(
@@ -200,7 +216,7 @@ def outcome_reported(
 
 def _escalated(response: RoutedResponse) -> bool:
     """Tell whether a weak answer was passed over; a fallback after a fault is no escalation (E2)."""
-    return response.decision.mode is Mode.CASCADE and response.model != response.decision.selected_model
+    return response.decision.mode is Mode.CASCADE and response.model != response.decision.candidate
 
 
 def _kind_of(error: BaseException) -> ErrorKind:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from crew_router.decide.rules import Rules
     from crew_router.decide.strategies import Strategy
     from crew_router.learn.experiments.plan import Arm
+    from crew_router.learn.feedback import Answered
+    from crew_router.learn.learning import RewardListener
     from crew_router.router.source import ConfigSource
 
 _log = logger(__name__)
@@ -113,11 +115,12 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
     rules, limits = _rules(config, kept.trials), Limits.from_settings(config.budgets)
     plans = [plan_of(each) for each in config.experiments if each.enabled]
     budgets = kept.ledger.budgets(limits)
+    failures = kept.failures.of_models(models.is_local)
     recorder = Recorder(
         kept.ledger,
         kept.state,
         kept.clock,
-        observers=(kept.trials, kept.failures.of_models(models.is_local), kept.caches),
+        observers=(kept.trials, failures, kept.caches),
         learns=config.learning.enabled,
         credential=models.credential_of,
     )
@@ -127,7 +130,7 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
         kept.clock,
         learners=lambda: learners_of((*_strategies_of(rules), *kept.trials.strategies)),
         enabled=config.learning.enabled,
-        heard=kept.trials.heard,
+        heard=_both(kept.trials.heard, failures.heard),
         recent=kept.recent,
     )
     runtime = Runtime(
@@ -147,6 +150,14 @@ def _runtime(config: RouterConfig, kept: Lasting, *, models: ModelPool, later: t
     )
     kept.trials.declare(plans)
     return runtime
+
+
+def _both(one: RewardListener, other: RewardListener) -> RewardListener:
+    def heard(subject: Answered, reward: float, previous: float | None) -> None:
+        one(subject, reward, previous)
+        other(subject, reward, previous)
+
+    return heard
 
 
 def _rules(config: RouterConfig, trials: Trials) -> Rules:

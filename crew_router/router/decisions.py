@@ -95,10 +95,10 @@ def predicted_costs(runtime: Runtime, request: RoutingRequest) -> tuple[CostPred
 
     pool, profile = runtime.models.current(), runtime.kept.classifier.classify(request)
     snapshot, now, tokens_in = snapshot_of(runtime), runtime.clock.now(), profile.input_tokens.value
-    prefixes = runtime.kept.caches.cached_prefixes(request, now=now)
-    saved = saved_usd(prefixes, pool.model_table, models=pool.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
-    predicted = forecast(profile, pool.model_table, models=pool.models, snapshot=snapshot, now=now, saved=saved)
-    costs = [predicted.cost_of(index) for index in range(len(pool.models))]
+    prefixes, table = runtime.kept.caches.cached_prefixes(request, now=now), pool.model_table
+    saved = saved_usd(prefixes, table, models=table.models, snapshot=snapshot, tokens_in=tokens_in, now=now)
+    predicted = forecast(profile, table, models=table.models, snapshot=snapshot, now=now, saved=saved)
+    costs = [predicted.cost_of(index) for index in range(len(table.refs))]
     return tuple(sorted(costs, key=lambda cost: (math.inf if cost.expected_usd is None else cost.expected_usd, cost.model)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crew_router.config.credential import breaker_keys
+from crew_router.config.credential import breaker_keys, is_credential
 from crew_router.router.decisions import decide
 from crew_router.router.request_observer import RequestObserver
 from crew_router.types import ModelDefinition, ModelRef
@@ -73,7 +73,8 @@ def _report(runtime: Runtime, states: Mapping[ModelRef, str]) -> dict[str, objec
 
 def _state_of(runtime: Runtime, model: ModelDefinition, checked: CheckResult | None) -> str:
     failed = "" if checked is None or checked.ok else f"check failed: {checked.detail}"
-    return runtime.models.obstacle(model) or failed or _breaker_state(runtime, model)
+    obstacle = runtime.models.obstacle(model)
+    return str(obstacle) if obstacle is not None else failed or _breaker_state(runtime, model)
 
 
 def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:
@@ -81,7 +82,12 @@ def _breaker_state(runtime: Runtime, model: ModelDefinition) -> str:
     breakers = runtime.state.snapshot().breakers
     for key in breaker_keys(model):
         state = breakers.get(key)
-        if state is not None and state.phase != "closed":
-            because = f" ({state.cause})" if state.cause else ""
+        if state is None or state.phase == "closed":
+            continue
+        because = f" ({state.cause})" if state.cause else ""
+        if is_credential(key) and state.phase == "open":
+            wait_s = max((state.retry_at or 0.0) - runtime.clock.now(), 0.0)
+            return f"its key was refused{because}; set another, or wait {wait_s:.0f} s for the next try"
+        if not is_credential(key):
             return f"breaker of {key} is {state.phase.replace('_', '-')}{because}"
     return "ready" if model.enabled else "switched off"

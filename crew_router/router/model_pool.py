@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from crew_router.config.credential import credential_key
-from crew_router.config.reachability import LOCAL_PROVIDERS, obstacle
+from crew_router.config.credential import credential_key, keys_of
+from crew_router.config.reachability import LOCAL_PROVIDERS, Obstacle, obstacle
 from crew_router.types import Limits, ModelDefinition, ModelRef, RoutingRequest, Tier
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class ModelPool:
         self._servers, self._declared, self._find_usual, self._count_tokens = servers, declared, find_usual, count_tokens
         self._current: Pool | None = None
         self._listed: Mapping[str, frozenset[str] | None] = {}
+        self._keys: tuple[str | None, ...] = ()
         self._limited = False
 
     @property
@@ -56,22 +57,26 @@ class ModelPool:
     @property
     def made(self) -> bool:
         """Whether :meth:`current` has nothing to build."""
-        return self._current is not None and self._listed is self._servers.listed
+        return self._current is not None and self._listed is self._servers.listed and self._keys == keys_of(os.environ)
 
     def current(self) -> Pool:
-        """Return the models in the form that decisions use; rebuilt after a check of local servers."""
-        pool, listed = self._current, self._servers.listed
-        if pool is None or self._listed is not listed:
+        """Return the models in the form that decisions use; rebuilt after a check of local servers or a change of keys."""
+        pool, listed, keys = self._current, self._servers.listed, keys_of(os.environ)
+        if pool is None or self._listed is not listed or self._keys != keys:
             import numpy as np  # slow to import, so only for the first decision
 
             from crew_router.decide.model_table import model_table_of
             from crew_router.decide.rules import Pool
 
             models = self.registry.models
-            reachable = np.array([self.obstacle(model) is None for model in models], dtype=np.bool_)
+            obstacles = tuple(map(self.obstacle, models))
+            reachable = np.array([each is None for each in obstacles], dtype=np.bool_)
             self._limited = any(model.limits != Limits() for model in models)
-            self._listed = listed
-            pool = self._current = Pool(models, model_table_of(models), reachable, self.registry.version, self._tokenizers(reachable))
+            self._listed, self._keys = listed, keys
+            table, tokenizers = model_table_of(models), self._tokenizers(reachable)
+            away = tuple(obstacles[code] for code in table.codes)
+            pool = Pool(table.models, table, reachable[table.model_code], self.registry.version, tokenizers, away)
+            self._current = pool
         return pool
 
     @property
@@ -80,13 +85,18 @@ class ModelPool:
         self.current()
         return self._limited
 
-    def obstacle(self, model: ModelDefinition) -> str | None:
+    def obstacle(self, model: ModelDefinition) -> Obstacle | None:
         """Return why a model cannot be called, or ``None``."""
         return obstacle(model, env=os.environ, serving=self._servers.listed, declared=model.ref in self._declared)
 
     def reachable(self) -> frozenset[ModelRef]:
         """Return the models that can be called."""
         return frozenset(model.ref for model in self.registry.models if self.obstacle(model) is None)
+
+    def obstacles(self) -> Mapping[ModelRef, Obstacle]:
+        """Return what keeps models from being called, for those that cannot be."""
+        found = {model.ref: self.obstacle(model) for model in self.registry.models}
+        return {ref: each for ref, each in found.items() if each is not None}
 
     def look_for_servers(self, *, again: bool = False) -> None:
         """Ask the local servers of the registry's models what they list, at most once a minute unless ``again``."""

@@ -17,6 +17,8 @@ def prepare(runtime: Runtime, *, servers: bool) -> None:
     """
     if servers:
         runtime.models.look_for_servers()
+    if not runtime.has_decided:
+        runtime.warm()
     runtime.kept.overrides.renew(runtime.state.snapshot())
 
 
@@ -38,4 +40,3 @@ def _is_ready(runtime: Runtime, *, servers: bool) -> bool:
 def _prepare_all(runtime: Runtime, *, servers: bool) -> None:
     prepare(runtime, servers=servers)
     runtime.models.current()
-    runtime.warm()

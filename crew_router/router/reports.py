@@ -45,7 +45,9 @@ def take_outcome(
         cost_usd=cost_usd,
         quality=quality,
     )
-    runtime.recorder.reported(outcome)
+    known = None if decision_id is None else runtime.kept.recent.get(decision_id)
+    expected = known.expected if known is not None and known.model == model else None
+    runtime.recorder.reported(outcome, expected_quality=expected)
     if decision_id is not None:
         runtime.learning.record_outcome(decision_id, success=success, quality=quality)
 
@@ -81,12 +83,26 @@ def reset(runtime: Runtime, *, before: float | None) -> None:
     runtime.ledger.audited("reset", {"before": before, "deleted_rows": 0}, at=runtime.clock.now())
 
 
+def task_named(task_type: TaskType | str) -> TaskType:
+    """Return a task type by its name.
+
+    Raises:
+        InvalidRequestError: There is none of that name.
+    """
+    try:
+        return TaskType(task_type)
+    except ValueError:
+        raise InvalidRequestError("task_type", task_type, expected=f"one of {', '.join(TaskType)}") from None
+
+
 def _subject(
     runtime: Runtime, decision_id: str | None, model_id: str | None, task_type: TaskType | str | None
 ) -> tuple[ModelRef, TaskType | None]:
-    task = None if task_type is None else TaskType(task_type)
+    task = None if task_type is None else task_named(task_type)
     if model_id is not None:
-        return runtime.models.registry.resolve(model_id).ref, task
+        ref = runtime.models.registry.resolve(model_id).ref
+        answered = None if decision_id is None or ref.effort is not None else runtime.kept.recent.get(decision_id)
+        return (answered.model if answered is not None and answered.model.model == ref else ref), task
     if decision_id is None:
         raise InvalidRequestError("decision_id", None, expected="the id of a decision, or model_id")
     answered = runtime.learning.subject(decision_id)

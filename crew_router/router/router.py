@@ -30,8 +30,10 @@ from crew_router.types import (
     TaskType,
 )
 from crew_router.types.transport import Payload
+from crew_router.types.vocabulary import EFFORT_ORDER
 
 if TYPE_CHECKING:
+    from crew_router.config.reachability import Obstacle
     from crew_router.config.router_config import RouterConfig
     from crew_router.decide.classify.protocol import Classifier
     from crew_router.execute.executor import Options
@@ -98,6 +100,9 @@ class Router:
         from crew_router.router.source import Arguments, ConfigSource
         from crew_router.types.exit_hooks import release_with
 
+        threshold = escalation_threshold
+        if threshold is not None and (isinstance(threshold, bool) or not 0.0 <= threshold <= 1.0):
+            raise InvalidRequestError("escalation_threshold", threshold, expected="a number from 0 to 1")
         if state_url is not None and redis_url is not None:
             raise InvalidRequestError("redis_url", redis_url, expected="either state_url or redis_url, not both")
         arguments = Arguments(
@@ -436,7 +441,7 @@ class Router:
     def performance(self, model_id: str, task_type: TaskType | str | None = None) -> PerformanceMetrics | None:
         """Return the decayed figures of a model (A10), over all task types when none is given; ``None`` without history."""
         model = self._runtime.models.registry.resolve(model_id)
-        return self._runtime.state.performance(model.ref, None if task_type is None else TaskType(task_type))
+        return self._runtime.state.performance(model.ref, None if task_type is None else reports.task_named(task_type))
 
     def stats(self) -> dict[str, object]:
         """Return counts, sums, the age of the snapshot, and which configuration holds."""
@@ -481,6 +486,10 @@ class Router:
         """
         models = self._runtime.models
         return models.obstacle(models.registry.resolve(model_id)) is None
+
+    def obstacles(self) -> Mapping[ModelRef, Obstacle]:
+        """Return what keeps each of the other models from being called, and what to do about it."""
+        return self._runtime.models.obstacles()
 
     def discover(self) -> None:
         """Look for local servers: those of the registry, and the usual ports of LM Studio, Ollama and vLLM."""
@@ -580,5 +589,7 @@ def payload_of(prompt: Prompt) -> Payload:
 
 
 def described(request: RoutingRequest, payload: Payload) -> RoutingRequest:
-    """Add to a request what its payload shows: the messages, tools and a response format."""
-    return request.described(messages=tuple(payload.messages), tools=bool(payload.tools), json=payload.response_format is not None)
+    """Add to a request what its payload shows: the messages, tools, a response format, and the effort that its parameters ask for."""
+    said = request.described(messages=tuple(payload.messages), tools=bool(payload.tools), json=payload.response_format is not None)
+    effort = payload.parameters.get("reasoning_effort", payload.parameters.get("effort")) if payload.parameters else None
+    return replace(said, effort=effort) if said.effort is None and isinstance(effort, str) and effort in EFFORT_ORDER else said

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from crew_router.config.load import packaged_preferences
 from crew_router.decide.context import TaskPreference, Weights
 from crew_router.decide.policies import compile_policies
 from crew_router.decide.rules import Rules
 from crew_router.decide.strategies import Strategy, make_strategy
-from crew_router.types import ModelRef, TaskType
+from crew_router.types import ModelRef, TaskType, Urgency
 from crew_router.types.codec import encode
 
 if TYPE_CHECKING:
     from crew_router.config.registry import Registry
     from crew_router.config.router_config import RouterConfig
     from crew_router.config.settings import StrategySettings
+
+
+TENFOLD_PRICE_BUYS: Final = {"quality": 0.02, "balanced": 0.05, "cost": 0.1}
+"""Chance of success that a tenfold price has to buy, 0..1; ``benchmarks/choice`` shows what each keeps of the best model's quality."""
 
 
 def rules_of(config: RouterConfig, registry: Registry) -> Rules:
@@ -41,6 +47,12 @@ def rules_of(config: RouterConfig, registry: Registry) -> Rules:
         unpriced_allowed=config.budgets.unpriced == "allow",
         cost_scale_usd=(config.scoring.cost_low_usd, config.scoring.cost_high_usd),
         optimize=config.optimize,
+        waiting_usd_per_s={
+            Urgency.INTERACTIVE: config.scoring.waiting_usd_per_s.interactive,
+            Urgency.NORMAL: config.scoring.waiting_usd_per_s.normal,
+            Urgency.BATCH: config.scoring.waiting_usd_per_s.batch,
+        },
+        provider_multiplier=config.scoring.provider_multiplier,
         capacity_factor=config.capacity.factor,
         escalation=config.escalation.enabled,
         implicit_parallel=smart and config.parallel.triggers == "moe",
@@ -49,12 +61,13 @@ def rules_of(config: RouterConfig, registry: Registry) -> Rules:
 
 
 def _weights(config: RouterConfig) -> Weights:
-    """Return the points of the factors; with ``optimize: quality`` the points of cost are given to quality."""
+    """Return the points of the factors; those of cost follow from what a tenfold price has to buy, unless somebody states them."""
     points = config.scoring.weights
-    cost_points = points.cost if config.optimize == "quality" else 0.0
+    decades = math.log10(config.scoring.cost_high_usd / config.scoring.cost_low_usd)
+    by_price = points.quality * TENFOLD_PRICE_BUYS[config.optimize] * decades
     return Weights(
-        quality=points.quality + cost_points,
-        cost=points.cost - cost_points,
+        quality=points.quality,
+        cost=by_price if points.cost is None else points.cost,
         history=points.history,
         learning=points.learning,
         task_preference=points.task_preference,
@@ -82,8 +95,13 @@ def _baseline(config: RouterConfig) -> Strategy:
 
 
 def _preferences(config: RouterConfig) -> dict[TaskType, TaskPreference]:
+    packaged = packaged_preferences()
     return {
-        task: TaskPreference(tuple(map(ModelRef, settings.preferred)), tuple(map(ModelRef, settings.budget)))
+        task: TaskPreference(
+            tuple(map(ModelRef, settings.preferred)),
+            tuple(map(ModelRef, settings.budget)),
+            packaged={*settings.preferred, *settings.budget} <= packaged.get(task, frozenset()),
+        )
         for task, settings in config.task_types.items()
     }
 

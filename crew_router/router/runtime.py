@@ -132,9 +132,17 @@ class Runtime:
     def warm(self) -> None:
         """Import and build what decisions need, by one decision that nobody sees and that changes nothing."""
         with importing:
-            from crew_router.decide.classify.classifier import TextClassifier
-            from crew_router.decide.pipeline import DecisionPipeline
-            from crew_router.decide.strategies import make_strategy
+            if not self.has_decided:
+                self._decide_for_nobody()
+                prepare = getattr(self.kept.classifier, "prepare", None)
+                if prepare is not None:
+                    prepare()
+                self.pipeline  # noqa: B018 - made when first asked for
+
+    def _decide_for_nobody(self) -> None:
+        from crew_router.decide.classify.classifier import TextClassifier
+        from crew_router.decide.pipeline import DecisionPipeline
+        from crew_router.decide.strategies import make_strategy
 
         rules = replace(self.rules, strategy=make_strategy("weighted"), task_strategies={}, experiment=None)
         # Of its own chance and names, so that those of real decisions are what they would have been.
@@ -147,10 +155,6 @@ class Runtime:
                 now=self.clock.now(),
                 executing=True,
             )
-        self.pipeline  # noqa: B018 - made when first asked for
-        prepare = getattr(self.kept.classifier, "prepare", None)
-        if prepare is not None:
-            prepare()
 
     def observe(self, decision: RoutingDecision) -> RequestObserver:
         """Return who follows one request to its end."""

@@ -26,7 +26,7 @@ def runtime_of(router: Router) -> Runtime:
 
 
 def take_over_changes(router: Router) -> None:
-    """Look at a router's configuration files now, as its own thread does within a second; what is refused is logged.
+    """Reload changed configuration files now, as the router's own thread does within a second; an invalid one is logged.
 
     Args:
         router: A router over files.

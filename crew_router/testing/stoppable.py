@@ -1,4 +1,4 @@
-"""A model that answers until it is stopped, for outages in the middle of a run."""
+"""A model that answers until it is stopped, to test outages in the middle of a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StoppableModel:
         self.running = False
 
     def steps(self, asked: Asked) -> Iterator[Step]:
-        """Yield what happens in one call."""
+        """Yield the steps of one call."""
         if self.running:
             return self._model.steps(asked)
         return iter((Step(0.0, error=ScriptedFaultError(ScriptedFault(ErrorKind.CONNECTION))),))

@@ -4,7 +4,6 @@ from crew_router.types.candidates import DecisionTable, RecordedTable
 from crew_router.types.decision import RoutingDecision
 from crew_router.types.evidence import CandidateRow, Change, CostPrediction, Draw, Evidence, LatencyPrediction, PolicyEffect, Rejection
 from crew_router.types.model import (
-    EFFORT_ORDER,
     NANO_PER_USD,
     TOKENS_PER_PRICE,
     Ability,
@@ -23,6 +22,7 @@ from crew_router.types.profile import Difficulty, Reading, RequestProfile
 from crew_router.types.request import FeedbackData, RoutingRequest
 from crew_router.types.response import RoutedChunk, RoutedResponse
 from crew_router.types.vocabulary import (
+    EFFORT_ORDER,
     Domain,
     ErrorKind,
     Mode,

@@ -19,11 +19,13 @@ from crew_router.types.vocabulary import Mode, ModelRef
 class RoutingDecision:
     """The choice for one request (requirement A7).
 
-    ``score`` is 0..100, ``confidence`` and ``propensity`` 0..1, ``at`` seconds since the epoch. ``models`` are the
-    models of a cascade in order or of a parallel run; for a single call it holds the selected model only. ``cost`` is that of
-    all calls of a parallel run together. ``approval`` says why a person has to agree before it is executed, empty otherwise.
-    ``stops`` are the probabilities at which a learned cascade accepts the best answer after each of its models. ``trade_off`` is
-    what a parallel run or cascade brought, once it has been carried out.
+    ``effort`` is the reasoning effort that ``selected_model`` is asked for, ``None`` where it has none. ``fallbacks`` and ``models``
+    name models with their efforts. ``score`` is 0..100, ``confidence`` and ``propensity`` 0..1, ``at`` seconds since the epoch.
+    ``models`` are the models of a cascade in order or of a parallel run; for a single call it holds the selected model only.
+    ``cost`` is that of all calls of a parallel run together, and of a cascade's steps by the chance that they are called.
+    ``approval`` says why a person has to agree before it is executed, empty otherwise. ``stops`` are the probabilities at which a
+    learned cascade accepts the best answer after each of its models. ``trade_off`` is what a parallel run or cascade brought, once
+    it has been carried out.
     """
 
     id: str
@@ -44,12 +46,18 @@ class RoutingDecision:
     policy_version: str
     project: str
     at: float
+    effort: str | None = None
     draw: Draw = field(default_factory=Draw)
     stops: tuple[float, ...] = ()
     effects: tuple[PolicyEffect, ...] = ()
     approval: str = ""
     trade_off: TradeOff | None = None
     table: DecisionTable = field(default_factory=RecordedTable, repr=False, compare=False)
+
+    @property
+    def candidate(self) -> ModelRef:
+        """The selected model at its reasoning effort, ``provider:model#effort``; the model alone where it has no efforts."""
+        return self.selected_model.at_effort(self.effort)
 
     @property
     def estimated_cost(self) -> float | None:

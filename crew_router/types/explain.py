@@ -25,7 +25,13 @@ class Explained(Protocol):
     @property
     def selected_model(self) -> ModelRef: ...  # noqa: D102
     @property
+    def candidate(self) -> ModelRef: ...  # noqa: D102
+    @property
     def fallbacks(self) -> Sequence[ModelRef]: ...  # noqa: D102
+    @property
+    def models(self) -> Sequence[ModelRef]: ...  # noqa: D102
+    @property
+    def judge(self) -> ModelRef | None: ...  # noqa: D102
     @property
     def mode(self) -> Mode: ...  # noqa: D102
     @property
@@ -60,9 +66,10 @@ def rationale_of(decision: Explained) -> str:
 
 def said_of(decision: Explained, table: Candidates) -> str:
     """Return the sentence of :func:`rationale_of` from the decision's table by column."""
-    parts = [f"{decision.selected_model} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})"]
     places, scores = table.passed(), table.figures["score"]
-    chosen = next((at for at in places if table.models[at] == decision.selected_model), None)
+    chosen = next((at for at in places if table.models[at] == decision.candidate), None)
+    parts = [] if chosen is None else list(_plainly(table, chosen, places))
+    parts.append(f"{decision.candidate} for {decision.profile.task_type.value} (complexity {decision.profile.complexity.value})")
     if chosen is not None and scores[chosen] is not None:
         strongest = max(table.points, key=lambda name: table.points[name][chosen] or 0.0, default="nothing")
         parts.append(f"{scores[chosen]:.1f} of 100 points by {decision.strategy}, most from {strongest}")
@@ -73,6 +80,38 @@ def said_of(decision: Explained, table: Candidates) -> str:
     if table.removed:
         parts.append(f"{len(table.removed)} of {len(table.models)} models removed by constraints")
     return "; ".join(parts) + "."
+
+
+def _plainly(table: Candidates, chosen: int, places: Sequence[int]) -> Iterator[str]:
+    """Say as a person would how often the choice is right, how often the best one would be, and what each costs."""
+    chances, costs = table.figures["p_success"], table.figures["cost_usd"]
+    mine = chances[chosen]
+    if mine is None:
+        return
+    best = max(places, key=lambda at: (chances[at] or 0.0, at == chosen))
+    said = f"{spoken(table.models[chosen])}: right in {_of_100(mine)} of 100 such requests"
+    if best == chosen:
+        yield f"{said} (the best here), for {money(costs[chosen])}"
+        return
+    other = f"best here: {_of_100(chances[best] or 0.0)}, {spoken(table.models[best])}"
+    yield f"{said} ({other}), for {money(costs[chosen])} instead of {money(costs[best])}"
+
+
+def spoken(model: ModelRef) -> str:
+    """Return a candidate in words.
+
+    Example:
+        >>> spoken(ModelRef("openai:gpt-6-luna#low")), spoken(ModelRef("lab:a"))
+        ('gpt-6-luna at low effort', 'a')
+    """
+    if model.effort is None:
+        return model.name
+    return f"{model.name} without thinking" if model.effort == "none" else f"{model.name} at {model.effort} effort"
+
+
+def _of_100(share: float) -> str:
+    """Return a share in hundreds, with a decimal only near the ends, where a whole number would say never or always."""
+    return f"{100 * share:.0f}" if 0.01 <= share <= 0.99 else f"{100 * share:.1f}"  # noqa: PLR2004 - a hundredth from the ends
 
 
 def story_of(decision: Explained) -> str:
@@ -88,7 +127,7 @@ def money(usd: float | None) -> str:
 
 
 def _story(decision: Explained) -> Iterator[str]:
-    yield f"decision {decision.id}: {decision.selected_model} ({decision.mode}, strategy {decision.strategy})"
+    yield f"decision {decision.id}: {decision.candidate} ({decision.mode}, strategy {decision.strategy})"
     yield f"why: {rationale_of(decision)}"
     yield "profile: " + ", ".join(_said(name, getattr(decision.profile, name)) for name in _PROFILE_FIELDS)
     chosen, others = _split(decision)
@@ -104,6 +143,10 @@ def _story(decision: Explained) -> Iterator[str]:
         yield "removed:"
         for model, reasons in decision.rejected.items():
             yield f"  {model}: {'; '.join(map(str, reasons))}"
+    if decision.mode is not Mode.SINGLE:
+        joined = " then " if decision.mode is Mode.CASCADE else ", "
+        judge = f"; judge {decision.judge}" if decision.judge is not None else ""
+        yield f"members: {joined.join(decision.models)}{judge}; all of it {money(decision.estimated_cost)}"
     yield f"fallbacks: {', '.join(decision.fallbacks) or 'none'}"
     if decision.approval:
         yield f"waits for a person: {decision.approval}"
@@ -157,8 +200,8 @@ def _evidence(decision: Explained) -> Iterator[Evidence]:
 
 def _split(decision: Explained) -> tuple[CandidateRow | None, list[CandidateRow]]:
     kept = [row for row in decision.table.candidates() if not row.rejections]
-    chosen = next((row for row in kept if row.model == decision.selected_model), None)
-    return chosen, [row for row in kept if row.model != decision.selected_model]
+    chosen = next((row for row in kept if row.model == decision.candidate), None)
+    return chosen, [row for row in kept if row.model != decision.candidate]
 
 
 def _said(name: str, reading: Reading[object]) -> str:

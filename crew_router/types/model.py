@@ -236,10 +236,6 @@ class Ability:
     kind: AbilityKind = "measured"
 
 
-EFFORT_ORDER: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""The names that providers give to reasoning efforts, the least first."""
-
-
 @dataclass(frozen=True, slots=True)
 class EffortLevel:
     """One reasoning effort that a provider offers for a model.

@@ -160,6 +160,8 @@ class PerformanceMetrics:
     ``samples`` is the decayed count, ``confidence`` grows with sample size and falls with age. Seconds are those of
     successful calls: ``latency_s`` to the whole answer, ``p95_s`` its 95th percentile, ``ttft_s`` to the first piece.
     ``output_tokens`` is the mean length of answers, ``output_spread`` the standard deviation of its natural logarithm.
+    ``quality_samples`` is the decayed count of reported qualities, ``expected_quality`` the P(success) that had been predicted of
+    those requests, where it was noted.
     """
 
     model: ModelRef
@@ -177,6 +179,8 @@ class PerformanceMetrics:
     tokens_per_s: float | None = None
     output_tokens: float | None = None
     output_spread: float | None = None
+    quality_samples: float | None = None
+    expected_quality: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,5 +222,3 @@ def _stand_in(error: BaseException) -> BaseException:
     instead = _RedactedCallError(f"{type(error).__name__}: {redacted(_words(error))}").with_traceback(error.__traceback__)
     instead.__cause__ = error.__cause__
     return instead
-
-

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import StrEnum
 from typing import Final, Literal, Self, TypeVar, cast
 
 from crew_router.errors import InvalidRequestError
-from crew_router.types.vocabulary import ModelCapability, ModelRef, Risk, TaskType, Tier, Urgency
+from crew_router.types.vocabulary import EFFORT_ORDER, ModelCapability, ModelRef, Risk, TaskType, Tier, Urgency
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 FeedbackOutcome = Literal["success", "partial", "failure"]
@@ -41,6 +41,8 @@ class RoutingRequest:
         deny_providers: Never these; hard.
         force_model: Fixes the first attempt; safety, capability and hard budgets still hold.
         fallbacks: Whether other models may answer when the first fails.
+        effort: The reasoning effort of models that have any; hard. Models without efforts are not concerned.
+        max_effort: The highest reasoning effort; hard.
 
     Raises:
         InvalidRequestError: A value is out of range, NaN or of the wrong type.
@@ -85,6 +87,8 @@ class RoutingRequest:
     project: str | None = None
     parallel: bool | None = None
     critical: bool = False
+    effort: str | None = None
+    max_effort: str | None = None
 
     def __post_init__(self) -> None:
         """Read lenient spellings and reject what cannot be meant."""
@@ -112,7 +116,7 @@ class RoutingRequest:
         known = {f.name for f in fields(cls)}
         for key in values:
             if key not in known:
-                raise InvalidRequestError(key, values[key], expected=f"one of the keys {', '.join(sorted(known))}")
+                raise InvalidRequestError(key, values[key], expected=_instead_of(key, known))
         return cls(**values)  # type: ignore[arg-type]  # every value is checked by __post_init__
 
     def described(self, *, messages: tuple[object, ...], tools: bool, json: bool) -> Self:
@@ -132,6 +136,27 @@ class RoutingRequest:
         """Return every capability that the request demands."""
         flagged = _flagged(self.requires_vision, self.requires_tools, self.requires_json, self.requires_streaming)
         return flagged | self.required_capabilities if self.required_capabilities else flagged
+
+
+# Names that similar projects and earlier notes use for what a request asks.
+_ELSEWHERE: Final = {
+    "latency_budget": "max_latency_s",
+    "max_latency": "max_latency_s",
+    "timeout": "deadline_s",
+    "cost_tier": "tier",
+    "budget": "cost_budget",
+    "max_cost": "cost_budget",
+    "min_quality": "quality_requirement",
+    "model": "force_model",
+}
+
+
+def _instead_of(key: object, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # only a mistake needs it
+
+    alike = get_close_matches(str(key), known, n=1)
+    meant = _ELSEWHERE.get(str(key)) or (alike[0] if alike else None)
+    return f"one of the keys {', '.join(sorted(known))}" if meant is None else f"the key {meant}"
 
 
 _NAMES: Final = tuple(each.name for each in fields(RoutingRequest))
@@ -222,6 +247,10 @@ def _check_text(request: RoutingRequest) -> None:
         value = getattr(request, name)
         if value is not None and not isinstance(value, str):
             raise InvalidRequestError(name, value, expected="a text")
+    for name in ("effort", "max_effort"):
+        value = getattr(request, name)
+        if value is not None and value not in EFFORT_ORDER:
+            raise InvalidRequestError(name, value, expected=f"one of {', '.join(EFFORT_ORDER)}")
     if not isinstance(request.metadata, Mapping):
         raise InvalidRequestError("metadata", request.metadata, expected="a mapping")
 

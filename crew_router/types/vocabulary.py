@@ -146,19 +146,25 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+EFFORT_ORDER: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""The names that providers give to reasoning efforts, the least first."""
+
+
 class ModelRef(str):
-    """A model of the registry, ``"provider:name"``.
+    """A model of the registry, ``"provider:name"``, or one of its reasoning efforts, ``"provider:name#effort"``.
 
     Args:
         text: ``provider:name``; ``provider/name`` is read too. The first of the two
-            separators splits, so ``lmstudio:qwen/qwen3`` and ``ollama:llama3:8b`` keep their names.
+            separators splits, so ``lmstudio:qwen/qwen3`` and ``ollama:llama3:8b`` keep their names. The name ends at the last ``#``.
 
     Raises:
-        ValueError: The text names no provider or no model.
+        ValueError: The text names no provider or no model, or nothing follows its ``#``.
 
     Example:
         >>> ModelRef("openai/gpt-4o").provider
         'openai'
+        >>> ModelRef("openai:gpt-6.1-sol#low").effort
+        'low'
     """
 
     __slots__ = ()
@@ -166,8 +172,8 @@ class ModelRef(str):
     def __new__(cls, text: str) -> Self:
         """Split at the first separator and check both parts."""
         cut = _first_separator(text)
-        if cut <= 0 or cut == len(text) - 1:
-            msg = f"{text!r} is not a model reference. Write 'provider:model', for example 'openai:gpt-4o'."
+        if cut <= 0 or cut == len(text) - 1 or text.endswith("#") or text.rfind("#") == cut + 1:
+            msg = f"{text!r} is not a model reference. Write 'provider:model' or 'provider:model#effort', for example 'openai:gpt-4o'."
             raise ValueError(msg)
         return super().__new__(cls, f"{text[:cut]}:{text[cut + 1 :]}")
 
@@ -178,8 +184,22 @@ class ModelRef(str):
 
     @property
     def name(self) -> str:
-        """The part after the first colon, as the provider calls the model."""
-        return self.partition(":")[2]
+        """The part between the first colon and the effort, as the provider calls the model."""
+        return self.model.partition(":")[2]
+
+    @property
+    def effort(self) -> str | None:
+        """The reasoning effort; ``None`` where none is named."""
+        return self.rpartition("#")[2] if "#" in self else None
+
+    @property
+    def model(self) -> ModelRef:
+        """The model without its effort."""
+        return str.__new__(ModelRef, self.rpartition("#")[0]) if "#" in self else self
+
+    def at_effort(self, effort: str | None) -> ModelRef:
+        """Return the model at an effort; the model alone for ``None``."""
+        return self.model if effort is None else str.__new__(ModelRef, f"{self.model}#{effort}")
 
 
 _SEPARATORS: Final = (":", "/")

@@ -207,6 +207,16 @@ def test_an_auth_error_opens_the_credential(opened):
     assert state.breaker("lab").phase == "closed"
 
 
+def test_refused_keys_count_against_the_credential_alone(opened):
+    """However often a wrong key is tried, another key finds the model and the provider open for calls."""
+    state = opened()
+
+    fail(state, A, times=12, error=ErrorKind.AUTH, credential="credential/ab12")
+    fail(state, B, times=12, error=ErrorKind.AUTH, credential="credential/ab12")
+
+    assert {state.breaker(key).phase for key in (A, B, "lab")} == {"closed"}
+
+
 def test_one_probe_over_all_processes(opened, clock):
     """When the time has come one process gets the probe, and its success closes the breaker for all."""
     one, two = opened(), opened()
@@ -442,11 +452,11 @@ def test_a_later_process_finds_what_was_left(opened):
 
 
 def test_provider_multipliers_follow_the_last_minutes(opened):
-    """A failing provider falls, a sound one rises, both within 0.5 and 2."""
+    """A failing provider falls, one that is quicker than was predicted rises, both within 0.5 and 2."""
     state = opened()
     for _ in range(40):
         state.observe(seen(A, success=False, error=ErrorKind.OVERLOAD))
-        state.observe(seen(C))
+        state.observe(seen(C, latency_s=1.0, expected_latency_s=4.0))
 
     multipliers = state.snapshot().multipliers
 

@@ -55,7 +55,8 @@ def pool(
 ) -> Pool:
     """Return the models as the line takes them; all reachable unless said otherwise."""
     reach = np.array([True] * len(models) if reachable is None else reachable, dtype=np.bool_)
-    return Pool(tuple(models), model_table_of(models), reach, "v", tokenizers or {})
+    table = model_table_of(models)
+    return Pool(table.models, table, reach[table.model_code], "v", tokenizers or {})
 
 
 def line(

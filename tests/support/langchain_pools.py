@@ -12,7 +12,7 @@ from crew_router.decide.classify.classifier import TextClassifier
 from crew_router.types import RequestProfile
 
 _CAPABILITIES = ["tools", "json", "streaming"]
-_SENSES = ["vision", "audio"]
+_SENSES = ["vision", "audio", "documents"]
 
 
 @cache

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crew_router.cli.ask import NOTHING_FOUND
 from crew_router.cli.console import ConfigOption, JsonOption, one_line_errors, say, say_json, say_table
 from crew_router.errors import ConfigurationError, InvalidRequestError
 from crew_router.types.explain import money
@@ -177,7 +176,7 @@ def _short(text: str) -> str:
 def _show_steps(steps: NextSteps) -> None:
     say("\n4. With your keys and servers")
     if not steps.models:
-        say(NOTHING_FOUND)
+        say(steps.rationale)
         return
     say(f"{len(steps.models)} models can be called: " + ", ".join(f"{name} {count}" for name, count in steps.providers))
     more = len(steps.models) - _SHOWN_MODELS

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from crew_router.cli.ask import nothing_found
 from crew_router.errors import CrewRouterError
 from crew_router.router.router import Router
 from crew_router.types import ModelRef, RoutingRequest
@@ -45,7 +46,7 @@ def next_steps(prompt: str, *, config: Path | None) -> NextSteps:
         found = router.reachable()
         models = tuple(sorted(found))
         providers = tuple(Counter(model.provider for model in router.models if model.ref in found).most_common())
-        choice, cost, why = _choice(router, prompt) if found else (None, None, "")
+        choice, cost, why = _choice(router, prompt) if found else (None, None, nothing_found(router.obstacles().values()))
     return NextSteps(models, providers=providers, prompt=prompt, choice=choice, estimated_cost_usd=cost, rationale=why)
 
 

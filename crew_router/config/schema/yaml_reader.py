@@ -36,7 +36,7 @@ def read_mapping(path: Path, place: str | None = None) -> dict[str, Plain]:
             mapping, nested deeper than 32 levels, or uses duplicate keys, tags, merge keys or exploding aliases.
     """
     where = place or str(path)
-    return parse_mapping(_text(path, where), where)
+    return parse_mapping(read_text(path, where), where)
 
 
 def parse_mapping(text: str, place: str) -> dict[str, Plain]:
@@ -57,7 +57,8 @@ def parse_mapping(text: str, place: str) -> dict[str, Plain]:
     return builder.root
 
 
-def _text(path: Path, place: str) -> str:
+def read_text(path: Path, place: str) -> str:
+    """Return the text of a configuration file; see :func:`read_mapping` for what is refused."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

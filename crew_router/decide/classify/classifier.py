@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MODEL: Final = "linear model"
 DIFFICULTY: Final = "difficulty model"
+# A request without a text may be of any difficulty: mean and standard deviation of an even spread from 1 to 10.
+_ANY: Final = Difficulty(5.5, 2.6)
 PATTERNS: Final = "patterns"
 MIN_TASK_CONFIDENCE: Final = 0.25  # below it the type is `general`; chosen across authors, docs/classification.md
 _MEDIA_FACTOR: Final = 8.0  # an image, a sound or a film in the message makes `multimodal` this many times likelier; guess, not measured
@@ -105,6 +107,8 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
     """Return how hard the last request of the text or chat is; the whole was read already, so that a single prompt is hashed once."""
     if request.complexity is not None:
         return Difficulty(float(request.complexity), 0.0)
+    if not spoken.text.strip():
+        return _ANY
     asked = asked_of(spoken.turns)
     reader = packaged_difficulty()
     read: list[Difficulty] = []
@@ -114,8 +118,7 @@ def _difficulty(request: RoutingRequest, spoken: SpokenText, *, model: LinearMod
             scores = model.score(found)
         read.append(reader.read(text, hard=scores.complexity, unknown=model.unknown_share(found)))
     hardest = max(read, key=lambda each: each.mean)
-    says_nothing = asked.reply or not spoken.text.strip()
-    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if says_nothing else hardest
+    return Difficulty(hardest.mean, max(hardest.spread, reader.reply_spread)) if asked.reply else hardest
 
 
 def _flagged(request: RoutingRequest) -> frozenset[ModelCapability]:

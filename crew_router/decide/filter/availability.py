@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.config.credential import is_credential
 from crew_router.decide.filter.constraint import hard_filter
 from crew_router.types import Rejection
 
@@ -29,7 +30,11 @@ def _enabled(context: RoutingContext) -> Flags:
 
 def _reachable_reason(context: RoutingContext, at: int) -> Rejection:
     model = context.models[at]
-    return Rejection("reachable", f"no key, package or running server for {model.ref}", cure="`crew-router health` tells which")
+    known = context.obstacles[at] if context.obstacles else None
+    if known is not None:
+        return Rejection("reachable", known.reason, known.kind, known.missing, cure=known.cure)
+    text = f"no key, package or running server for {model.ref}"
+    return Rejection("reachable", text, cure="give it what `crew-router health` says it lacks")
 
 
 @hard_filter("reachable", reason=_reachable_reason)
@@ -43,12 +48,24 @@ def reaches_any(context: RoutingContext) -> bool:
     return context.model_table.memo.get("reaches any", lambda: bool(reachable.any()), of=reachable)
 
 
+def _unless_all(context: RoutingContext, kept: Flags) -> Flags | None:
+    """Return the flags unless they leave no model that could be called: one without a key or a server stands in for nobody."""
+    usable = context.model_table.enabled
+    reachable = _reachable(context)
+    if reachable is not None:
+        usable = usable & reachable
+    return kept if (kept & usable).any() else None
+
+
 def _breaker_reason(context: RoutingContext, at: int) -> Rejection:
     states = context.snapshot.breakers
     shut = [states[key] for key in context.model_table.breaker_keys[at] if key in states and _is_shut(states[key], context.now)]
     state = max(shut, key=lambda each: each.retry_at or 0.0)
     wait_s = max((state.retry_at or context.now) - context.now, 0.0)
-    return Rejection("breaker", f"breaker of {state.key} is open", str(state.failures), cure=f"it is probed in {wait_s:.0f} s")
+    if is_credential(state.key):
+        refused = f"{context.models[at].ref.provider} refused its key (the breaker of its credential is open)"
+        return Rejection("breaker", refused, str(state.failures), cure=f"set another key, or wait {wait_s:.0f} s for the next try")
+    return Rejection("breaker", f"breaker of {state.key} is open", str(state.failures), cure=f"wait {wait_s:.0f} s for the next try")
 
 
 @hard_filter("breaker", reason=_breaker_reason)
@@ -62,7 +79,7 @@ def _breaker(context: RoutingContext) -> Flags | None:
     if not shut:
         return None
     kept = np.array([shut.isdisjoint(keys) for keys in model_table.breaker_keys], dtype=np.bool_)
-    return kept if kept.any() else None
+    return _unless_all(context, kept)
 
 
 def _is_shut(state: CircuitBreakerState, now: float) -> bool:
@@ -71,7 +88,7 @@ def _is_shut(state: CircuitBreakerState, now: float) -> bool:
 
 def _rate_reason(context: RoutingContext, at: int) -> Rejection:
     wait_s = context.snapshot.busy_until[context.model_table.refs[at]] - context.now
-    return Rejection("rate", "its requests or tokens a minute are used up", f"{wait_s:.1f}", cure=f"it is free in {wait_s:.1f} s")
+    return Rejection("rate", "its requests or tokens a minute are used up", f"{wait_s:.1f}", cure=f"wait {wait_s:.1f} s")
 
 
 @hard_filter("rate", reason=_rate_reason)
@@ -81,7 +98,7 @@ def _rate(context: RoutingContext) -> Flags | None:
     if not busy:
         return None
     kept = np.array([busy.get(ref, 0.0) <= context.now for ref in context.model_table.refs], dtype=np.bool_)
-    return kept if kept.any() else None
+    return _unless_all(context, kept)
 
 
 def _concurrency_reason(context: RoutingContext, at: int) -> Rejection:
@@ -98,4 +115,4 @@ def _concurrency(context: RoutingContext) -> Flags | None:
         return None
     running = np.array([flight.get(ref, 0) for ref in context.model_table.refs], dtype=np.float64)
     kept = ~(running >= np.ceil(context.model_table.concurrency * context.capacity_factor))
-    return kept if kept.any() else None
+    return _unless_all(context, kept)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crew_router.decide.filter.constraint import gap, hard_filter, outward
-from crew_router.types import ModelRef, Rejection
+from crew_router.types import EFFORT_ORDER, Rejection
 
 if TYPE_CHECKING:
-    from crew_router.decide.conditions import Admission
+    from crew_router.decide.conditions import Admission, Subject
     from crew_router.decide.context import RoutingContext
     from crew_router.decide.model_table import ModelTable
     from crew_router.types.arrays import Flags
@@ -79,9 +79,29 @@ def _admitted(model_table: ModelTable, rule: Admission) -> Flags:
 def _admission(model_table: ModelTable, rule: Admission) -> Flags:
     names: Sequence[Iterable[str]] = model_table.regions
     if rule.subject != "regions":
-        single = model_table.tiers if rule.subject == "tiers" else model_table.refs
-        names = [(name.provider if isinstance(name, ModelRef) and rule.subject == "providers" else name,) for name in single]
+        names = [_named(model_table, at, rule.subject) for at in range(len(model_table.refs))]
     return np.array([(not rule.values.isdisjoint(each)) == rule.allow for each in names], dtype=np.bool_)
+
+
+def _named(model_table: ModelTable, at: int, subject: Subject) -> tuple[str, ...]:
+    """Return what a rule may call a candidate: a rule that names a model means all its efforts."""
+    if subject == "tiers":
+        return (model_table.tiers[at],)
+    ref = model_table.refs[at]
+    return (ref.provider,) if subject == "providers" else (ref, model_table.candidates[at])
+
+
+def _max_effort_reason(context: RoutingContext, at: int) -> Rejection:
+    limit, have = context.policy_result.max_effort, str(context.model_table.efforts[at])
+    assert limit is not None
+    text = f"effort {have} is above {limit.value} of {limit.who}"
+    return Rejection("policy_effort", text, have, limit.value, cure=f"change {limit.who}")
+
+
+@hard_filter("policy_effort", reason=_max_effort_reason)
+def _policy_effort(context: RoutingContext) -> Flags | None:
+    limit = context.policy_result.max_effort
+    return None if limit is None else context.model_table.effort_rank <= EFFORT_ORDER.index(limit.value)
 
 
 def _policy_quality_reason(context: RoutingContext, at: int) -> Rejection:

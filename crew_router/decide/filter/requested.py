@@ -8,7 +8,7 @@ import numpy as np
 
 from crew_router.decide.filter.constraint import gap, hard_filter, outward
 from crew_router.decide.model_table import capability_bits
-from crew_router.types import ModelCapability, Rejection
+from crew_router.types import EFFORT_ORDER, ModelCapability, Rejection
 
 if TYPE_CHECKING:
     from crew_router.decide.context import RoutingContext
@@ -31,9 +31,7 @@ def _providers(context: RoutingContext) -> Flags | None:
     allowed, denied = context.request.allow_providers, context.request.deny_providers
     if allowed is None and not denied:
         return None
-    wanted = [
-        (allowed is None or model.ref.provider in allowed) and model.ref.provider not in denied for model in context.models
-    ]
+    wanted = [(allowed is None or model.ref.provider in allowed) and model.ref.provider not in denied for model in context.models]
     return np.array(wanted, dtype=np.bool_)
 
 
@@ -110,8 +108,9 @@ def _deadline_reason(context: RoutingContext, at: int) -> Rejection:
 
 @hard_filter("deadline", reason=_deadline_reason)
 def _deadline(context: RoutingContext) -> Flags | None:
+    """A speed that nobody knows is no reason to give up: the call itself ends at the deadline."""
     limit = context.request.deadline_s
-    return None if limit is None else ~(context.forecast.latency > limit)
+    return None if limit is None else ~(context.forecast.latency > limit) | context.forecast.outlook.guessed
 
 
 def _too_slow(context: RoutingContext, at: int, *, filter_name: str, field: str, limit: float) -> Rejection:
@@ -143,6 +142,27 @@ def _region_reason(context: RoutingContext, at: int) -> Rejection:
 def _region(context: RoutingContext) -> Flags | None:
     wanted = context.request.region
     return None if wanted is None else np.array([wanted in regions for regions in context.model_table.regions], dtype=np.bool_)
+
+
+def _effort_reason(context: RoutingContext, at: int) -> Rejection:
+    request, table = context.request, context.model_table
+    have, wanted = str(table.efforts[at]), str(request.effort)
+    if request.effort is not None and table.efforts[at] != request.effort:
+        offered = ", ".join(str(table.efforts[place]) for place in table.places_of(table.refs[at]))
+        cure = f"{table.refs[at]} offers {offered}"
+        return Rejection("effort", f"effort {have}, wanted {wanted}", have, wanted, cure=cure, field="effort")
+    limit = str(request.max_effort)
+    return Rejection("effort", f"effort {have} is above {limit}", have, limit, cure=f"raise max_effort to {have}", field="max_effort")
+
+
+@hard_filter("effort", reason=_effort_reason)
+def _effort(context: RoutingContext) -> Flags | None:
+    """Models without efforts are not concerned."""
+    wanted, limit, rank = context.request.effort, context.request.max_effort, context.model_table.effort_rank
+    if wanted is None and limit is None:
+        return None
+    kept = rank <= EFFORT_ORDER.index(limit) if limit is not None else rank < len(EFFORT_ORDER)
+    return kept if wanted is None else kept & ((rank < 0) | (rank == EFFORT_ORDER.index(wanted)))
 
 
 def _needed(context: RoutingContext) -> frozenset[ModelCapability]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, cast
 
-from crew_router.decide.conditions import Admission, Bound, NamedStrategy, Pin, PolicyResult, Subject
+from crew_router.decide.conditions import Admission, Bound, EffortLimit, NamedStrategy, Pin, PolicyResult, Subject
 from crew_router.decide.policies.yaml_values import as_list, as_mapping
-from crew_router.types import Mode, ModelRef, Tier
+from crew_router.types import EFFORT_ORDER, Mode, ModelRef, Tier
 
 Merge: TypeAlias = Callable[[PolicyResult, str], PolicyResult]
 MakeStrategy: TypeAlias = Callable[[str, Mapping[str, object]], Any]
@@ -79,6 +79,12 @@ def _other(key: str, value: object, make_strategy: MakeStrategy) -> Effect:
         make_strategy(name, parameters)  # raises an error for an unknown name or parameter
         chosen = NamedStrategy(name, parameters)
         return Effect(key, name, name, lambda result, _who: replace(result, strategy=result.strategy or chosen))
+    if key == "max_effort":
+        if value not in EFFORT_ORDER:
+            msg = f"{value!r} is no reasoning effort; write one of {', '.join(EFFORT_ORDER)}"
+            raise ValueError(msg)
+        name = str(value)
+        return Effect(key, name, name, lambda result, who: _limited(result, EffortLimit(who, name)))
     if key == "mode":
         mode = Mode(str(value))
         return Effect(key, mode, mode, lambda result, _who: replace(result, mode=result.mode or mode))
@@ -101,7 +107,7 @@ _BOUNDS: Final[Mapping[str, tuple[str, Callable[[float, float], float], float]]]
     "quality_floor": ("quality_floor", max, 1.0),
     "latency_cap_s": ("latency_cap", min, math.inf),
 }
-EFFECTS: Final = (*_ADMISSIONS, *_BOUNDS, "pin", "require", "approval", "strategy", "mode")
+EFFECTS: Final = (*_ADMISSIONS, *_BOUNDS, "max_effort", "pin", "require", "approval", "strategy", "mode")
 CAPS: Final = frozenset(_BOUNDS)
 
 
@@ -155,6 +161,13 @@ def _bound(result: PolicyResult, field: str, bound: Bound, pick: Callable[[float
     if current is not None and pick(current.value, bound.value) == current.value:
         return result
     return replace(result, **cast("Any", {field: bound}))
+
+
+def _limited(result: PolicyResult, limit: EffortLimit) -> PolicyResult:
+    known = result.max_effort
+    if known is not None and EFFORT_ORDER.index(known.value) <= EFFORT_ORDER.index(limit.value):
+        return result
+    return replace(result, max_effort=limit)
 
 
 def _strategy(value: object) -> tuple[str, Mapping[str, object]]:

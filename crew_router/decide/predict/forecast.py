@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from crew_router.config.effort import LEAST_WORK_TOKENS
+from crew_router.decide.predict.difficulty import difficulty_of, sharpness
 from crew_router.decide.predict.outlook import Outlook, outlook
 from crew_router.types import CostPrediction, LatencyPrediction, ModelDefinition, RequestProfile, Snapshot
 from crew_router.types.cached import cached_property
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 COST_SPREAD: Final = 0.3  # requirement A9: ±30 % until lengths are learnt
 INPUT_SPREAD: Final = 0.15  # nine in ten estimates of the input are nearer, docs/classification.md
 P95_OVER_MEAN: Final = 2.0  # guess, not measured: stands in for an unknown 95th percentile
-DIFFICULTY_SLOPE: Final = 0.15  # guess, not measured: logits that one step of complexity over 5 costs
 STRENGTH_LOGITS: Final = 0.3  # guess, not measured: what a strength that the registry states is worth
-_MIDDLE_COMPLEXITY: Final = 5
+DOUBT: Final = 1.0
+"""Errors of its ability by which a candidate is judged below what is expected of it: the lower sixth. What is known of a
+candidate well enough is hardly moved, and a guess is not preferred to a measurement for its luck."""
+_MINUTE_S: Final = 60
+_MINUTES_PER_DAY: Final = 24 * 60
 _Z90: Final = 1.645
 _ENOUGH_SAMPLES: Final = 20.0  # guess, not measured: below that a learnt spread is not trusted
 
@@ -78,10 +83,27 @@ class Forecast:
     @cached_property
     def success(self) -> Floats:
         """P(success): ability against difficulty (item response with equal discrimination), or what was learnt of such prompts."""
-        logit = self.outlook.ability - self._difficulty() + self._strengths()
-        expected: Floats = 1.0 / (1.0 + np.exp(-logit))
+        return self._success(self.outlook.ability)
+
+    @cached_property
+    def cautious(self) -> Floats:
+        """P(success) at the lower sixth of the ability, by which candidates compete: doubt counts against a candidate."""
+        doubted = self.model_table.memo.get(
+            ("doubted", self.profile.task_type.value), lambda: self.outlook.ability - DOUBT * self.outlook.error, of=self.outlook
+        )
+        return self._success(doubted)
+
+    def _success(self, ability: Floats) -> Floats:
+        slope, level = self._curve
+        expected: Floats = 1.0 / (1.0 + np.exp(slope * (level - ability - self._strengths())))
         known = None if self.predicted is None else self.predicted.success
         return expected if known is None else np.where(np.isnan(known), expected, known)
+
+    @cached_property
+    def _curve(self) -> tuple[float, float]:
+        """Slope and difficulty of this request."""
+        level, spread = difficulty_of(self.profile)
+        return sharpness(spread), level
 
     @cached_property
     def p95(self) -> Floats:
@@ -94,7 +116,8 @@ class Forecast:
             return self.success.item(at)
         strengths = self._strengths()
         bonus = _at(strengths, at)
-        return 1.0 / (1.0 + math.exp(self._difficulty() - bonus - self.outlook.ability.item(at)))
+        slope, level = self._curve
+        return 1.0 / (1.0 + math.exp(slope * (level - bonus - self.outlook.ability.item(at))))
 
     def cost_of(self, at: int) -> CostPrediction:
         """Return the cost of one model as a value, with an interval that nine of ten calls fall into."""
@@ -108,7 +131,7 @@ class Forecast:
             low, high, source = expected, expected, "list price x usage that the model states"
         priced = not math.isnan(expected)
         return CostPrediction(
-            self.model_table.refs[at],
+            self.model_table.candidates[at],
             min_usd=low if priced else None,
             expected_usd=expected if priced else None,
             max_usd=high if priced else None,
@@ -121,15 +144,12 @@ class Forecast:
         """Return the latency of one model as a value."""
         expected, p95 = self.latency.item(at), self.outlook.p95.item(at)
         return LatencyPrediction(
-            self.model_table.refs[at],
+            self.model_table.candidates[at],
             expected_s=_known(expected),
             ttft_s=_known(self.outlook.ttft.item(at)),
             p95_s=_known(expected * P95_OVER_MEAN if math.isnan(p95) else p95),
-            source="history" if self.outlook.samples.item(at) else "prior",
+            source="history" if self.outlook.samples.item(at) else "guess" if self.outlook.guessed.item(at) else "prior",
         )
-
-    def _difficulty(self) -> float:
-        return DIFFICULTY_SLOPE * (self.profile.complexity.value - _MIDDLE_COMPLEXITY)
 
     def _strengths(self) -> Floats | float:
         named = self.model_table.memo.get("strengths", lambda: _strengths_of(self.model_table))
@@ -200,7 +220,8 @@ def forecast(
         counted: Tokens of the input as tokenizers of providers count them; the profile's estimate holds for the others.
     """
     known = outlook(profile.task_type.value, model_table, snapshot.performance)
-    lengths = _lengths(profile, known, predicted)
+    whole = _with_thinking(profile, model_table)
+    lengths = _lengths(profile, whole, known, predicted)
     tokens_in: Floats | float = profile.input_tokens.value
     if counted:
         tokens_in = model_table.provider_values(lambda provider: counted.get(provider, profile.input_tokens.value))
@@ -215,23 +236,57 @@ def forecast(
         cost = np.where(np.isnan(cost), known.seen_cost, cost)
     if saved is not None:
         cost = np.maximum(cost - saved, 0.0)
-    latency = known.ttft + known.s_per_token * lengths
+    latency = known.ttft + known.s_per_token * _timed(profile, whole, known, lengths)
     if known.has_unknown_speed:
         latency = np.where(np.isnan(latency), known.seen_latency, latency)
     return Forecast(profile, model_table, known, tokens_in, lengths, cost, latency, predicted, per_input, per_output, saved)
 
 
-def _lengths(profile: RequestProfile, known: Outlook, predicted: Prediction | None) -> Floats | float:
-    """Return the expected length of answers: the caller's word, what training says, what was learnt of the model, the estimate."""
-    asked = float(profile.expected_output_tokens.value)
+def _lengths(profile: RequestProfile, whole: Floats | float, known: Outlook, predicted: Prediction | None) -> Floats | float:
+    """Return the expected length of answers: the caller's word, what training says, what was learnt of the model, the estimate.
+
+    The caller and the estimate mean what is read of an answer; thinking comes on top, by the candidate's verbosity.
+    """
+    lengths = whole
     if profile.expected_output_tokens.source == CALLER:
-        return asked
-    lengths: Floats | float = asked
+        return lengths
     if known.answer_tokens is not None:
-        lengths = known.asked_share * asked + known.answer_tokens
+        lengths = known.asked_share * lengths + known.answer_tokens
     if predicted is not None and predicted.output_tokens is not None:
         lengths = np.where(np.isnan(predicted.output_tokens), lengths, predicted.output_tokens)
     return lengths
+
+
+def _timed(profile: RequestProfile, whole: Floats | float, known: Outlook, lengths: Floats | float) -> Floats | float:
+    """Return the tokens that are written after the first one of the answer: thinking is in the wait for it.
+
+    A speed that was observed over whole calls counts for all tokens.
+    """
+    if isinstance(whole, float):
+        return lengths
+    asked = float(profile.expected_output_tokens.value)
+    shown = asked if lengths is whole else lengths * (asked / np.maximum(whole, 1e-9))
+    return shown if known.whole_calls is None else shown + known.whole_calls * (lengths - shown)
+
+
+def _with_thinking(profile: RequestProfile, model_table: ModelTable) -> Floats | float:
+    """Return the length of an answer that is asked for, with the thinking before it, of every candidate."""
+    asked = float(profile.expected_output_tokens.value)
+    if _is_plain(model_table):
+        return asked
+    said = profile.expected_output_tokens.source == CALLER
+    answer, thought = model_table.memo.get(("lengths", said), lambda: _parts(model_table.thinking if said else model_table.verbosity))
+    return answer * asked + thought * max(asked, LEAST_WORK_TOKENS)
+
+
+def _parts(ratio: Floats) -> tuple[Floats, Floats]:
+    """Return what an answer of one token has of words and of thinking."""
+    return np.minimum(ratio, 1.0), np.maximum(ratio - 1.0, 0.0)
+
+
+def _is_plain(model_table: ModelTable) -> bool:
+    """Tell whether no candidate thinks, so that all answers are expected to be equally long."""
+    return model_table.memo.get("plain", lambda: bool((model_table.verbosity == 1.0).all() and (model_table.thinking == 1.0).all()))
 
 
 def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
@@ -245,10 +300,24 @@ def _taken(profile: RequestProfile, bound: Usage) -> tuple[int, int]:
 
 def _rates(model_table: ModelTable, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float) -> tuple[Floats, Floats]:
     """Return USD per token of input and of output."""
-    per_input, per_output = model_table.memo.get("per_token", lambda: _per_token(model_table))
     if not model_table.moving:
-        return per_input, per_output
-    per_input, per_output = per_input.copy(), per_output.copy()
+        return model_table.memo.get("per_token", lambda: _per_token(model_table))
+    minute = int(now // _MINUTE_S) % _MINUTES_PER_DAY
+    # Nearly all requests are shorter than the first step of any price, so that the rates of a minute are worked out once.
+    if isinstance(tokens_in, float | int) and tokens_in <= model_table.first_price_step:
+        held: dict[int, tuple[Floats, Floats]] = model_table.memo.get("rates by minute", dict[int, "tuple[Floats, Floats]"])
+        known = held.get(minute)
+        if known is None:
+            held.clear()
+            known = held[minute] = _moved_rates(model_table, models, tokens_in=tokens_in, now=now)
+        return known
+    return _moved_rates(model_table, models, tokens_in=tokens_in, now=now)
+
+
+def _moved_rates(
+    model_table: ModelTable, models: tuple[ModelDefinition, ...], *, tokens_in: Floats | float, now: float
+) -> tuple[Floats, Floats]:
+    per_input, per_output = (each.copy() for each in _per_token(model_table))
     for at in model_table.moving:
         price = models[at].price
         if price is not None:

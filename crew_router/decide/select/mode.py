@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from crew_router.types import Evidence, Mode, TaskType
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 FALLBACKS: Final = 3
 MEMBERS: Final = 3
 LEAST_MEMBERS: Final = 2
+ADEQUATE_MARGIN: Final = 0.15  # guess, not measured: what the first step of a cascade may lack of the best chance of being right
 CRITICAL_TASKS: Final = frozenset({TaskType.SECURITY_AUDIT, TaskType.CODE_REVIEW, TaskType.PLANNING, TaskType.REASONING})
 HIGH_QUALITY: Final = 0.9
 HIGH_BUDGET_USD: Final = 0.05
@@ -60,7 +63,7 @@ def select(context: RoutingContext, wish: Wish, *, implicit: bool, judges: Calla
     if mode is Mode.PARALLEL:
         return _parallel(context, order, why="a rule or the strategy asks for it", judges=judges)
     if mode is Mode.CASCADE and context.request.parallel is not False:
-        return _cascade(context, order, ladder=wish.ladder or order[:LEAST_MEMBERS])
+        return _cascade(context, order, ladder=wish.ladder or _ladder(context, order))
     return Selection(order[0], fallbacks_of(context, order))
 
 
@@ -72,7 +75,9 @@ def fallbacks_of(context: RoutingContext, order: Sequence[int]) -> tuple[int, ..
     """
     if not context.request.fallbacks:
         return ()
-    first, owner = _wanted(context, order), context.model_table.owners
+    owner = context.model_table.owners
+    order = one_each(context, order, enough=0 if context.models[order[0]].fallbacks else FALLBACKS + 1)
+    first = _wanted(context, order)
     provider = owner[order[0]]
     if not first or any(owner[at] != provider for at in first):
         return first
@@ -80,11 +85,36 @@ def fallbacks_of(context: RoutingContext, order: Sequence[int]) -> tuple[int, ..
     return first if other is None else (*first[:-1], other)
 
 
+def one_each(context: RoutingContext, order: Sequence[int], *, enough: int = 0) -> tuple[int, ...]:
+    """Return an order with each model once, at the effort that comes first.
+
+    Args:
+        context: What is asked and known.
+        order: Places, the best first.
+        enough: With so many models, and two providers among them, the rest is left out; 0 for all.
+    """
+    table = context.model_table
+    codes, owners = table.codes, table.owners
+    seen: set[int] = set()
+    first: list[int] = []
+    several = False
+    for at in order:
+        if codes[at] in seen:
+            continue
+        seen.add(codes[at])
+        first.append(at)
+        several = several or owners[at] != owners[first[0]]
+        if enough and several and len(first) >= enough:
+            break
+    return tuple(first)
+
+
 def _wanted(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
     named = context.models[order[0]].fallbacks
     if not named:
         return tuple(order[1 : FALLBACKS + 1])
-    places = {context.model_table.refs[at]: at for at in order}
+    table = context.model_table
+    places = {name: at for at in order for name in (table.refs[at], table.candidates[at])}
     first = [places[ref] for ref in named if ref in places]
     return (*first, *(at for at in order[1:] if at not in first))[:FALLBACKS]
 
@@ -107,6 +137,7 @@ def _parallel_because(context: RoutingContext, *, implicit: bool) -> str:
 
 
 def _parallel(context: RoutingContext, order: Sequence[int], *, why: str, judges: Callable[[], Flags]) -> Selection:
+    order = one_each(context, order)
     members = _diverse(context, order)
     judge = _judge(context, members, judges()) if len(members) > 1 else None
     members = _affordable(context, members, judge)
@@ -136,7 +167,9 @@ def _diverse(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
 
 def _judge(context: RoutingContext, members: Sequence[int], allowed: Flags) -> int | None:
     quality, names = context.forecast.quality, context.model_table.tie_break
-    outside = [at for at in range(len(allowed)) if allowed[at] and at not in members]
+    code = context.model_table.model_code
+    asked = {code.item(member) for member in members}
+    outside = [at for at in np.flatnonzero(allowed).tolist() if code.item(at) not in asked]
     return max(outside, key=lambda at: (quality[at], -names[at]), default=None)
 
 
@@ -147,6 +180,17 @@ def _cascade(context: RoutingContext, order: Sequence[int], *, ladder: Sequence[
         return Selection(order[0], fallbacks_of(context, order), notes=(note,))
     rest = tuple(at for at in order if at not in steps)
     return Selection(steps[0], fallbacks_of(context, (steps[0], *steps[1:], *rest)), mode=Mode.CASCADE, models=steps)
+
+
+def _ladder(context: RoutingContext, order: Sequence[int]) -> tuple[int, ...]:
+    """Return the cheapest candidate that is adequate, then the one most likely to be right; another effort of a model is a step too."""
+    success, cost = context.forecast.success, context.forecast.cost
+    best = max(order, key=success.item)
+    adequate = [at for at in order if success.item(at) >= success.item(best) - ADEQUATE_MARGIN]
+    first = min(adequate, key=lambda at: (math.inf if math.isnan(cost[at]) else cost.item(at), order.index(at)))
+    if first != best:
+        return first, best
+    return (first, *(at for at in order if at != first))[:LEAST_MEMBERS]
 
 
 def _affordable(context: RoutingContext, members: Sequence[int], judge: int | None) -> tuple[int, ...]:

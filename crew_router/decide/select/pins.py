@@ -14,7 +14,7 @@ from crew_router.types import Evidence, ModelRef
 
 if TYPE_CHECKING:
     from crew_router.decide.context import RoutingContext
-    from crew_router.types.arrays import Flags
+    from crew_router.types.arrays import Flags, Floats
 
 _CALLER: Final = "the caller"
 _OPERATOR: Final = "an operator"
@@ -38,7 +38,7 @@ class Pinned:
     notes: tuple[Evidence, ...] = ()
 
 
-def pinned(context: RoutingContext, eligible: Flags) -> Pinned | None:
+def pinned(context: RoutingContext, eligible: Flags, rank: Floats) -> Pinned | None:
     """Return the model that goes first; ``None`` when nobody asks for one.
 
     A safety policy's pin goes before an operator's, that before the caller's ``force_model``, that before other policies' pins.
@@ -48,6 +48,7 @@ def pinned(context: RoutingContext, eligible: Flags) -> Pinned | None:
     Args:
         context: What is asked and known.
         eligible: Which models passed every hard constraint.
+        rank: The score that chooses the effort where a pin names a model alone.
     """
     pins = tuple(_pins(context))
     if not pins:
@@ -55,11 +56,12 @@ def pinned(context: RoutingContext, eligible: Flags) -> Pinned | None:
     serves = surviving(context, without=TASTE)
     notes: list[Evidence] = []
     for pin in pins:
-        at = context.model_table.place.get(pin.model)
         forced = pin.who == _CALLER
         # A forced model that nothing may stand in for waits for its turn, as the last model of any request does.
         waits = forced and not context.request.fallbacks
-        if at is not None and (surviving(context, without=(*TASTE, *QUEUED)) if waits else serves)[at]:
+        able = surviving(context, without=(*TASTE, *QUEUED)) if waits else serves
+        at = _place(context, pin.model, able=able, rank=rank)
+        if at is not None and able[at]:
             return Pinned(at, notes=(*notes, _note(context, pin, _asked(context, pin, at), weight=1.0)))
         if forced:
             if at is None or waits or not _is_sound(context, at) or not np.count_nonzero(eligible):
@@ -68,6 +70,15 @@ def pinned(context: RoutingContext, eligible: Flags) -> Pinned | None:
             return Pinned(follow=_named_by(context, at, eligible), notes=tuple(notes))
         notes.append(_note(context, pin, f"{pin.model} is pinned by {pin.who} and cannot serve this request", weight=0.0))
     return Pinned(notes=tuple(notes))
+
+
+def _place(context: RoutingContext, ref: ModelRef, *, able: Flags, rank: Floats) -> int | None:
+    """Return the place of a candidate; of a model the effort that ranks first among those that can serve."""
+    places = context.model_table.places_of(ref)
+    if len(places) < 2:  # noqa: PLR2004 - nothing to choose
+        return places[0] if places else None
+    serving = [at for at in places if able[at]]
+    return max(serving, key=lambda at: (rank[at], -at)) if serving else context.model_table.place[ref]
 
 
 def _is_sound(context: RoutingContext, at: int) -> bool:
@@ -86,8 +97,16 @@ def _note(context: RoutingContext, pin: Pin, text: str, *, weight: float) -> Evi
 
 
 def _named_by(context: RoutingContext, at: int, eligible: Flags) -> tuple[int, ...]:
-    places = (context.model_table.place.get(ref) for ref in context.models[at].fallbacks)
-    return tuple(place for place in places if place is not None and eligible[place])
+    """Return one place for each model that the registry names to answer for another: its usual effort, else one that can serve."""
+    found = (_serving(context, ref, eligible) for ref in context.models[at].fallbacks)
+    return tuple(place for place in found if place is not None)
+
+
+def _serving(context: RoutingContext, ref: ModelRef, eligible: Flags) -> int | None:
+    usual = context.model_table.place.get(ref)
+    if usual is None or eligible[usual]:
+        return usual
+    return next((at for at in context.model_table.places_of(ref) if eligible[at]), None)
 
 
 def _pins(context: RoutingContext) -> Iterator[Pin]:

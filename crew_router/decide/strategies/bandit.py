@@ -85,7 +85,7 @@ class Bandit:
 
     def _arms(self, context: RoutingContext, candidates: Codes) -> Arms:
         task, linear = context.profile.task_type.value, self._policy.linear
-        refs = [context.model_table.refs[int(index)] for index in candidates]
+        refs = [context.model_table.candidates[int(index)] for index in candidates]
         width = _PLAIN + (len(_UPPER) + _SIZE if linear else 0)
         memory = Memory(self.memory_name, self.half_life)
         table = np.array(memory.sums_of(context.snapshot.sums, task, refs, width=width))

@@ -54,7 +54,7 @@ class ComplexityTiers:
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - no chance here
         """Order the wanted tier first, then higher ones, then lower ones."""
-        mode = context.optimize if self.mode == "auto" else self.mode
+        mode = ("quality" if context.optimize == "quality" else "cost") if self.mode == "auto" else self.mode
         complexity = context.profile.complexity.value
         size = int(complexity > self.simple) + int(complexity >= self.complex)
         wanted = min(size + (mode == "quality"), len(_LADDER) - 1)
@@ -75,7 +75,7 @@ class ComplexityTiers:
         if listed is None:
             return None
         preferred = frozenset((*listed.preferred, *listed.budget))
-        return np.array([ref in preferred for ref in context.model_table.refs], dtype=np.bool_)
+        return np.array([ref in preferred or ref.model in preferred for ref in context.model_table.candidates], dtype=np.bool_)
 
 
 def _merit(context: RoutingContext, mode: str) -> Floats:

@@ -38,6 +38,6 @@ class Fastest:
         """Put good enough models first, by seconds."""
         predicted = context.forecast
         seconds = {"total": predicted.latency, "p95": predicted.p95}.get(self.by, predicted.outlook.ttft)
-        haste = -np.where(np.isnan(seconds), np.inf, seconds)
+        haste = -np.where(np.isnan(seconds) | predicted.outlook.guessed, np.inf, seconds)
         good = eligible & (predicted.success >= predicted.success[eligible].max() - self.margin)
         return Choice(by_rank(haste, context, good) + by_rank(haste, context, eligible & ~good))

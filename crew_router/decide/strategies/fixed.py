@@ -30,7 +30,7 @@ class Fixed:
         """Order by rank behind the named model."""
         ranked = by_rank(scores.rank, context, eligible)
         named = self.model or context.model_table.refs[_dearest(context, ranked)]
-        first = tuple(at for at in ranked if context.model_table.refs[at] == named)
+        first = tuple(at for at in ranked if named in (context.model_table.refs[at], context.model_table.candidates[at]))
         if not first:
             return Choice(ranked, notes=(Evidence("strategy", f"{named} cannot serve this request", 0.0, context.now),))
         said = "" if self.model else f"{named} is the dearest premium model that can serve; set baseline: to choose another"

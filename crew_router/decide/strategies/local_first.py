@@ -90,8 +90,8 @@ def _listed(context: RoutingContext, ranked: tuple[int, ...], names: Sequence[st
 
 
 def _is_named(context: RoutingContext, at: int, name: str) -> bool:
-    ref = context.model_table.refs[at]
-    return context.model_table.tiers[at] == name if name in _TIERS else name in (ref, ref.provider)
+    ref, candidate = context.model_table.refs[at], context.model_table.candidates[at]
+    return context.model_table.tiers[at] == name if name in _TIERS else name in (ref, ref.provider, candidate)
 
 
 def _is_local(context: RoutingContext, at: int) -> bool:

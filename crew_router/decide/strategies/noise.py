@@ -53,7 +53,7 @@ class Noise:
         drawn_at = drawn([float(chance) for chance in chances], rng)
         chosen = candidates[drawn_at]
         order = (chosen, *(index for index in ranked if index != chosen))
-        detail = {str(context.model_table.refs[index]): float(chance) for index, chance in zip(candidates, chances, strict=True)}
+        detail = {str(context.model_table.candidates[index]): float(chance) for index, chance in zip(candidates, chances, strict=True)}
         note = Evidence(
             "strategy", f"drawn with probability {chances[drawn_at]:.3f} by {self.kind} noise", float(chances[drawn_at]), context.now
         )

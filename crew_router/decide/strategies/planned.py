@@ -54,7 +54,7 @@ def _worth(option: Option, worth: float) -> float:
 
 
 def _chosen(option: Option, order: tuple[int, ...], context: RoutingContext) -> Choice:
-    refs = [context.model_table.refs[index] for index in option.indices]
+    refs = [context.model_table.candidates[index] for index in option.indices]
     said = f"plan {' then '.join(refs)}: expected quality {option.quality:.3f} for ${option.cost_usd:.6f}"
     note = Evidence("planned", said, 1.0, context.now)
     if len(refs) == 1:

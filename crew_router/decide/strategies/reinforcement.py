@@ -69,7 +69,7 @@ class Reinforcement:
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:  # noqa: ARG002 - the value replaces the score
         """Draw a model by its value; the propensity is exact."""
         candidates = np.flatnonzero(eligible)
-        refs = [context.model_table.refs[index] for index in candidates.tolist()]
+        refs = [context.model_table.candidates[index] for index in candidates.tolist()]
         memory = Memory(self.memory_name, self.half_life)
         sums_by_arm = np.array(memory.sums_of(context.snapshot.sums, kind_of_step(context.profile), refs, width=3))
         prior = context.model_table.quality_for(context.profile.task_type.value)[candidates]

@@ -59,7 +59,7 @@ class Utility:
         if pair is None:
             return Choice(order, steady=not (self.cascade and context.escalation))
         first, second, gain = pair
-        names = f"{context.model_table.refs[first]}, then {context.model_table.refs[second]}"
+        names = f"{context.model_table.candidates[first]}, then {context.model_table.candidates[second]}"
         note = Evidence("strategy", f"a cascade ({names}) is worth ${gain:.6f} more than the best single model", gain, context.now)
         rest = tuple(at for at in order if at not in (first, second))
         return Choice((first, second, *rest), mode=Mode.CASCADE, ladder=(first, second), notes=(note,))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from crew_router.config.effort import thinking_allowance
 from crew_router.errors import BudgetExceededError, StorageError
 from crew_router.execute.admission.protocol import CallRequest, Permit
 from crew_router.execute.protocol import Refusal
@@ -105,7 +106,8 @@ def bound_of(call_request: CallRequest) -> Usage:
     if (bound := usage_bound(call_request.model.instance)) is not None:
         return bound
     expected = call_request.decision.profile.expected_output_tokens.value
-    wanted = call_request.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT)
+    thinking = thinking_allowance(call_request.model, expected)
+    wanted = call_request.max_tokens or max(expected * _OUTPUT_MARGIN, _LEAST_OUTPUT) + thinking
     output = min(wanted, call_request.model.max_output_tokens or wanted)
     tokens_in = math.ceil(call_request.input_tokens * _INPUT_MARGIN) + _INPUT_SLACK
     # Whoever marks a prompt for the cache pays the dearer rate for all of it at most.
@@ -136,7 +138,8 @@ def _affordable(call_request: CallRequest, bound: Usage, *, left_usd: float) -> 
     _, rate_out = call_request.model.price.dearest(bound.input_tokens)
     left = left_usd - ((cost_of(call_request.model, replace(bound, output_tokens=0)) or 0) + 2) / NANO_PER_USD
     output = int(left * TOKENS_PER_PRICE / rate_out) if rate_out > 0 else 0
-    if output <= call_request.decision.profile.expected_output_tokens.value or output >= bound.output_tokens:
+    expected = call_request.decision.profile.expected_output_tokens.value
+    if output <= expected + thinking_allowance(call_request.model, expected) or output >= bound.output_tokens:
         return None
     return replace(bound, output_tokens=output)
 

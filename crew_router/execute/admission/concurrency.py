@@ -114,7 +114,7 @@ class ConcurrencyLimiter:
 
     def _seat(self, call_request: CallRequest, limit: int, *, last: bool) -> Slot | Waiting | Refusal:
         with self._lock:
-            room = self._rooms.setdefault(call_request.model.ref, _ModelSlots())
+            room = self._rooms.setdefault(call_request.model.ref.model, _ModelSlots())
             if room.running < limit:
                 room.running += 1
                 return Slot(self, call_request.model, self._tokens.next())
@@ -147,7 +147,7 @@ class ConcurrencyLimiter:
 
     def _pass_on(self, model: ModelDefinition) -> None:
         with self._lock:
-            room = self._rooms[model.ref]
+            room = self._rooms[model.ref.model]
             following = next(room.served(), None)
             if following is None:
                 room.running -= 1
@@ -162,7 +162,7 @@ class ConcurrencyLimiter:
         tokens = call_request.input_tokens + (call_request.max_tokens or call_request.decision.profile.expected_output_tokens.value)
         wanted = (("rpm", 1, limits.rpm), ("tpm", tokens, limits.tpm))
         named = {
-            name: Claim(f"{name}:{call_request.model.ref}", min(amount, limit), limit)
+            name: Claim(f"{name}:{call_request.model.ref.model}", min(amount, limit), limit)
             for name, amount, limit in wanted
             if limit is not None
         }
@@ -173,7 +173,7 @@ class ConcurrencyLimiter:
         if wait_s <= 0:
             return None
         with self._lock:
-            self._full[call_request.model.ref] = self._clock.now() + wait_s
+            self._full[call_request.model.ref.model] = self._clock.now() + wait_s
         full = " and ".join(f"{claim.limit} {name}" for (name, claim), wait in zip(named.items(), waits, strict=True) if wait > 0)
         return Refusal(call_request.model.ref, "capacity", f"{full} are used up", retry_at=self._clock.monotonic() + wait_s)
 
@@ -184,7 +184,7 @@ class ConcurrencyLimiter:
 
 
 def _shared(model: ModelDefinition) -> str:
-    return f"places:{model.ref}"
+    return f"places:{model.ref.model}"
 
 
 @dataclass(slots=True)

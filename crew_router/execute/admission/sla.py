@@ -41,7 +41,7 @@ class SlaCheck:
         if call_request.model.sla_p95_s is None:
             return None
         with self._lock:
-            record = self._records.setdefault(call_request.model.ref, _Record(call_request.model.sla_p95_s))
+            record = self._records.setdefault(call_request.model.ref.model, _Record(call_request.model.sla_p95_s))
             if not call_request.force and self._rng.random() >= record.share:
                 detail = f"95 % of its calls take {record.p95_s():.3g} s, {record.sla_s:g} s are promised; it gets {record.share:.0%}"
                 return Refusal(call_request.model.ref, "sla", detail)

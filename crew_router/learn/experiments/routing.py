@@ -54,7 +54,7 @@ def _assigned(
 ) -> Choice:
     experiment, choice = running.experiment, choices[assigned_arm]
     first_index, now = choice.order[0], context.now
-    refs = context.model_table.refs
+    refs = context.model_table.candidates
     shadows = {arm.name: choices[arm.name].order[0] for arm in experiment.arms if arm.shadow}
     detail = {
         **choice.draw.detail,

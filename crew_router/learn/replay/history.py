@@ -44,12 +44,12 @@ class _RecordingStrategy:
 
     def choose(self, context: RoutingContext, scores: Scores, *, eligible: Flags, rng: random.Random) -> Choice:
         candidates_then = eligible.copy()
-        for index, ref in enumerate(context.model_table.refs):
-            candidates_then[index] &= ref in self.candidates
+        for index, ref in enumerate(context.model_table.candidates):
+            candidates_then[index] &= ref in self.candidates or ref.model in self.candidates
         if not candidates_then.any():
             return self.strategy.choose(context, scores, eligible=eligible, rng=rng)
         choice = self.strategy.choose(context, scores, eligible=candidates_then, rng=rng)
-        refs = context.model_table.refs
+        refs = context.model_table.candidates
         if choice.chances is not None:
             self.chances = {refs[index]: chance for index, chance in choice.chances.items() if chance > 0}
         elif choice.propensity == 1.0:
@@ -87,7 +87,7 @@ def judge(
             continue
         chances = chances_of(pipeline, strategy, decision, pool=pool, snapshot=snapshot)
         if chances:
-            log.append(Logged(decision.profile.task_type.value, decision.selected_model, decision.propensity, reward, chances))
+            log.append(Logged(decision.profile.task_type.value, decision.candidate, decision.propensity, reward, chances))
     return estimate(log)
 
 

@@ -48,8 +48,11 @@ class Change:
 
 
 def changes_of(breakers: Mapping[str, Breaker], seen: Observation, *, policy: BreakerPolicy, jitter: float) -> dict[str, Breaker]:
-    """Return every record that an outcome changes: the model's, its provider's and its credential's."""
-    model, provider = str(seen.model), seen.model.provider
+    """Return every record that an outcome changes: the model's, its provider's and its credential's.
+
+    A refused key counts against its credential alone, so that another key finds the model and its provider as they were.
+    """
+    model, provider = str(seen.model.model), seen.model.provider  # efforts share the breaker of their model
     credential = seen.credential or provider
     changed: dict[str, Breaker] = {}
     for key in dict.fromkeys((model, provider, credential)):
@@ -122,7 +125,7 @@ def _cause(seen: Observation) -> str:
 
 
 def _after(was: Breaker, seen: Observation, *, policy: BreakerPolicy, jitter: float) -> Breaker:
-    if seen.error in HARMLESS:
+    if seen.error in HARMLESS or (seen.error is ErrorKind.AUTH and seen.credential):
         return abandoned(was, at=seen.at)
     if seen.success:
         return succeeded(was, at=seen.at, policy=policy)

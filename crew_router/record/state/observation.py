@@ -11,9 +11,10 @@ from crew_router.types.vocabulary import ErrorKind, ModelRef, TaskType
 class Observation:
     """What one attempt or one reported outcome showed of a model; ``None`` where nothing is known.
 
-    ``error`` of kind invalid request does not count against the model's health. ``credential`` is the key of the breaker
-    that an auth error opens (``credential/<digest>`` of provider, base url and key); without it the whole provider opens.
-    ``retry_after_s`` are the seconds until which the provider takes no call of the model, ``message`` are its words.
+    The expected figures are what had been predicted for this very call. ``error`` of kind invalid request does not count against the
+    model's health. ``credential`` is the key of the breaker that an auth error opens (``credential/<digest>`` of provider, base url
+    and key); without it the whole provider opens. ``retry_after_s`` are the seconds until which the provider takes no call of the
+    model, ``message`` are its words.
     """
 
     model: ModelRef
@@ -30,3 +31,6 @@ class Observation:
     credential: str | None = None
     retry_after_s: float | None = None
     message: str = ""
+    expected_latency_s: float | None = None
+    expected_cost_usd: float | None = None
+    expected_quality: float | None = None

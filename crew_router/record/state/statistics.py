@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from crew_router.types.outcome import PerformanceMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from crew_router.record.state.observation import Observation
     from crew_router.types.vocabulary import ModelRef, TaskType
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Vector: TypeAlias = tuple[float, ...]
 
 WEEK_S: Final = 7 * 86_400.0
-LIVE_S: Final = 600.0  # guess, not measured: half-life of what the provider multiplier follows
+LIVE_S: Final = 300.0  # guess, not measured: half-life of what the provider multiplier follows
 EXPIRY_S: Final = 30 * 86_400.0
 FIELDS: Final = (
     "at",
@@ -44,10 +44,17 @@ FIELDS: Final = (
     "answer_tokens",
     "answer_log",
     "answer_log_sq",
+    "latency_off_n",
+    "latency_off_log",
+    "cost_off_n",
+    "cost_off_log",
+    "expected_n",
+    "expected_sum",
 )
 _FULL_TRUST: Final = 10.0  # guess, not measured: samples at which confidence is one half
 _Z95: Final = 2.0  # 1.645 for a log-normal; recorded latencies have longer tails, benchmarks/intervals.py
 _LEAST_S: Final = 1e-6
+USUAL_SUCCESS: Final = 0.98  # guess, not measured: share of calls that go through when a provider is well
 
 
 def figures_of(seen: Observation) -> Vector:
@@ -67,6 +74,9 @@ def figures_of(seen: Observation) -> Vector:
         tokens,
         token_s,
         *_length(seen),
+        *_off(latency, seen.expected_latency_s),
+        *_off(seen.cost_usd if seen.success else None, seen.expected_cost_usd),
+        *((1.0, seen.expected_quality) if seen.expected_quality is not None and seen.quality is not None else (0.0, 0.0)),
     )
 
 
@@ -83,10 +93,11 @@ def merged(one: Vector, other: Vector, *, half_life_s: float = WEEK_S) -> Vector
 
 def metrics_of(vector: Vector, model: ModelRef, task_type: TaskType | None, *, now: float) -> PerformanceMetrics:
     """Return the figures that decisions read."""
-    whole = vector if len(vector) == len(FIELDS) else (*vector, *(0.0,) * (len(FIELDS) - len(vector)))
+    whole = vector if len(vector) == len(FIELDS) else _whole(vector)
     at, n, successes, lat_n, lat_sum, log_sum, log_sq, ttft_n, ttft_sum, cost_n, cost_sum, q_n, q_sum, tokens, token_s, *answer = whole
-    answer_n, answer_sum, answer_log, answer_log_sq = answer
-    samples = n * 2.0 ** (min(at - now, 0.0) / WEEK_S)
+    answer_n, answer_sum, answer_log, answer_log_sq, *_, expected_n, expected_sum = answer
+    left = 2.0 ** (min(at - now, 0.0) / WEEK_S)
+    samples = n * left
     return PerformanceMetrics(
         model,
         task_type,
@@ -102,43 +113,37 @@ def metrics_of(vector: Vector, model: ModelRef, task_type: TaskType | None, *, n
         tokens_per_s=tokens / token_s if token_s else None,
         output_tokens=answer_sum / answer_n if answer_n else None,
         output_spread=_spread(answer_n, answer_log, answer_log_sq) if answer_n else None,
+        quality_samples=q_n * left,
+        expected_quality=expected_sum / expected_n if expected_n else None,
     )
 
 
 def multipliers_of(live: Mapping[str, Vector], *, now: float) -> dict[str, float]:
     """Return each provider's multiplier 0.5..2 from its latest minutes (requirement B1).
 
-    Success counts in full, speed and price with the fourth root of their ratio to the mean over the providers; all of it is
+    What was observed is compared with what had been predicted for those same calls, so that being cheap and fast, which the score
+    pays for already, is not paid twice. Success counts in full, speed and price with the fourth root of their ratio; all of it is
     drawn towards 1 by how little was seen, so a quiet provider stands at 1.
     """
-    pool = {name: _rates(vector, now=now) for name, vector in live.items()}
-    if len(pool) < 2:  # noqa: PLR2004 - one provider has nobody to be compared with
-        return dict.fromkeys(pool, 1.0)
-    success = _mean(rate[1] for rate in pool.values()) or 1.0
-    latency, cost = _mean(rate[2] for rate in pool.values()), _mean(rate[3] for rate in pool.values())
-    return {
-        name: min(max(((ok or 0.0) / success * _ratio(latency, lat) * _ratio(cost, usd)) ** (n / (n + _FULL_TRUST)), 0.5), 2.0)
-        for name, (n, ok, lat, usd) in pool.items()
-    }
+    return {name: _multiplier(vector if len(vector) == len(FIELDS) else _whole(vector), now=now) for name, vector in live.items()}
 
 
-def _rates(vector: Vector, *, now: float) -> tuple[float, float | None, float | None, float | None]:
-    n = vector[1] * 2.0 ** (min(vector[0] - now, 0.0) / LIVE_S)
-    return (
-        n,
-        vector[2] / vector[1] if vector[1] else None,
-        vector[4] / vector[3] if vector[3] else None,
-        vector[10] / vector[9] if vector[9] else None,
-    )
+def _multiplier(vector: Vector, *, now: float) -> float:
+    left: float = 2.0 ** (min(vector[0] - now, 0.0) / LIVE_S)
+    seen: dict[str, float] = dict(zip(FIELDS, (value * left for value in vector), strict=True))
+    success: float = (seen["successes"] + _FULL_TRUST * USUAL_SUCCESS) / (seen["samples"] + _FULL_TRUST) / USUAL_SUCCESS
+    speed, price = (seen[f"{name}_off_log"] / (seen[f"{name}_off_n"] + _FULL_TRUST) for name in ("latency", "cost"))
+    return min(max(success * math.exp(-(speed + price) / 4.0), 0.5), 2.0)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _whole(vector: Vector) -> Vector:
+    """Return a vector that was stored before a figure was added, with nothing counted of it."""
+    return (*vector, *(0.0,) * (len(FIELDS) - len(vector)))
 
 
-def _ratio(mean: float | None, own: float | None) -> float:
-    return (mean / own) ** 0.25 if mean and own else 1.0
+def _off(observed: float | None, expected: float | None) -> tuple[float, float]:
+    """Return a count and the logarithm of an observed figure over the predicted one; nothing where one is unknown or free."""
+    return (1.0, math.log(observed / expected)) if observed and expected else (0.0, 0.0)
 
 
 def _speed(seen: Observation, latency_s: float | None) -> tuple[float, float]:

@@ -85,12 +85,12 @@ class Suggestion(BaseModel):
         full = detail == "full"
         notes = [note.detail for note in decision.table.notes()]
         best = frontier(decision)
-        chosen = next((row for row in decision.table.candidates() if row.model == decision.selected_model), None)
+        chosen = next((row for row in decision.table.candidates() if row.model == decision.candidate), None)
         cost, latency = decision.cost, decision.latency
         return cls(
             decision_id=decision.id,
             model=decision.selected_model,
-            effort=getattr(decision, "effort", None),
+            effort=decision.effort,
             fallbacks=list(decision.fallbacks if full else decision.fallbacks[:_SHORT_LINES]),
             mode=decision.mode,
             task_type=decision.profile.task_type.value,
@@ -148,7 +148,11 @@ class Comparison(BaseModel):
     def of(cls, decision: RoutingDecision, *, only: frozenset[str] | None, limit: int) -> Self:
         """Return the table behind a decision, of some models or of all that may serve."""
         best = [row.model for row in frontier(decision)]
-        rows = [row for row in decision.table.candidates() if (row.model in only if only is not None else not row.rejections)]
+        rows = [
+            row
+            for row in decision.table.candidates()
+            if (bool(only & {row.model, row.model.model}) if only is not None else not row.rejections)
+        ]
         return cls(
             chosen=decision.selected_model,
             models=[_compared(row, best) for row in rows[:limit]],
@@ -194,7 +198,7 @@ class Simulation(BaseModel):
 
 def variant_of(decision: RoutingDecision) -> Variant:
     """Return one decision of a simulation."""
-    chosen = next((row for row in decision.table.candidates() if row.model == decision.selected_model), None)
+    chosen = next((row for row in decision.table.candidates() if row.model == decision.candidate), None)
     return Variant(
         model=decision.selected_model,
         fallbacks=list(decision.fallbacks[:_SHORT_LINES]),

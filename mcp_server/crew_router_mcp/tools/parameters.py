@@ -63,11 +63,14 @@ def _message(index: int, message: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def resolved(router: Router, name: str) -> ModelRef:
-    """Return the model that a client means, of the configuration or found on this machine.
+    """Return the model that a client means, of the configuration or found on this machine, with a reasoning effort where it names one.
 
     Raises:
         UnknownModelError: There is none, or several.
     """
+    base, mark, effort = name.rpartition("#")
+    if mark:
+        return resolved(router, base).at_effort(effort)
     try:
         return router.config.registry.resolve(name).ref
     except UnknownModelError:

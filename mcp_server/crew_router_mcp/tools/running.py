@@ -46,7 +46,7 @@ class RunGate:
         tiers = {model.ref: model.tier for model in self.router.models}
         called_models = [*decision.models, *([decision.judge] if decision.judge else [])]
         reasons = [decision.approval] if decision.approval else []
-        premium = [str(model) for model in called_models if tiers.get(model) is Tier.PREMIUM]
+        premium = [str(model) for model in called_models if tiers.get(model.model) is Tier.PREMIUM]
         if rules.premium == "ask" and premium:
             reasons.append(f"{', '.join(premium)} is a premium model")
         risk = sorted(decision.profile.risk.value)

@@ -1,6 +1,7 @@
 """`crew-router ask` against a real local server, through real LangChain clients."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -70,3 +71,29 @@ def test_health_names_the_models_of_the_server():
 
     ready = {ref for ref, state in document["models"].items() if state == "ready"}
     assert ready == {"lmstudio:fast", "lmstudio:smart"}
+
+
+def test_ask_puts_standard_input_behind_the_prompt(server):
+    """`cat code.py | crew-router ask "Explain this"` sends both."""
+    result = CliRunner().invoke(app, ["ask", "Explain this", "--json"], input="print(42)")
+
+    assert result.exit_code == 0
+    (sent,) = [seen.body for seen in server.seen if "chat" in seen.path]
+    assert sent["messages"][-1]["content"] == "Explain this\n\nprint(42)"
+
+
+def test_ask_takes_instructions_and_a_model(server):
+    """-s stands before the prompt as the system's message, -m names who answers."""
+    result = run("ask", "Hi", "-s", "Answer in one word", "-m", "lmstudio:smart", "--json")
+
+    assert json.loads(result.stdout)["model"] == "lmstudio:smart"
+    (sent,) = [seen.body for seen in server.seen if "chat" in seen.path]
+    assert [(each["role"], each["content"]) for each in sent["messages"]] == [("system", "Answer in one word"), ("user", "Hi")]
+
+
+@pytest.mark.usefixtures("server")
+def test_the_last_line_of_ask_has_model_cost_seconds_and_id():
+    """One line on stderr says what the answer took."""
+    (line,) = run("ask", "Say hello").stderr.splitlines()
+
+    assert re.fullmatch(r"\[lmstudio:\w+, \$0\.000000, \d+\.\d s, 1 call; why: crew-router explain d-\S+\]", line)

@@ -133,7 +133,6 @@ def test_stop_word_that_a_model_refuses_is_cut_on_our_side(wire):
 
         assert results == ["Ulm", "Ulm"]
         assert [seen.body.get("stop") for seen in wire.seen] == [["\nObservation:"], None, None]
-        assert agent.llm.left_out == {"stop"}
 
 
 def test_setting_that_a_model_refuses_is_left_out(router, wire):

@@ -362,7 +362,7 @@ def test_models_may_be_given_as_instances_of_any_class(wire: WireServer) -> None
 
     chat = ChatCrewRouter(models=[first, second])
 
-    assert [model.ref for model in chat.router.models] == ["openai:fast", "openai:fast#2"]
+    assert [model.ref for model in chat.router.models] == ["openai:fast", "openai:fast@2"]
     assert chat.invoke("hello").text == "Hello from fast, and you asked: hello"
     chat.router.close()
 

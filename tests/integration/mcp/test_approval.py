@@ -140,6 +140,28 @@ async def test_reasons_to_ask(approval, task, reason):
     assert reason in answer["pending"]["reason"]
 
 
+async def test_a_reasoning_effort_does_not_hide_a_premium_model():
+    """A premium model at an effort is asked about as well."""
+    entry = {
+        "provider": "openai",
+        "model": "best",
+        "tier": "premium",
+        "quality": 0.9,
+        "base_url": "http://127.0.0.1:9/v1",
+        "api_key": "none",
+        "price": {"input": 1, "output": 1},
+        "efforts": {"low": {}, "high": {}},
+        "default_effort": "low",
+    }
+    with Router(models={"lab:best": entry}, ledger_url="sqlite://") as router:
+        async with Client(create_server(router)) as client:
+            asked = {"task": "Add 2 and 3.", "routing": {"effort": "high"}}
+            answer = (await client.call_tool("ask", asked)).structured_content
+
+    assert answer["status"] == "needs_approval"
+    assert "lab:best#high" in answer["pending"]["question"]
+
+
 async def test_what_is_allowed_is_not_asked_about():
     """Where the configuration allows it nobody is asked."""
     with _router(premium="allow") as router:

@@ -143,4 +143,4 @@ async def test_no_figure_is_nan(router):
     async with Client(create_server(router)) as client:
         for name in ("models", "policies", "budgets", "statistics"):
             (found,) = await client.read_resource(f"crew-router://{name}")
-            json.loads(found.text, parse_constant=refuse)
+            assert json.loads(found.text, parse_constant=refuse) is not None

@@ -152,10 +152,7 @@ def test_a_request_that_still_runs_when_its_program_ends_is_closed(tmp_path, url
     assert ledger.select("SELECT count(*) FROM processes") == [(0,)]
 
 
-OPEN = (
-    "SELECT (SELECT count(*) FROM decisions), count(*), max(success), max(error), (SELECT max(error) FROM attempts) "
-    "FROM outcomes"
-)
+OPEN = "SELECT (SELECT count(*) FROM decisions), count(*), max(success), max(error), (SELECT max(error) FROM attempts) FROM outcomes"
 
 
 def test_routers_that_nobody_holds_any_more_leave_neither_threads_nor_files(tmp_path, file, ledger_of):
@@ -190,6 +187,6 @@ def released():
 def test_children_that_are_forked_while_other_threads_work_do_not_hang(tmp_path):
     """Four threads answer without a pause; each of a hundred children answers too and ends."""
     command = [sys.executable, str(_WORKER.with_name("fork_worker.py")), str(tmp_path), "100"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)  # noqa: S603 - our own script
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 - our own script
 
-    assert ended.stdout == "0"
+    assert (ended.returncode, ended.stdout) == (0, "0"), ended.stderr

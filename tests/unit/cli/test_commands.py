@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from crew_router.cli import main
 from crew_router.cli.app import app
-from crew_router.config.reachability import ACCESS
+from crew_router.config.reachability import ACCESS, Access
 
 LAB = """
 registry: none
@@ -46,8 +46,8 @@ def test_route_tells_the_choice_and_the_reasons(config):
     result = run("route", "Compare A and B.", "--config", config)
 
     assert result.exit_code == 0
-    assert "lab:good (single, strategy weighted)" in result.stdout
-    assert "next best lab:cheap" in result.stdout
+    assert "lab:cheap (single, strategy weighted)" in result.stdout
+    assert "next best lab:good" in result.stdout
 
 
 def test_route_as_json_is_one_document(config):
@@ -55,7 +55,7 @@ def test_route_as_json_is_one_document(config):
     result = run("route", "Compare A and B.", "--config", config, "--json")
 
     document = json.loads(result.stdout)
-    assert document["selected_model"] == "lab:good"
+    assert document["selected_model"] == "lab:cheap"
     assert {row["model"] for row in document["table"]["rows"]} == {"lab:good", "lab:cheap"}
 
 
@@ -246,3 +246,20 @@ def test_strategies_are_checked_wherever_they_stand(tmp_path, command, written, 
     assert wrong.exit_code == 2
     assert len(wrong.stderr.splitlines()) == 1
     assert f"bad.yaml: {place}" in wrong.stderr
+
+
+def test_ask_with_a_key_but_no_client_names_the_extra(config, monkeypatch):
+    """A core install with a key is told which extra to add, and not to set the key."""
+    missing = {**ACCESS, "openai": Access(("OPENAI_API_KEY",), "no_such_client_library", "langchain")}
+    monkeypatch.setattr("crew_router.config.reachability.ACCESS", missing)
+    monkeypatch.setattr("crew_router.router.discovery.all_listed", dict.fromkeys)
+    monkeypatch.setattr("crew_router.router.discovery.usual_servers", lambda: ())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-of-a-test")
+    config.write_text('registry: none\nmodels: {"openai:a": {}}\nledger: {url: "sqlite://"}\nstate: {url: "memory://"}', encoding="utf-8")
+
+    result = run("ask", "Hi", "--config", config)
+
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "pip install 'crew-router[langchain]'" in result.stderr
+    assert "OPENAI_API_KEY is set" in result.stderr
+    assert "set OPENAI_API_KEY" not in result.stderr

@@ -27,7 +27,7 @@ CASES = """
 cases:
   - {name: stays, request: {task_description: Hello., risk: [pii]}, expect: {model: "lab:good", policies: [residency]}}
   - {name: mars, request: {task_description: Hello., region: mars}, expect: {rejected: true, filter: region}}
-  - {name: wrong, request: {task_description: Hello.}, expect: {tier: fast, approval: false, not_models: ["lab:bad"]}}
+  - {name: wrong, request: {task_description: Hello., complexity: 7}, expect: {tier: fast, approval: false, not_models: ["lab:bad"]}}
 """
 
 

@@ -96,7 +96,7 @@ def test_nothing_given_is_the_packaged_configuration():
     """Without file and environment the packaged defaults hold; no budget exists."""
     config = load_config(None, {})
 
-    assert (config.optimize, config.strategy.name, config.escalation.threshold) == ("cost", "weighted", 0.7)
+    assert (config.optimize, config.strategy.name, config.escalation.threshold) == ("balanced", "weighted", 0.7)
     assert config.budgets.limits() == ()
     assert [model.ref for model in config.registry] == [model.ref for model in packaged_registry()]
 
@@ -242,7 +242,7 @@ def test_folder_without_configuration_is_refused(tmp_path):
     ("text", "message"),
     [
         ("optimise: cost", r"optimise: this key is not known; did you mean optimize\?"),
-        ("optimize: speed", "optimize: 'speed' is not one of them; write 'cost' or 'quality'"),
+        ("optimize: speed", "optimize: 'speed' is not one of them; write 'quality', 'balanced' or 'cost'"),
         ("budgets: {user: {limit: -1}}", r"budgets\.user\.limit: -1 is negative; limits are USD"),
         ("budgets: {project: true}", r"budgets\.project: True is not a number"),
         ("budgets: {day: .nan}", r"budgets\.day: nan is not a finite number"),

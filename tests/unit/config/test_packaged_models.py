@@ -160,7 +160,7 @@ def test_output_of_efforts_is_relative_to_the_default(model):
     assert "reasoning" in model.capabilities
     assert default.relative_output_tokens in {1.0, None}
     assert model.ability == default.ability
-    assert (model.verbosity is None) == (default.relative_output_tokens is None)
+    assert model.verbosity is not None or default.relative_output_tokens is None
 
 
 def test_most_models_are_measured():

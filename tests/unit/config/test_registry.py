@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
+from crew_router.config.ability import TIER_ABILITY, ability_to_quality
 from crew_router.config.registry import Registry
-from crew_router.decide.model_table import TIER_QUALITY, capability_bits, model_table_of
+from crew_router.decide.model_table import capability_bits, model_table_of
 from crew_router.errors import RegistryError, UnknownModelError
 from crew_router.types import (
     Ability,
@@ -303,7 +304,7 @@ def test_finished_definitions_pass_among_entries():
 
 
 def test_columns_hold_figures_and_mark_what_is_unknown():
-    """Unknown figures are NaN; an unmeasured quality is that of the tier, and marked."""
+    """Unknown figures are NaN; an unmeasured ability is the mean of the tier, and marked."""
     entries = {"lab:fast": FULL, "lab:slow": {"tier": "fast"}, "x:y": {"price": {"input": 0, "output": 0}}}
     model_table = model_table_of(Registry.from_entries(entries).models)
 
@@ -312,7 +313,7 @@ def test_columns_hold_figures_and_mark_what_is_unknown():
     assert math.isnan(model_table.price_input[1])
     assert (model_table.price_cached[0], model_table.price_cached[2]) == (0.01, 0.0)
     assert model_table.capabilities.tolist() == [capability_bits([ModelCapability.TOOLS, ModelCapability.JSON]), 0, 0]
-    assert model_table.quality_for(TaskType.REFACTORING)[:2].tolist() == [0.8, TIER_QUALITY[Tier.FAST]]
+    assert model_table.quality_for(TaskType.REFACTORING)[:2].tolist() == pytest.approx([0.8, ability_to_quality(TIER_ABILITY[Tier.FAST])])
     assert model_table.measured_for(TaskType.REFACTORING).tolist() == [True, False, False]
 
 

@@ -22,7 +22,7 @@ def decided(triggers="explicit", **asked):
         preferences = {
             task: {"preferred": list(each.preferred), "budget": list(each.budget)} for task, each in reading.config.task_types.items()
         }
-    config = {"registry": "none", "parallel": {"triggers": triggers}, "task_types": preferences}
+    config = {"preset": "moe", "registry": "none", "parallel": {"triggers": triggers}, "task_types": preferences}
     with Router(config, models=models, ledger_url="sqlite://") as router:
         return router.select_model(RoutingRequest(**asked))
 

@@ -1,9 +1,13 @@
 """The seven factors and what they add up to."""
 
+from dataclasses import replace
+
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
+from crew_router.config.ability import USER_ERROR, quality_to_ability, success
 from crew_router.decide.context import TaskPreference
+from crew_router.decide.predict.difficulty import difficulty_of, sharpness
 from crew_router.types import CandidateRow, PerformanceMetrics, Price, RoutingRequest, Snapshot, TaskType
 
 REQUEST = RoutingRequest(task_type=TaskType.ANALYSIS, task_description="Compare A and B.", context_tokens=1000, expected_output_tokens=500)
@@ -15,11 +19,13 @@ def row(decision, ref) -> CandidateRow:
 
 
 def test_points_follow_the_stated_formulas():
-    """Quality 50·q, cost by the logarithm on the fixed scale, half of history and learning without data, full diversity."""
-    decision = decide([model("a:x", quality=0.8, price=Price(1.0, 4.0))], REQUEST)
+    """Quality 50·P(success) an error below, cost by its logarithm, half of history and learning without data, full diversity."""
+    decision = decide([model("a:x", quality=0.8, price=Price(1.0, 4.0))], replace(REQUEST, complexity=5))
 
     points = row(decision, "a:x").points
-    assert points["quality"] == pytest.approx(40.0)
+    level, spread = difficulty_of(decision.profile)
+    ability = sharpness(spread) * (quality_to_ability(0.8) - USER_ERROR)
+    assert points["quality"] == pytest.approx(50 * success(ability, sharpness(spread) * level), abs=1e-4)
     assert points["cost"] == pytest.approx(20 * (1 - (-2.5228787 + 5) / 5), abs=1e-6)  # log10(0.003) on the scale from -5 to 0
     assert (points["history"], points["learning"], points["diversity"], points["vendor_preference"]) == (7.5, 5.0, 3.0, 0.0)
 
@@ -91,7 +97,8 @@ def test_provider_multiplier_scales_the_rank_but_not_above_a_hundred():
 
     found = row(decision, "b:x")
     assert decision.selected_model == "b:x"
-    assert found.rank == pytest.approx(2 * sum(found.points.values()))
+    assert found.rank == pytest.approx(sum(found.points.values()))
+    assert found.points["provider"] == pytest.approx(found.rank / 2)
     assert found.score <= 100.0
 
 

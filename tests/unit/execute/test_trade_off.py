@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from crew_router import Router, RoutingDecision, RoutingRequest
+from crew_router import ModelDefinition, ModelRef, Router, RoutingDecision, RoutingRequest
+from crew_router.config.ability import ability_to_quality
 from crew_router.errors import ConfigurationError
+from crew_router.execute.plans import accuracies
 from crew_router.testing import ScriptedModel
+from crew_router.types import Ability, EffortLevel
 
 VOTE = RoutingRequest(parallel=True)
 DEAR_USD, CHEAP_USD = (10 * 10.0 + 5 * 20.0) / 1e6, (10 * 1.0 + 5 * 2.0) / 1e6
@@ -78,7 +81,17 @@ def test_samples_ask_each_model_of_a_cascade_again():
     models = {"one:cheap": cheap, "two:dear": dear}
     config = {"registry": "none", "escalation": {"samples": 2, "threshold": 0.5}}
     with Router(config, models=models, ledger_url="sqlite://") as router:
-        response = router.invoke("What is 3 + 4?", request=RoutingRequest(willingness_to_pay=0.05))
+        response = router.invoke("What is 3 + 4?", request=RoutingRequest(willingness_to_pay=0.05, complexity=4))
 
     assert response.decision.mode == "cascade"
     assert [member.model for member in response.decision.trade_off.members].count("one:cheap") == 2
+
+
+def test_measured_models_are_weighed_by_their_ability_at_their_effort():
+    """A model without a stated quality is as likely to be right as its ability says, at the effort it is asked for."""
+    levels = tuple(EffortLevel(name, Ability(value, 0.1)) for name, value in (("low", -1.0), ("high", 1.0)))
+    model = ModelDefinition(ModelRef("a:m#high"), provider="a", model="m", ability=Ability(-1.0, 0.1), efforts=levels, default_effort="low")
+    with Router(models={"one:x": ScriptedModel("7")}, ledger_url="sqlite://") as router:
+        decision = router.select_model(RoutingRequest(task_description="What is 3 + 4?"))
+
+    assert accuracies(decision, (model,))["a:m#high"] == pytest.approx(ability_to_quality(1.0))

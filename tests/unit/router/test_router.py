@@ -40,7 +40,7 @@ def failing(*faults, **figures):
 
 def test_answer_carries_model_cost_and_decision(router):
     """An answer says who gave it, what it cost and why."""
-    response = router.invoke("What is the capital of France?")
+    response = router.invoke("What is the capital of France?", request=RoutingRequest(quality_requirement=0.8))
 
     assert (response.text, response.model, response.cost_usd) == ("good answer", "lab:good", pytest.approx(0.000175))
     assert response.decision.selected_model == "lab:good"
@@ -77,7 +77,7 @@ async def test_async_answers_like_sync(router):
     batch = await router.abatch(["Hi", "Ho"])
 
     assert (sync.text, sync.model) == (twin.text, twin.model)
-    assert "".join(pieces) == "".join(async_pieces) == "good answer"
+    assert "".join(pieces) == "".join(async_pieces) == "cheap answer"
     assert [response.text for response in batch] == [response.text for response in router.batch(["Hi", "Ho"])]
 
 
@@ -85,7 +85,7 @@ def test_stream_ends_with_the_whole_response(router):
     """The last chunk carries the response, and the request is recorded once."""
     *_, last = router.stream("Hi")
 
-    assert last.response.text == "good answer"
+    assert last.response.text == "cheap answer"
     assert router.stats()["requests"] == 1
 
 

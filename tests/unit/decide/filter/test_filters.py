@@ -3,8 +3,9 @@
 import pytest
 from decision_pools import NOW, decide, line, model, pool
 
+from crew_router.config.credential import credential_key
 from crew_router.errors import NoCandidateError
-from crew_router.types import CircuitBreakerState, Latency, ModelCapability, Price, RoutingRequest, Snapshot
+from crew_router.types import CircuitBreakerState, Latency, Limits, ModelCapability, ModelRef, Price, RoutingRequest, Snapshot
 
 TEXT = "Explain the difference between a list and a tuple."
 
@@ -123,3 +124,46 @@ def test_nobody_left_lists_every_model_and_the_nearest_miss():
     assert set(caught.value.rejected) == {"a:x", "b:x"}
     assert "lower quality_requirement to" in str(caught.value)
     assert "quality_requirement" in caught.value.nearest
+
+
+SCARCE = {
+    "breaker": Snapshot(breakers={"a:x": CircuitBreakerState("a:x", "open", failures=5, retry_at=NOW + 30)}),
+    "rate": Snapshot(busy_until={ModelRef("a:x"): NOW + 30}),
+    "concurrency": Snapshot(in_flight={ModelRef("a:x"): 9}),
+}
+
+
+@pytest.mark.parametrize("snapshot", SCARCE.values(), ids=SCARCE)
+@pytest.mark.parametrize("other", [{"reachable": False}, {"enabled": False}], ids=["out of reach", "switched off"])
+def test_a_model_that_cannot_be_called_stands_in_for_nobody(snapshot, other):
+    """The only model that can be called is kept although another one, without a key or switched off, is not broken or full."""
+    models = [model("a:x", limits=Limits(concurrency=1)), model("b:x", quality=0.99, enabled=other.get("enabled", True))]
+    reach = pool(models, reachable=[True, other.get("reachable", True)])
+
+    decision = line().decide(RoutingRequest(task_description=TEXT), pool=reach, snapshot=snapshot, now=NOW, executing=True)
+
+    assert decision.selected_model == "a:x"
+
+
+def test_nearest_miss_is_a_model_that_can_be_called():
+    """A model without a key is no cure while another one only waits, whatever their names."""
+    models = [model("a:keyless"), model("z:mine", quality=0.5)]
+    with pytest.raises(NoCandidateError) as caught:
+        line().decide(
+            RoutingRequest(task_description=TEXT, quality_requirement=0.7, region="eu"),
+            pool=pool(models, reachable=[False, True]), snapshot=Snapshot(), now=NOW, executing=True,
+        )  # fmt: skip
+
+    assert "z:mine qualifies" in caught.value.nearest
+    assert "a:keyless" not in caught.value.nearest
+
+
+def test_a_refused_key_is_called_so():
+    """The breaker of a credential reads as a refused key, and the cure is a sentence that can be followed."""
+    credential = credential_key(model("b:x"))
+    shut = Snapshot(breakers={credential: CircuitBreakerState(credential, "open", failures=1, retry_at=NOW + 30)})
+
+    _, _, reason = only_reason([model("a:x"), model("b:x", quality=0.99)], RoutingRequest(task_description=TEXT), shut)
+
+    assert "b refused its key" in reason.reason
+    assert reason.cure == "set another key, or wait 30 s for the next try"

@@ -12,7 +12,7 @@ from crew_router.decide.strategies import make_strategy
 from crew_router.errors import ConfigurationError, NoCandidateError
 from crew_router.types import Latency, Mode, ModelRef, Price, RoutingRequest, Snapshot, TaskType, Tier
 
-REQUEST = RoutingRequest(TaskType.ANALYSIS, "Compare A and B.", context_tokens=1000, expected_output_tokens=500)
+REQUEST = RoutingRequest(TaskType.ANALYSIS, "Compare A and B.", context_tokens=1000, expected_output_tokens=500, complexity=7)
 EU = model("eu:safe", quality=0.7, moderated=True, regions=frozenset({"eu"}), tier=Tier.FAST)
 US = model("us:best", quality=0.95, tier=Tier.PREMIUM, price=Price(3.0, 9.0))
 MID = model("mid:good", quality=0.85)
@@ -51,7 +51,7 @@ def ruled(*rules, request=REQUEST, models=MODELS, now=NOW, override=None):
         ({"cost_cap": 0.004}, "mid:good"),
         ({"pin": "eu:safe"}, "eu:safe"),
         ({"strategy": "cheapest_adequate"}, "us:best"),
-        ({"strategy": {"name": "cheapest_adequate", "parameters": {"margin": 0.12}}}, "mid:good"),
+        ({"strategy": {"name": "cheapest_adequate", "parameters": {"margin": 0.3}}}, "mid:good"),
     ],
 )
 def test_effect_holds_where_its_rule_does(then, expected):

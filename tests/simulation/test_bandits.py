@@ -192,7 +192,7 @@ def test_fading_sums_are_exactly_exponential_over_landmarks(half_life):
     rewards = rng.random(steps)
     sums, additions = {}, []
     for at, reward in enumerate(rewards):
-        added = memory.additions("c", "arm", (1.0, reward), at=float(at))
+        added = memory.additions("c", "arm", (1.0, reward), position=float(at))
         additions.extend(added)
 
     sums = grown(additions)

@@ -26,7 +26,8 @@ def standing_wire() -> WireServer:
 def entry(wire: WireServer, model: str, *, provider: str = "openai", quality: float = 0.7, **more: Any) -> dict[str, Any]:
     """Return a registry entry of a model on the fake provider."""
     url = {"anthropic": wire.url, "mistralai": wire.mistral_url}.get(provider, wire.openai_url)
-    known = {"price": {"input": 1.0, "output": 2.0}, "context_window": 100_000, "max_output_tokens": 4000, "capabilities": _CAPABILITIES}
+    known = {"price": {"input": 1.0, "output": 2.0}, "context_window": 100_000, "max_output_tokens": 4000}
+    known |= {"capabilities": _CAPABILITIES, "latency": {"ttft_s": 0.02, "tokens_per_s": 1000.0}}  # as quick as the fake provider
     return {"provider": provider, "model": model, "base_url": url, "api_key": "k", "quality": quality, **known, **more}
 
 

@@ -39,7 +39,7 @@ class TextClassifier:
 
     def prepare(self) -> None:
         """Load weights and word lists, which the first request would otherwise wait for."""
-        self.classify(RoutingRequest(task_description="yes, do it", messages=("Prove it.", "Shall I?", "yes, do it")))
+        TextClassifier.classify(self, RoutingRequest(task_description="yes, do it", messages=("Prove it.", "Shall I?", "yes, do it")))
 
     def classify(self, request: RoutingRequest) -> RequestProfile:
         """Return the profile; whatever the caller said wins."""

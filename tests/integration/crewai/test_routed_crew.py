@@ -50,7 +50,7 @@ def router(wire):
     shared["capabilities"] = ["tools", "json", "streaming"]
     models = {
         "lab:cheap": {**shared, "model": "cheap", "quality": 0.8, "price": {"input": 0.01, "output": 0.01}},
-        "house:other": {**shared, "model": "other", "quality": 0.7, "price": {"input": 0.02, "output": 0.02}},
+        "house:other": {**shared, "model": "other", "quality": 0.8, "price": {"input": 0.02, "output": 0.02}},
         "openai:gpt-own": {**shared, "model": "gpt-own", "quality": 0.9, "price": {"input": 50.0, "output": 50.0}},
     }
     with Router(models=models, ledger_url="sqlite://") as made:

@@ -108,7 +108,7 @@ def test_downtime_at_every_call_leaves_the_run_as_it_was(wire, entries, form):
 def test_budget_that_ends_moves_the_run_to_a_model_it_can_pay(wire, entries):
     """When the run's budget no longer bears the dear model, a free one finishes it."""
     dear = {**entries["lab:first"], "price": {"input": 200.0, "output": 200.0}, "quality": 0.95}
-    free = {**entries["house:second"], "price": {"input": 0.0, "output": 0.0}}
+    free = {**entries["house:second"], "price": {"input": 0.0, "output": 0.0}, "quality": 0.3}
     config = {"budgets": {"run": 0.27}, "optimize": "quality"}
     with Router(config, models={"lab:first": dear, "house:second": free}, ledger_url="sqlite://") as router:
         writer = AgentFactory(router).agent({**_WRITER, "routing": {"expected_output_tokens": 100}})

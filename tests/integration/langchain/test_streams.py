@@ -25,9 +25,9 @@ def router(wire: WireServer) -> Iterator[Router]:
         yield router
 
 
-async def asked(router: Router, way: str, *tools: dict[str, Any], text: str = "hello") -> Any:
+async def asked(router: Router, way: str, *tools: dict[str, Any], text: str = "hello", model: str = "auto") -> Any:
     """Return what a chat model over the router answers, whichever way it is asked."""
-    chat: Any = ChatCrewRouter(router=router)
+    chat: Any = ChatCrewRouter(router=router, model=model)
     chat = chat.bind_tools(list(tools)) if tools else chat
     if way == "stream":
         chunks = list(chat.stream(text))
@@ -176,7 +176,7 @@ async def test_a_refusal_is_answered_by_another_model_and_closes_nothing(wire: W
     with Router(config) as router:
         answers = [(await asked(router, way)) for _ in range(10)]
         wire.heal()
-        innocent = await asked(router, way)
+        innocent = await asked(router, way, model="lab:fast")
 
     assert all("smart" in answer.text for answer in answers)
     assert answers[0].response_metadata["crew_router"]["attempts"][0]["error"] == "content_policy"

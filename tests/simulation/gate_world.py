@@ -99,8 +99,8 @@ class BreakerWorld:
             self.records[key] = after
 
     def _check_call(self, model: str, error: ErrorKind | None, before: dict[str, Breaker]) -> None:
-        was, now = before.get(model, CLOSED), self.records[model]
-        if error in HARMLESS:
+        was, now = before.get(model, CLOSED), self.records.get(model, CLOSED)
+        if error in HARMLESS or error is ErrorKind.AUTH:  # a refused key counts against its credential alone
             assert now.phase == ("open" if was.phase == "half_open" else was.phase), "a caller's mistake moved a breaker"
         elif error is None:
             self.row[model] = 0

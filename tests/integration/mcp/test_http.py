@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from fastmcp import Client
 from fastmcp.client.auth import BearerAuth
 from fastmcp.exceptions import ToolError
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
+from ports import answering, free_port
 
 from crew_router.errors import ConfigurationError, InvalidRequestError
 from crew_router.testing import FrozenClock
@@ -39,21 +39,12 @@ async def served(tmp_path):
     """Serve HTTP with a token on a free port; return the address and the configuration's file."""
     config = tmp_path / "crew_router.yaml"
     config.write_text(_CONFIG, encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": _PATH, "CREW_ROUTER_MCP_TOKEN": _TOKEN}
     words = [sys.executable, "-m", "crew_router_mcp", "--config", str(config), "--http", "--port", str(port)]
     server = await asyncio.create_subprocess_exec(*words, env=environment)
     try:
-        for _ in range(600):
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.1)
-            else:
-                writer.close()
-                break
+        await answering(port)
         yield f"http://127.0.0.1:{port}/mcp", config
     finally:
         server.terminate()

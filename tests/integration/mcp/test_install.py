@@ -27,7 +27,7 @@ MOVED = Machine("linux", PurePosixPath("/home/jo"), {"XDG_CONFIG_HOME": "/cfg", 
 LINUX = Machine("linux", PurePosixPath("/home/jo"), {})
 _ROOT = Path(__file__).resolve().parents[3]
 _PATH = os.pathsep.join(str(_ROOT / folder) for folder in (".", "adapters", "mcp_server"))
-ENTRY = ServerEntry("/opt/crew-router-mcp", ("--folder", "/work"), {"OPENAI_API_KEY": "sk-secret"})
+ENTRY = ServerEntry("/opt/crew-router-mcp", ("--folder", "/project"), {"OPENAI_API_KEY": "sk-secret"})
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ ENTRY = ServerEntry("/opt/crew-router-mcp", ("--folder", "/work"), {"OPENAI_API_
 )
 def test_each_client_has_its_file(client, machine, path):
     """The file of each client is where it keeps its servers on macOS, Windows and Linux."""
-    assert str(CLIENTS[client].file(machine, scope="user", folder=Path("/work"))) == path
+    assert str(CLIENTS[client].file(machine, scope="user", folder=Path("/project"))) == path
 
 
 def test_project_files():
     """Clients that have a file inside a project get it there; Claude Desktop has none."""
-    assert CLIENTS["claude-code"].file(LINUX, scope="project", folder=Path("/work")) == Path("/work/.mcp.json")
+    assert CLIENTS["claude-code"].file(LINUX, scope="project", folder=Path("/project")) == Path("/project/.mcp.json")
     with pytest.raises(InvalidRequestError, match="no file inside a project"):
-        CLIENTS["claude-desktop"].file(LINUX, scope="project", folder=Path("/work"))
+        CLIENTS["claude-desktop"].file(LINUX, scope="project", folder=Path("/project"))
 
 
 def test_keys_are_written_only_where_a_client_cannot_name_them():
@@ -149,7 +149,7 @@ def test_codex_gets_a_table_of_its_own():
     read = tomllib.loads(after)
     assert read["mcp_servers"]["crew-router"] == {
         "command": "/opt/crew-router-mcp",
-        "args": ["--folder", "/work"],
+        "args": ["--folder", "/project"],
         "startup_timeout_sec": 60,
         "env_vars": ["OPENAI_API_KEY"],
     }

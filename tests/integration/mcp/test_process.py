@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
+from ports import answering, free_port
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PATH = os.pathsep.join(str(_ROOT / folder) for folder in (".", "adapters", "mcp_server"))
@@ -233,29 +233,15 @@ def test_only_loopback_is_served(command):
 @pytest.fixture
 async def url(command):
     """Serve HTTP on a free loopback port and return the address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words, environment = command
     server = await asyncio.create_subprocess_exec(*words, "--http", "--port", str(port), env=environment)
     try:
-        await _answering(port)
+        await answering(port)
         yield f"http://127.0.0.1:{port}/mcp"
     finally:
         server.terminate()
         await server.wait()
-
-
-async def _answering(port):
-    for _ in range(300):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    pytest.fail("the server did not come up within 30 s")
 
 
 async def test_client_over_http_gets_a_suggestion(url):

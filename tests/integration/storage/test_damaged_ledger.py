@@ -128,30 +128,23 @@ def url(request, path):
     return f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("postgres_schema")
 
 
+def rename_tables(url, path, names):
+    """Rename tables of the database behind the ledger's back."""
+    statements = [f"ALTER TABLE {old} RENAME TO {new}" for old, new in names.items()]
+    with closing(sqlite3.connect(path)) if url.startswith("sqlite") else psycopg.connect(url) as other:
+        for statement in statements:
+            other.execute(statement)
+        other.commit()
+
+
 def break_it(url, path):
-    """Make the database refuse every row, by taking a table away; return what puts it back."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("ALTER TABLE money RENAME TO hidden")
-            other.execute("ALTER TABLE outcomes RENAME TO hidden_outcomes")
-            other.commit()
-    else:
-        with psycopg.connect(url, autocommit=True) as other:
-            other.execute("ALTER TABLE money RENAME TO hidden")
-            other.execute("ALTER TABLE outcomes RENAME TO hidden_outcomes")
+    """Make the database refuse every row, by taking its tables away."""
+    rename_tables(url, path, {"money": "hidden", "outcomes": "hidden_outcomes"})
 
 
 def mend_it(url, path):
     """Put the tables back."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(path)) as other:
-            other.execute("ALTER TABLE hidden RENAME TO money")
-            other.execute("ALTER TABLE hidden_outcomes RENAME TO outcomes")
-            other.commit()
-    else:
-        with psycopg.connect(url, autocommit=True) as other:
-            other.execute("ALTER TABLE hidden RENAME TO money")
-            other.execute("ALTER TABLE hidden_outcomes RENAME TO outcomes")
+    rename_tables(url, path, {"hidden": "money", "hidden_outcomes": "outcomes"})
 
 
 def test_a_database_that_refuses_everything_loses_nothing(url, path, ledger_of):
